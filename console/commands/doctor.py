@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from console.cli.streams import answers
 from console.commands.opening import (
     Subparsers,
@@ -14,12 +16,17 @@ from console.commands.opening import (
     command_parser,
     open_workspace,
     person,
+    workspace_root,
 )
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from core.maintenance.environment import EnvironmentItem
+    from collections.abc import Iterator
+
+    from core.maintenance.environment_item import EnvironmentItem
     from core.state import Workspace
+
+LEAST_SIZE = (80, 24)
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -35,7 +42,8 @@ def add_parser(commands: Subparsers) -> None:
     what.add_argument(
         "--environment",
         action="store_true",
-        help="check the machine instead: Python, system libraries, learners, tools, terminal, extras",
+        help="check the machine instead: Python, libraries and their versions, tools, extras, time zones, clock, "
+        "locale, limits, file system, terminal",
     )
     what.add_argument(
         "--repair",
@@ -68,7 +76,7 @@ def doctor(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_sentences, printable
 
     if args.environment:
-        return examine_machine(as_json=args.json)
+        return print_environment(workspace_root(args), as_json=args.json)
     workspace = open_workspace(args)
     if args.restore is not None:
         from core.maintenance.restore import restore
@@ -191,14 +199,14 @@ def compact_stores(workspace: "Workspace", *, as_json: bool) -> int:
     return ExitCode.GOOD
 
 
-def examine_machine(*, as_json: bool) -> int:
-    """Print which requirements and extras this machine has; exit code 1 if a requirement is missing."""
+def print_environment(root: Path, *, as_json: bool) -> int:
+    """Print what this machine has, lacks and allows; exit code 1 if a session or a server could not work."""
     from console.cli.output import print_json, print_table
     from core.maintenance.environment import examine_environment
 
-    items = [*examine_environment(), terminal()]
+    items = [*examine_environment(root), terminal()]
     if as_json:
-        print_json(items)
+        print_json([{"state": item.state, **msgspec.structs.asdict(item)} for item in items])
     else:
         print_table(map(_row, items), ("state", "name", "details"), empty="")
     return ExitCode.FAILING if any(item.is_a_problem for item in items) else ExitCode.GOOD
@@ -206,7 +214,7 @@ def examine_machine(*, as_json: bool) -> int:
 
 def terminal() -> "EnvironmentItem":
     """Say what the terminal can draw; without one, sessions run headless."""
-    from core.maintenance.environment import EnvironmentItem
+    from core.maintenance.environment_item import EnvironmentItem
 
     if not (sys.stdin.isatty() and answers().isatty()):
         cure = "for the console, log in with a terminal (ssh -t); sessions run headless without one"
@@ -216,13 +224,30 @@ def terminal() -> "EnvironmentItem":
     from widgets.glyphs import UNICODE, choose_glyphs
 
     screen = Console(file=answers())
-    signs = "Unicode" if choose_glyphs(os.environ) is UNICODE else "ASCII"
-    colours = screen.color_system or "no"
-    found = f"{os.environ.get('TERM', '')}, {screen.width}x{screen.height}, {signs}, {colours} colours"
-    return EnvironmentItem(name="terminal", is_present=True, is_required=False, found=found)
+    draws_unicode = choose_glyphs(os.environ) is UNICODE
+    kind, colours = os.environ.get("TERM", ""), screen.color_system or "no"
+    signs = "Unicode" if draws_unicode else "ASCII"
+    cure = "; ".join(_cures_of_terminal(kind, screen.width, screen.height, draws_unicode=draws_unicode))
+    return EnvironmentItem(
+        name="terminal",
+        is_present=not cure,
+        is_required=False,
+        is_condition=True,
+        found=f"{kind}, {screen.width}x{screen.height}, {signs}, {colours} colours",
+        cure=cure,
+    )
+
+
+def _cures_of_terminal(kind: str, width: int, height: int, *, draws_unicode: bool) -> "Iterator[str]":
+    """Say what would show the console as it was drawn; it works without, in ASCII and without colours."""
+    if kind in ("", "dumb", "unknown"):
+        yield "set TERM to the name of your terminal, such as xterm-256color"
+    if width < LEAST_SIZE[0] or height < LEAST_SIZE[1]:
+        yield "widen the window to 80x24, the least that every screen fits"
+    if not draws_unicode:
+        yield "export LANG=C.UTF-8 for lines and signs beyond ASCII"
 
 
 def _row(item: "EnvironmentItem") -> dict[str, str]:
-    state = "ok" if item.is_present else "missing" if item.is_required else "absent"
     details = [item.found, item.purpose, f"fix: {item.cure}" if item.cure else ""]
-    return {"state": state, "name": item.name, "details": "; ".join(filter(None, details))}
+    return {"state": item.state, "name": item.name, "details": "; ".join(filter(None, details))}

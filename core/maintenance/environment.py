@@ -1,4 +1,4 @@
-"""The environment check: Python, system libraries, learners, tools and extras on this machine."""
+"""The environment check: Python, libraries, tools and extras, and the machine below them."""
 
 import platform
 import shutil
@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from importlib.util import find_spec
+from pathlib import Path
 
-import msgspec
-
+from core.maintenance.environment_item import EnvironmentItem
+from core.maintenance.library_versions import examine_libraries
+from core.maintenance.machine import examine_machine
 from core.system_libraries import LIBRARIES, cure_for, is_loadable
 
 OLDEST_PYTHON = (3, 11)
@@ -30,28 +32,16 @@ _EXTRAS = {
 }
 
 
-class EnvironmentItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One checked component."""
-
-    name: str
-    is_present: bool
-    is_required: bool
-    found: str = ""  # version or location, or the reason why it is unusable
-    purpose: str = ""
-    cure: str = ""  # empty if it is present
-
-    @property
-    def is_a_problem(self) -> bool:
-        """Whether a required component is missing."""
-        return self.is_required and not self.is_present
-
-
-def examine_environment() -> list[EnvironmentItem]:
-    """Check all required and optional components.
+def examine_environment(workspace: Path | None = None) -> list[EnvironmentItem]:
+    """Check all required and optional components, and the machine.
 
     The learners are imported, since only an import proves that they load; this takes a second or two.
+
+    Args:
+        workspace: The folder of the workspace, existing or not, whose file system is checked; None checks none.
     """
-    return [_python(), _sqlite(), *_libraries(), *_learners(), *_tools(), *_extras()]
+    components = [_python(), _sqlite(), *_libraries(), *_learners(), *examine_libraries(), *_tools(), *_extras()]
+    return [*components, *examine_machine(workspace)]
 
 
 def _python() -> EnvironmentItem:

@@ -25,20 +25,31 @@ def require_local(path: Path, mounts: Path = _MOUNTS) -> None:
     Raises:
         UnsuitableFilesystemError: The folder is on NFS, CIFS or their like.
     """
+    mount, kind = mount_of(path, mounts)
+    if kind in NETWORK_KINDS:
+        raise UnsuitableFilesystemError(path, mount, kind)
+
+
+def mount_of(path: Path, mounts: Path = _MOUNTS) -> tuple[Path, str]:
+    """Find the mount that a folder is on, and the kind of its file system; "" if the kernel does not say.
+
+    Args:
+        path: The folder, existing or not.
+        mounts: The kernel's list of mounts.
+    """
     resolved = path.resolve()
     mount, kind = Path("/"), ""
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
-        return
+        return mount, kind
     for line in lines:
         before, _, after = line.partition(" - ")
         mounted_at = Path(_unescaped(before.split(" ")[4]))
         # A later mount hides an earlier one on the same folder, so equals replace.
         if resolved.is_relative_to(mounted_at) and len(mounted_at.parts) >= len(mount.parts):
             mount, kind = mounted_at, after.split(" ")[0]
-    if kind in NETWORK_KINDS:
-        raise UnsuitableFilesystemError(path, mount, kind)
+    return mount, kind
 
 
 def _unescaped(text: str) -> str:
