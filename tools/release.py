@@ -1,8 +1,8 @@
 """Prepare a release: `make release VERSION=0.2.0`. Nothing is published; the last line shows the next manual step.
 
 The checks: the tree is clean, the version is newer than every tag and is in pyproject.toml and at the top of the
-changelog, two builds of the wheel have the same bytes, and the wheel works in its own environment: it contains every
-tracked file of the packages and no other file, and its commands print their version.
+changelog, two builds of the source archive and of the wheel from it have the same bytes, and the wheel works in its own
+environment: it contains every tracked file of the packages and no other file, and its commands print their version.
 """
 
 import argparse
@@ -35,19 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Check a release and build it into ./dist; return 1 if it is not ready."""
     parser = argparse.ArgumentParser(prog="make release VERSION=X.Y.Z", description="Check and build a release.")
     parser.add_argument("version", help="the version of the release, as in pyproject.toml")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the wheel")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the archive and the wheel")
     options = parser.parse_args(arguments)
     try:
         check_tree(ROOT)
         check_version(ROOT, options.version)
         check_changelog((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), options.version)
-        wheel = build_twice(ROOT, options.out)
+        sdist, wheel = build_twice(ROOT, options.out)
         check_contents(ROOT, wheel)
         check_commands(wheel, options.version)
     except ReleaseError as error:
         print(f"not ready: {error}", file=sys.stderr)
         return 1
-    print(f"{hashlib.sha256(wheel.read_bytes()).hexdigest()}  {wheel}")
+    for file in (sdist, wheel):
+        print(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file}")
     print(f"ready. Tag it: git tag --sign v{options.version} --message 'BondX Console {options.version}'")
     return 0
 
@@ -81,25 +82,27 @@ def check_changelog(text: str, version: str) -> None:
         raise ReleaseError(f"the section {version} of CHANGELOG.md is empty")
 
 
-def build_twice(root: Path, out: Path) -> Path:
-    """Build the wheel twice from the commit, compare the bytes, and keep the first wheel."""
+def build_twice(root: Path, out: Path) -> tuple[Path, Path]:
+    """Build the source archive and the wheel twice from the commit, compare the bytes, and keep the first ones."""
     stamp = git(root, "log", "-1", "--format=%ct")
     with tempfile.TemporaryDirectory() as scratch:
         first, second = (build(root, Path(scratch) / name, stamp) for name in ("first", "second"))
-        if first.read_bytes() != second.read_bytes():
-            raise ReleaseError("two builds of one commit differ: the build depends on the clock or the folder")
+        for one, other in zip(first, second, strict=True):
+            if one.read_bytes() != other.read_bytes():
+                raise ReleaseError(f"two builds of {one.name} differ: the build depends on the clock or the folder")
         out.mkdir(parents=True, exist_ok=True)
-        kept = out / first.name
-        kept.write_bytes(first.read_bytes())
-    return kept
+        for one in first:
+            (out / one.name).write_bytes(one.read_bytes())
+        sdist, wheel = (out / one.name for one in first)
+    return sdist, wheel
 
 
-def build(root: Path, out: Path, stamp: str) -> Path:
-    """Build one wheel."""
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(root)]
+def build(root: Path, out: Path, stamp: str) -> tuple[Path, Path]:
+    """Build the source archive, and from it alone the wheel."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(root)]
     run(command, env={**os.environ, "SOURCE_DATE_EPOCH": stamp})
-    (wheel,) = out.glob("*.whl")
-    return wheel
+    (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
+    return sdist, wheel
 
 
 def check_contents(root: Path, wheel: Path) -> None:

@@ -1,6 +1,7 @@
 """A release is refused until everything it needs is in place."""
 
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,26 @@ def test_a_changelog_with_a_section_for_the_version_passes():
     release.check_changelog("# Changelog\n\n## 0.2.0 (unreleased)\n\n- It runs faster.\n", "0.2.0")
 
 
-def test_the_wheel_of_this_very_tree_is_reproducible_whole_and_answers(tmp_path):
-    wheel = release.build_twice(release.ROOT, tmp_path)
+def test_two_builds_that_differ_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "git", lambda *_: "0")
 
+    def build(_root, out, _stamp):
+        out.mkdir()
+        (out / "x.tar.gz").write_bytes(b"the same")
+        (out / "x.whl").write_bytes(out.name.encode())
+        return out / "x.tar.gz", out / "x.whl"
+
+    monkeypatch.setattr(release, "build", build)
+    with pytest.raises(ReleaseError, match=r"two builds of x\.whl differ"):
+        release.build_twice(tmp_path, tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_archive_and_wheel_of_this_very_tree_are_reproducible_and_the_wheel_is_whole_and_answers(tmp_path):
+    sdist, wheel = release.build_twice(release.ROOT, tmp_path)
+
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "hatch_build.py", "constraints.txt", "LICENSE", "console/cli/main.py"} <= names
     release.check_contents(release.ROOT, wheel)
     release.check_commands(wheel, "0.1.0")
