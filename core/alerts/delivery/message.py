@@ -11,6 +11,7 @@ from core.alerts.alert import Alert, AlertState, AlertValue, Severity
 
 MOST_ALERTS = 200
 """How many alerts one message holds; the rest is counted."""
+_OF_PATTERNS = str.maketrans({character: f"\\{character}" for character in "\\.+*?()|[]{}^$"})
 
 
 class MessageStatus(StrEnum):
@@ -67,6 +68,15 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
     n_truncated: int = 0
     workspace: str = ""
     may_repeat: bool = False  # an engine died while it sent this: it may have arrived already
+
+    @property
+    def receiver_pattern(self) -> str:
+        """The receiver as templates and webhooks of Alertmanager have it, which it quotes as a regular expression.
+
+        Source:
+            Alertmanager, `template.Data`; `regexp.QuoteMeta` of Go.
+        """
+        return self.receiver.translate(_OF_PATTERNS)
 
     @property
     def firing(self) -> list[NotifiedAlert]:

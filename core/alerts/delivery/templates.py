@@ -194,7 +194,7 @@ class _Alerts(GoList):
 def _root(message: AlertMessage) -> TemplateStruct:
     return TemplateStruct(
         {
-            "Receiver": message.receiver,
+            "Receiver": message.receiver_pattern,
             "Status": "firing" if message.firing else "resolved",
             "Alerts": _Alerts(map(_alert, message.alerts)),
             "GroupLabels": _Labels(message.group_labels),

@@ -27,7 +27,7 @@ def webhook_document(message: AlertMessage, *, most_alerts: int = 0) -> dict[str
         "groupKey": message.group_key,
         "truncatedAlerts": message.n_truncated + len(message.alerts) - len(shown),
         "status": "firing" if message.firing else "resolved",
-        "receiver": message.receiver,
+        "receiver": message.receiver_pattern,
         "groupLabels": message.group_labels,
         "commonLabels": message.common("labels"),
         "commonAnnotations": message.common("annotations"),

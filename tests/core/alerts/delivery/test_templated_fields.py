@@ -38,6 +38,12 @@ def secrets() -> Secrets:
     return Secrets(place=PLACE, is_private=True)
 
 
+def test_a_receiver_is_quoted_in_templates_and_webhooks_as_alertmanager_does():
+    message = replace(MESSAGE, receiver="desk-a.b (EU)+{1}")
+    assert TemplatedField("{{ .Receiver }}", PLACE, "to").filled(message) == r"desk-a\.b \(EU\)\+\{1\}"
+    assert webhook_document(message)["receiver"] == r"desk-a\.b \(EU\)\+\{1\}"
+
+
 @pytest.mark.parametrize(
     ("template", "expected"),
     [
