@@ -1,5 +1,6 @@
 """The verb that explains a version: what it relies on, or why it answers a row as it does."""
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 INTERACTIONS = "interactions"
+_TIME = re.compile("[0-9]+[a-z]")
 
 
 def row_number(word: str) -> int | str | timedelta:
@@ -30,7 +32,7 @@ def row_number(word: str) -> int | str | timedelta:
     """
     if word == INTERACTIONS:
         return word
-    if word[:1].isdigit() and not word.isdigit():
+    if _TIME.match(word):
         return read_duration(word)
     if not (word.isascii() and word.isdigit() and len(word) < 10):
         raise UsageError(

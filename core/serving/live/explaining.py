@@ -10,8 +10,10 @@ minutes of a version that it rests through are stored as not explained.
 import logging
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -130,16 +132,16 @@ class ServedExplanations:
             requests: The requests.
         """
         sample, rate = self._sample(tap, at), self._rate
-        ends = np.cumsum([len(each.values) for each in requests])
-        keys = self._random.random(int(ends[-1]))
+        ends = list(accumulate(len(each.values) for each in requests))
+        keys = self._random.random(ends[-1])
         least = np.argpartition(keys, rate)[:rate] if len(keys) > rate else np.arange(len(keys))
         if len(sample.rows) == rate:
             least = least[keys[least] < sample.rows[-1].key]
         for place in least.tolist():
-            number = int(np.searchsorted(ends, place, "right"))
-            rows, row = requests[number].rows, place - int(ends[number - 1]) if number else place
+            number = bisect_right(ends, place)
+            rows, row = requests[number].rows, place - ends[number - 1] if number else place
             sample.rows.append(
-                SampledRow(float(keys[place]), sample.n_requests + number, rows.numbers[row].copy(), rows.texts[row])
+                SampledRow(keys[place].item(), sample.n_requests + number, rows.numbers[row].copy(), rows.texts[row])
             )
         sample.rows = sorted(sample.rows, key=_key)[:rate]
         sample.n += len(keys)
