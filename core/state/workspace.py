@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.confinement import LeadsOutError, confine, require_inside
-from core.files import access_error, make_folder, new_folder, sync, write_file
+from core.files import access_error, create_once, make_folder, new_folder, sync
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
 
@@ -232,18 +232,26 @@ class Workspace:
         try:
             if is_new and not self.root.is_dir():
                 make_folder(self.root.parent)
-                new_folder(self.root)
+                _new_root(self.root)
             for folder in self._folders():
                 make_folder(folder)
         except OSError as error:
             raise access_error(Path(error.filename or self.root), "make", error) from error
 
     def _write_settings(self, text: str) -> None:
-        write_file(self.settings_file, text.encode())
+        create_once(self.settings_file, text.encode())  # of two first starts at once, the settings of the first stand
         try:
             sync(self.root.parent)  # the name of the workspace itself, too
         except OSError as error:
             raise access_error(self.settings_file, "write", error) from error
+
+
+def _new_root(root: Path) -> None:
+    try:
+        new_folder(root)
+    except FileExistsError:
+        if not root.is_dir():  # something else has the name; a folder is what another process made at the same time
+            raise
 
 
 def _real_path(path: Path) -> Path:

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import ExitCode
+from core.files import FileAccessError
 from core.state import UnsuitableFilesystemError, Workspace, WorkspaceNotFoundError
 from core.state import filesystem as filesystem_module
+from core.state import workspace as workspace_module
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,46 @@ def test_creating_again_keeps_existing_files(workspace):
     again = Workspace.create(workspace.root, settings_text="theirs\n")
     assert again.settings_file.read_text() == "mine\n"
     assert again.database("registry").table("t").all() == [{"n": 1}]
+
+
+def test_of_two_first_starts_at_once_both_find_the_workspace_of_the_first(tmp_path, monkeypatch):
+    root = tmp_path / "ws"
+    own_step, create = workspace_module.new_folder, Workspace.create
+
+    def after_another_start(path):
+        monkeypatch.setattr(workspace_module, "new_folder", own_step)
+        create(root, settings_text="theirs\n")
+        own_step(path)
+
+    monkeypatch.setattr(workspace_module, "new_folder", after_another_start)
+    workspace = Workspace.create(root, settings_text="mine\n")
+    assert workspace.settings_file.read_text() == "theirs\n"
+    assert workspace.state_dir.is_dir()
+
+
+def test_settings_that_another_first_start_writes_at_the_last_moment_stand(tmp_path, monkeypatch):
+    root = tmp_path / "ws"
+    own_step = workspace_module.create_once
+
+    def after_another_start(path, content):
+        own_step(path, b"theirs\n")
+        return own_step(path, content)
+
+    monkeypatch.setattr(workspace_module, "create_once", after_another_start)
+    assert Workspace.create(root, settings_text="mine\n").settings_file.read_text() == "theirs\n"
+
+
+@pytest.mark.parametrize(
+    "stand_in_the_way",
+    [lambda root: root.write_text("notes"), lambda root: root.symlink_to("nowhere")],
+    ids=["a file", "a link to nothing"],
+)
+def test_what_is_no_folder_in_the_place_of_a_new_workspace_is_one_clear_error(tmp_path, stand_in_the_way):
+    root = tmp_path / "ws"
+    stand_in_the_way(root)
+    with pytest.raises(FileAccessError, match=f"^Cannot make {root}: File exists"):
+        Workspace.create(root, settings_text="")
+    assert not root.exists() or root.read_text() == "notes"
 
 
 @pytest.mark.parametrize(
