@@ -43,18 +43,18 @@ def examine_machine(workspace: Path | None) -> Iterator[EnvironmentItem]:
 def _file_system(workspace: Path) -> EnvironmentItem:
     mount, kind = mount_of(workspace)
     existing = _nearest(workspace)
-    is_network, is_perishable = kind in NETWORK_KINDS, kind in PERISHABLE_KINDS
+    is_network, is_writable = kind in NETWORK_KINDS, os.access(existing, os.W_OK)
     cure = ""
     if is_network:
         cure = "put the workspace on a local file system: locks and fsync do not hold across machines"
-    elif not os.access(existing, os.W_OK):
+    elif not is_writable:
         cure = f"let this account write in {existing}, or choose another folder with --workspace"
-    elif is_perishable:
+    elif kind in PERISHABLE_KINDS:
         cure = "mount a volume for the workspace: what is written here is gone after a restart"
     return _condition(
         "file system of the workspace",
         cure=cure,
-        is_required=bool(cure) and not is_perishable,
+        is_required=is_network or not is_writable,
         found=f"{kind or 'unknown'} on {mount}, for {workspace}",
     )
 
@@ -171,11 +171,22 @@ def _meminfo(name: str) -> int:
 
 
 def _cgroup_memory() -> tuple[int | None, int]:
-    """Return limit and use of the own cgroup in MiB; no limit if there is none."""
+    """Return limit and use of the own cgroup in MiB; no limit if there is none.
+
+    Files that were read or written count as used until somebody needs the memory; the kernel gives them up then.
+    """
     limit, used = _cgroup_file("memory.max").strip(), _cgroup_file("memory.current").strip()
     if not limit.isdecimal() or not used.isdecimal():
         return None, 0
-    return whole_number(limit) >> 20, whole_number(used) >> 20
+    return whole_number(limit) >> 20, max(whole_number(used) - _cgroup_statistic("inactive_file"), 0) >> 20
+
+
+def _cgroup_statistic(name: str) -> int:
+    """Return a line of the memory statistics of the own cgroup in bytes; 0 if there is none."""
+    for line in _cgroup_file("memory.stat").splitlines():
+        if line.startswith(f"{name} "):
+            return whole_number(line.split()[1])
+    return 0
 
 
 def _cgroup_file(name: str) -> str:

@@ -58,7 +58,9 @@ def test_the_file_system_of_the_workspace(monkeypatch, tmp_path, kind, state, cu
     assert item.found == f"{kind} on /desk, for {tmp_path}"
 
 
-def test_a_folder_in_which_nobody_may_write_is_wrong(monkeypatch, tmp_path):
+@pytest.mark.parametrize("kind", ["ext4", "overlay", "tmpfs"])
+def test_a_folder_in_which_nobody_may_write_is_wrong(monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(machine, "mount_of", lambda folder: (Path("/desk"), kind))
     monkeypatch.setattr(os, "access", lambda *_: False)
     item = conditions(tmp_path)["file system of the workspace"]
     assert item.state == "wrong"
@@ -135,6 +137,15 @@ def test_what_the_cgroup_leaves_of_the_memory_counts(cgroup, used_mib, state):
     item = conditions()["memory"]
     assert item.state == state
     assert item.found.startswith(f"32,768 of 65,536 MiB available, cgroup: {used_mib:,} of 2,048 MiB used")
+
+
+def test_files_that_the_kernel_gives_up_do_not_count_as_used(cgroup):
+    (cgroup / "memory.max").write_text(f"{2_048 << 20}\n")
+    (cgroup / "memory.current").write_text(f"{2_000 << 20}\n")
+    (cgroup / "memory.stat").write_text(f"anon {300 << 20}\nactive_file {1 << 20}\ninactive_file {1_500 << 20}\n")
+    item = conditions()["memory"]
+    assert item.state == "ok"
+    assert "cgroup: 500 of 2,048 MiB used" in item.found
 
 
 def test_a_cgroup_without_a_limit_says_nothing(cgroup):
