@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from core.errors import CoreError
-from core.files import DiskFullError, FileAccessError, InDoubtError, remove_file, write_file
+from core.files import UNFINISHED, DiskFullError, FileAccessError, InDoubtError, remove_file, write_file
 from core.state import Workspace
 from core.telemetry.errors import TelemetryError
 
@@ -46,6 +46,7 @@ class DiskReserve:
 
     def keep(self) -> None:
         """Make it, or make it larger, if the disk has plenty of room; what fails is tried again by the next call."""
+        self._sweep()
         try:
             wanted, present = self.n_bytes, self._file.stat().st_size if self._file.exists() else 0
             if present >= wanted or shutil.disk_usage(self._workspace.root).free < PLENTY * wanted:
@@ -79,13 +80,25 @@ class DiskReserve:
             self.keep()
 
     def give_back(self) -> bool:
-        """Remove it, so that its room is free; return whether there was one."""
+        """Remove it, so that its room is free; return whether there was one, whole or unfinished."""
+        n_swept = self._sweep()
         if not self._file.exists():
-            return False
+            return n_swept > 0
         try:
             remove_file(self._file)
         except FileAccessError as error:
             log.warning("the reserve of disk space could not be given back: %s", error)
-            return False
+            return n_swept > 0
         log.info("gave back the reserve of disk space, for a prune")
         return True
+
+    def _sweep(self) -> int:
+        """Remove what killed processes left of it; return how many files. Who is writing it now tries again later."""
+        n_swept = 0
+        for leftover in self._file.parent.glob(f".{RESERVE_NAME}.*{UNFINISHED}"):
+            try:
+                remove_file(leftover)
+                n_swept += 1
+            except FileAccessError as error:
+                log.warning("an unfinished reserve of disk space could not be removed: %s", error)
+        return n_swept

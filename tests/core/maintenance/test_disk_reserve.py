@@ -1,6 +1,8 @@
 """A prune on a disk without a free byte: the reserve is given back, and what was listed goes."""
 
+import os
 import shutil
+import signal
 from functools import partial
 
 import pytest
@@ -111,3 +113,33 @@ def test_a_failure_that_is_not_for_want_of_room_leaves_it(small):
     with pytest.raises(RefusedError):
         reserve.lend(fail)
     assert (small.cache_dir / "reserve").exists()
+
+
+@pytest.fixture
+def unfinished(workspace):
+    """The reserve as a process left it that was killed while it wrote."""
+    reserve = DiskReserve(workspace)
+
+    def die(unfinished, path):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        os.replace = die
+        reserve.keep()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    (left,) = workspace.cache_dir.iterdir()
+    assert left.stat().st_size == LEAST_BYTES
+    return left
+
+
+def test_what_kill_9_left_of_it_goes_when_it_is_made(workspace, unfinished):
+    DiskReserve(workspace).keep()
+    assert [file.name for file in workspace.cache_dir.iterdir()] == ["reserve"]
+
+
+def test_what_kill_9_left_of_it_is_room_for_a_prune(workspace, unfinished):
+    assert DiskReserve(workspace).give_back()
+    assert list(workspace.cache_dir.iterdir()) == []
+    assert not DiskReserve(workspace).give_back()
