@@ -71,7 +71,7 @@ def test_the_key_comes_from_the_environment_and_a_wrong_one_is_refused(run, tmp_
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        pytest.param(("backup", "--to", "/proc/safe"), "Cannot write", id="a folder that cannot be made"),
+        pytest.param(("backup", "--to", "/proc/safe"), "Cannot make", id="a folder that cannot be made"),
         pytest.param(("backup", "list", "--from", "/no/such"), "holds no backups", id="no folder"),
         pytest.param(("restore", "--from", "/no/such"), "holds no backups", id="nothing to restore from"),
         pytest.param(("backup", "--to", "x" * 300), "cannot be used: File name too long", id="a name too long"),
