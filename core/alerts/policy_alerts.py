@@ -26,6 +26,7 @@ class PolicyAlerts:
         """
         self._alerts = alerts or Alerts(workspace)
         self._source = PolicySource(workspace.root)
+        self._own_source = PolicySource.without_config(workspace.root)
         self._clock = clock
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier process
 
@@ -44,5 +45,7 @@ class PolicyAlerts:
             log.error("could not update the alert on the policy: %s", error)
 
     def _problem(self) -> str:
-        _, problem = self._source.to_return_by()  # an engine goes on with an earlier policy, and still says so
-        return "" if problem is None else str(problem)
+        # An engine goes on with an earlier policy, and still says so. The workspace's own counts beside a named one:
+        # it decides about approvals, and no engine starts without it.
+        problems = [source.to_return_by()[1] for source in (self._source, self._own_source)]
+        return "; ".join(dict.fromkeys(str(problem) for problem in problems if problem is not None))

@@ -134,7 +134,9 @@ class Planner:
         """
         if self._promotion is not None or not plan.allowed:
             return plan
-        _, problem = self._policy.to_return_by()
+        # Beside a named policy, the workspace's own decides about approvals, which only a promotion needs.
+        sources = (self._policy, self._own_policy) if plan.verb is TransitionVerb.PROMOTE else (self._policy,)
+        problem = next((found for source in sources if (found := source.to_return_by()[1]) is not None), None)
         return plan if problem is None else planning.without_settings(plan, str(problem))
 
     def judged_again(self, plan: Plan) -> Plan:

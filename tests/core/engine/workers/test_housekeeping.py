@@ -136,6 +136,27 @@ def test_a_policy_that_cannot_be_read_raises_an_alert_and_is_logged_once(houseke
     assert "policy_unusable" not in {alert.rule for alert in Alerts(workspace).open()}
 
 
+def test_the_workspaces_own_policy_raises_the_alert_beside_a_named_one(housekeeping, workspace, tmp_path, monkeypatch):
+    named = tmp_path / "named.yaml"
+    named.write_text("promotion: {min_accuracy: 0.6}\n")
+    monkeypatch.setenv("BONDX_CONFIG", str(named))
+    housekeeping.step()
+    (workspace.root / "policy.yaml").write_text("promotion: {min_accuracy: 7}\n")
+    housekeeping.step()
+    (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == "policy_unusable"]
+    assert alert.summary.count(f"{workspace.root / 'policy.yaml'}, line 1") == 1
+    named.write_text("promotion: {min_accuracy: 8}\n")
+    housekeeping.step()
+    (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == "policy_unusable"]
+    assert f"{named}, line 1" in alert.summary
+    assert f"{workspace.root / 'policy.yaml'}, line 1" in alert.summary
+
+    named.write_text("promotion: {min_accuracy: 0.6}\n")
+    (workspace.root / "policy.yaml").unlink()
+    housekeeping.step()
+    assert "policy_unusable" not in {alert.rule for alert in Alerts(workspace).open()}
+
+
 def test_counts_of_a_server_that_has_stopped_are_rolled_up_and_deleted_in_time(housekeeping, clock, disk, workspace):
     begun = clock().replace(second=0, microsecond=0)
     with LiveWriter(workspace.live_file, b"".join, clock=clock) as writer:
