@@ -38,7 +38,9 @@ def prune(args: argparse.Namespace) -> int:
     plan = pruning.plan(args.kinds or pruning.automatic())
     result = pruning.carry_out(plan, actor=person(), reason=args.reason) if args.yes else None
     if args.json:
-        print_json({"dry_run": not args.yes, "kinds": (result or plan).kinds, "left": result.left if result else ()})
+        shown = {"kinds": (result or plan).kinds, "left": result.left if result else (), "unlisted": plan.unlisted}
+        print_json({"dry_run": not args.yes, **shown})
+        pruning.require_listed(plan)
         return ExitCode.GOOD
     for kind in plan.kinds:
         print(f"{kind.kind}: {kind.rule}" + ("; the engine follows this once an hour" if kind.is_automatic else ""))
@@ -50,5 +52,7 @@ def prune(args: argparse.Namespace) -> int:
         print(result.summary or NOTHING_LEFT_TO_DELETE if result else "nothing was deleted; add --yes")
     else:
         none = "no rule of retention: is set in bondx.yaml; name what to prune: bondx prune " + " ".join(KINDS)
-        print("nothing to prune" if plan.kinds else none)
+        if plan.kinds or not plan.unlisted:
+            print("nothing to prune" if plan.kinds else none)
+    pruning.require_listed(plan)
     return ExitCode.GOOD

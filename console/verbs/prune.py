@@ -1,12 +1,15 @@
 """Delete what the retention rules drop."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import Offer
 from console.presentation.phrases import size
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command
 from widgets.line import section
+
+if TYPE_CHECKING:
+    from core.maintenance.pruning import WorkspacePlan
 
 _MOST_SHOWN = 200
 KINDS = ("runs", "versions", "rollouts", "epochs", "reports", "stress")
@@ -41,18 +44,21 @@ class Prune(Change[None]):
             title="Prune the workspace",
             lines=(
                 *section("Rules", rules),
+                *section("What cannot be listed, and stays", list(map(str, plan.unlisted))),
                 *section("What will be deleted", goes),
                 *section("How to undo it", ("It cannot be undone. The audit log names all that was deleted.",)),
             ),
             confirm="Delete",
             doing="Pruning the workspace",
-            refusal=None if plan.items else _nothing(bool(plan.kinds)),
+            refusal=None if plan.items else _nothing(plan),
             commit=commit,
         )
 
 
-def _nothing(has_rules: bool) -> str:
-    if has_rules:
+def _nothing(plan: "WorkspacePlan") -> str:
+    if plan.unlisted:
+        return " ".join(map(str, plan.unlisted))
+    if plan.kinds:
         return "There is nothing to delete."
     return "No rule of retention: is set in bondx.yaml; name a kind, such as :prune runs."
 

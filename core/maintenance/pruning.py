@@ -68,10 +68,21 @@ class KindPlan(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[Prunable, ...]
 
 
+class UnlistedKind(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind whose things could not be listed, so that none of them would be deleted."""
+
+    kind: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.why}"
+
+
 class WorkspacePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a prune would delete."""
 
     kinds: tuple[KindPlan, ...]
+    unlisted: tuple[UnlistedKind, ...] = ()
 
     @property
     def items(self) -> tuple[Prunable, ...]:
@@ -493,15 +504,31 @@ class Pruning:
     def plan(self, kinds: Iterable[str] = KINDS) -> WorkspacePlan:
         """List what a prune of some kinds would delete; nothing is changed.
 
+        A kind that cannot be listed, since its files are damaged for one, keeps no other from the list.
+
         Raises:
             UsageError: There is no such kind.
         """
-        return WorkspacePlan(
-            kinds=tuple(
-                KindPlan(kind=name, rule=kind.rule, is_automatic=kind.is_automatic, items=tuple(kind.items()))
-                for name, kind in self._chosen(kinds)
-            )
-        )
+        listed: list[KindPlan] = []
+        unlisted: list[UnlistedKind] = []
+        for name, kind in self._chosen(kinds):
+            try:
+                items = tuple(kind.items())
+                listed.append(KindPlan(kind=name, rule=kind.rule, is_automatic=kind.is_automatic, items=items))
+            except CoreError as error:
+                unlisted.append(UnlistedKind(kind=name, why=str(error)))
+        return WorkspacePlan(kinds=tuple(listed), unlisted=tuple(unlisted))
+
+    def require_listed(self, plan: WorkspacePlan) -> None:
+        """Raise what keeps a kind from the list of a plan, for who shows the list and deletes nothing.
+
+        Args:
+            plan: The plan.
+        Raises:
+            KindNotPrunedError: A kind could not be listed.
+        """
+        if failures := self._unlisted(plan):
+            raise KindNotPrunedError(failures, PruneResult(kinds=(), left=())) from next(iter(failures.values()))
 
     def carry_out(self, plan: WorkspacePlan, *, actor: Actor, reason: str) -> PruneResult:
         """Delete what a plan lists.
@@ -513,9 +540,9 @@ class Pruning:
         Returns:
             What was deleted, and what was left and why; what another process has deleted meanwhile is neither.
         Raises:
-            KindNotPrunedError: A kind could not be pruned: something of it must stay now, its files cannot be read or
-                written, or there was no room for its record, even with the reserve and once the other kinds had made
-                some. The other kinds were pruned; the error has what was deleted.
+            KindNotPrunedError: A kind could not be listed or pruned: something of it must stay now, its files cannot
+                be read or written, or there was no room for its record, even with the reserve and once the other kinds
+                had made some. The other kinds were pruned; the error has what was deleted.
             AccessRefusedError: The actor may not prune; nothing was deleted.
         """
         require_access(self._workspace, actor, "workspace.prune")
@@ -544,9 +571,20 @@ class Pruning:
         result = PruneResult(kinds=tuple(done[kind.kind] for kind in plan.kinds if kind.kind in done), left=tuple(left))
         if result.summary:
             log.info("%s, for %s", result.summary, actor)
-        if failures:
+        if failures := {**self._unlisted(plan), **failures}:
             raise KindNotPrunedError(failures, result) from next(iter(failures.values()))
         return result
+
+    def _unlisted(self, plan: WorkspacePlan) -> dict[str, CoreError]:
+        """Return why some kinds could not be listed, by the kind: the error itself has the exit code."""
+        failures: dict[str, CoreError] = {}
+        for missing in plan.unlisted:
+            try:
+                self._kinds[missing.kind].items()
+                failures[missing.kind] = RefusedError(f"It could not be listed: {missing.why} Review the plan again.")
+            except CoreError as error:
+                failures[missing.kind] = error
+        return failures
 
     def _carry_out_kind(self, listed: KindPlan, *, actor: Actor, reason: str) -> tuple[KindPlan, list[LeftThing]]:
         """Delete what is listed of one kind; return what of it was there, and what had to be left."""

@@ -9,6 +9,7 @@ import pytest
 
 from console.cli.main import main
 from console.commands.prune import KINDS as ON_THE_COMMAND_LINE
+from console.verbs.offer import OfferContext
 from console.verbs.prune import Prune
 from core.actor import Actor
 from core.clock import utc_now
@@ -27,6 +28,7 @@ from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from tests.clocks import HandClock
 from tests.processes import dies
+from widgets.glyphs import UNICODE
 
 SET = RetentionSettings(runs=2, epochs=10_000, report_days=30.0)
 
@@ -230,6 +232,56 @@ def test_a_kind_that_cannot_be_deleted_keeps_no_other_from_going(
     assert not any(folder.exists() for folder in old_reports.values())
     assert "deleted the reports of the epochs of 2 sessions" in caplog.text
     assert len(runs.all()) == 4
+
+
+@pytest.fixture
+def damaged_runs(workspace, old_reports):
+    """A workspace whose runs cannot be read, with reports to delete."""
+    workspace.settings_file.write_text("retention: {runs: 5, report_days: 30}\n")
+    file = workspace.state_file("runs")
+    file.write_text("{")
+    return file
+
+
+def test_a_kind_that_cannot_be_listed_keeps_no_other_from_going(pruning, person, old_reports, damaged_runs):
+    plan = pruning.plan(["runs", "reports"])
+    assert [kind.kind for kind in plan.kinds] == ["reports"]
+    (unlisted,) = plan.unlisted
+    assert unlisted.kind == "runs"
+    assert str(damaged_runs) in unlisted.why
+    with pytest.raises(KindNotPrunedError, match="Of the other kinds, the prune deleted the reports") as caught:
+        pruning.carry_out(plan, actor=person, reason="")
+    assert isinstance(caught.value.first, DamagedFileError)
+    assert not any(folder.exists() for folder in old_reports.values())
+
+
+def test_a_kind_that_can_be_listed_again_waits_for_the_next_review(pruning, person, old_reports, damaged_runs):
+    plan = pruning.plan(["runs", "reports"])
+    damaged_runs.unlink()
+    with pytest.raises(KindNotPrunedError, match="Review the plan again") as caught:
+        pruning.carry_out(plan, actor=person, reason="")
+    assert isinstance(caught.value.first, RefusedError)
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_the_command_lists_and_deletes_the_other_kinds(workspace, called, old_reports, damaged_runs, form):
+    for consent, is_there in ((), True), (("--yes",), False):
+        code, out, err = called(main, "--workspace", workspace.root, "prune", *consent, *form)
+        assert code == DamagedFileError(damaged_runs, "it is empty", None).exit_code
+        assert str(damaged_runs) in err
+        assert next(iter(old_reports)) in out or consent
+        assert all(folder.exists() is is_there for folder in old_reports.values())
+
+
+def test_the_console_and_the_control_api_name_the_kind(workspace, person, old_reports, damaged_runs, api):
+    context = OfferContext(workspace=workspace, actor=person, glyphs=UNICODE, absence=None)
+    offer = Prune().offer(context, None)
+    assert offer.refusal is None
+    assert any(str(damaged_runs) in str(line) for line in offer.lines)
+    assert str(damaged_runs) in str(Prune().offer(context, None, "runs").refusal)
+    plan = api.post("/api/v1/prunes/plans", json={}).json()
+    assert [kind["kind"] for kind in plan["unlisted"]] == ["runs"]
+    assert [kind["kind"] for kind in plan["kinds"]] == ["reports"]
 
 
 def test_a_folder_that_two_remove_at_once_is_removed_by_both(workspace, pruning, person, old_reports, monkeypatch):
