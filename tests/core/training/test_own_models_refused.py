@@ -5,12 +5,15 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from core.actor import Actor, Origin
+from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.plugins import COLUMNS, MODELS
 from core.settings import ModelSettings, TrainingSettings
+from core.training.own_models import require_own_columns
 from core.training.sessions import Sessions
 
 ANA = Actor("ana", "host", Origin.COMMAND_LINE)
+BONDS = session_domain("bonds")
 
 
 class Duration:
@@ -54,6 +57,11 @@ def installed(monkeypatch):
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points.get(group, []))
 
 
+@pytest.fixture
+def domain_settings():
+    return BONDS.settings()
+
+
 def on(model, **more):
     return TrainingSettings(models={"spread": ModelSettings(), model: ModelSettings()}, **more)
 
@@ -83,3 +91,47 @@ def test_a_column_that_the_data_lack_is_refused_with_the_request(workspace, sett
 def test_a_model_whose_columns_are_there_is_taken(workspace, more):
     started = Sessions(workspace).start(on("duration", **more), name="", actor=ANA)
     assert "duration" in started.settings["models"]
+
+
+class Remote:
+    """The bonds, from a package of one's own that asks for at least 500 rows and does not say so."""
+
+    least = 500
+
+    def __init__(self):
+        self.asked = []
+
+    def __getattr__(self, name):
+        if name == "least_rows":
+            raise AttributeError(name)
+        return getattr(BONDS, name)
+
+    def draw(self, request):
+        self.asked.append(request.n_rows)
+        if request.n_rows < self.least:
+            raise ValueError("at least 500 rows\x1b[2J")
+        return BONDS.draw(request)
+
+
+class Thrifty(Remote):
+    least = 1
+
+
+class Failing(Remote):
+    least_rows = 18
+
+
+def test_a_domain_that_does_not_name_its_smallest_draw_is_never_drawn_whole(domain_settings):
+    settings, thrifty, remote = on("misspelt", dataset_size=100_000), Thrifty(), Remote()
+    with pytest.raises(UsageError, match="'mod_duratoin'"):
+        require_own_columns(settings, thrifty, domain_settings)
+    require_own_columns(settings, remote, domain_settings)  # the session finds it out
+    assert thrifty.asked == remote.asked == [64]
+
+
+def test_a_domain_that_fails_to_draw_what_it_says_it_can_is_named(domain_settings):
+    with pytest.raises(
+        UsageError, match=r"The domain 'bonds' cannot draw 64 \w+ \(ValueError: 'at least 500"
+    ) as caught:
+        require_own_columns(on("misspelt"), Failing(), domain_settings)
+    assert "\x1b" not in str(caught.value)
