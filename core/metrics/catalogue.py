@@ -331,7 +331,9 @@ ENGINE_UP = GaugeMetric("bondx_engine_up", "1 while an engine is running, 0 also
 WORKSPACE_WRITABLE = GaugeMetric(
     "bondx_workspace_writable", "0 while nothing can be recorded: the disk is full, or refuses writes.", _W
 )
-STATE_PROBLEMS = GaugeMetric("bondx_state_problems", "Files that cannot be read.", _W)
+STATE_PROBLEMS = GaugeMetric(
+    "bondx_state_problems", "Files that cannot be read; for settings and policy, `policy_unusable` fires.", _W
+)
 
 TELEMETRY_LAG = GaugeMetric(
     "bondx_telemetry_lag_seconds",

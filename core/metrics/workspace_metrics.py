@@ -33,7 +33,7 @@ class WorkspaceMetrics(Collector):
         """Collect the metrics."""
         snapshot = self._snapshot()
         yield catalogue.WORKSPACE_WRITABLE.family(float(not snapshot.unwritable))
-        yield catalogue.STATE_PROBLEMS.family(len(snapshot.problems))
+        yield catalogue.STATE_PROBLEMS.family(len(snapshot.damaged))
 
 
 def workspace_collectors(

@@ -75,6 +75,7 @@ class Snapshot:
     resources: Mapping[str, tuple[SeriesPoint, ...]] = field(default_factory=lambda: _NOTHING)  # oldest first
     audit: "tuple[AuditRecord, ...]" = ()  # newest first
     problems: tuple[str, ...] = ()  # the first is `unwritable`, if it is not empty
+    damaged: tuple[str, ...] = ()  # the problems of files that cannot be read; settings have an alert of their own
     unwritable: str = ""  # why nothing can be recorded now, an alert about it included
     unread: frozenset[str] = frozenset()  # parts that were never read: what stands here for them is no fact
     unreadable: frozenset[str] = frozenset()  # parts that cannot be read now: what stands here for them is old

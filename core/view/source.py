@@ -17,6 +17,7 @@ from core.errors import CoreError
 from core.state.write_health import write_problem
 from core.view import parts
 from core.view.parts.part import DocumentPart, Part, PartSource
+from core.view.parts.settings import SettingsPart
 from core.view.snapshot import HISTORY_SECONDS, Snapshot
 
 if TYPE_CHECKING:
@@ -86,7 +87,15 @@ class SnapshotSource:
                 self._miss_the_folder()
             unwritable = self._unwritable()
             problems = tuple(dict.fromkeys((*filter(None, (unwritable,)), *self._problems.values())))
-            self._look_at({"problems": problems, "unreadable": frozenset(self._problems), "unwritable": unwritable})
+            of_files = (problem for part, problem in self._problems.items() if part != SettingsPart.name)
+            self._look_at(
+                {
+                    "problems": problems,
+                    "damaged": tuple(dict.fromkeys(of_files)),
+                    "unreadable": frozenset(self._problems),
+                    "unwritable": unwritable,
+                }
+            )
             if self._look.seen is not self._last:
                 self._last = self._look.seen = replace(self._look.seen, taken_at=self._clock())
             return self._last

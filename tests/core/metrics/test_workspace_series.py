@@ -53,6 +53,20 @@ def measured(workspace, clock):
     return measure
 
 
+def test_a_file_of_state_that_cannot_be_read_counts_and_one_of_settings_has_its_own_alert(workspace, measured):
+    (workspace.root / "policy.yaml").write_text("promotion: {min_accuracy: 7}\n")
+    assert measured()["bondx_state_problems",] == 0
+    workspace.state_file("runs").write_text("{")
+    workspace.state_file("sessions").write_text("{")
+    assert measured()["bondx_state_problems",] >= 1
+
+
+def test_a_workspace_that_cannot_be_written_is_no_damaged_file(workspace, measured, monkeypatch):
+    monkeypatch.setattr("core.view.source.write_problem", lambda root: f"the disk of {root} is full")
+    found = measured()
+    assert (found["bondx_workspace_writable",], found["bondx_state_problems",]) == (0, 0)
+
+
 def test_every_number_of_the_settings_of_alerts_is_a_limit_that_follows_the_settings(workspace, measured):
     found = measured()
     limits = {key[1]: value for key, value in found.items() if key[0] == "bondx_alert_limit"}

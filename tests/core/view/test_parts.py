@@ -15,7 +15,8 @@ from core.view.past.replay import RecordedPast
 from core.view.snapshot import Snapshot
 from core.view.source import SnapshotSource
 
-OF_NO_PART = {"taken_at", "workspace", "problems", "unwritable", "unread", "unreadable"}  # written by the source itself
+# Written by the source itself.
+OF_NO_PART = {"taken_at", "workspace", "problems", "damaged", "unwritable", "unread", "unreadable"}
 
 
 @pytest.fixture
