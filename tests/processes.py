@@ -23,12 +23,15 @@ def free_port() -> int:
     """Return a port on which nobody listens just now, and that no process gets by chance before the caller has it.
 
     The kernel gives ports of its own range to every connection and to whoever lets it choose; this one is below that
-    range where there is room, and differs from those that this process was given before.
+    range where there is room, differs from those that this process was given before, and is of no other worker of
+    pytest: of n workers, each takes every n-th port.
     """
+    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     kernels_first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     first, end = (10_000, kernels_first) if kernels_first > 12_000 else (kernels_first, _LAST_PORT + 1)
     while True:
-        port = random.SystemRandom().randrange(first, end)
+        port = random.SystemRandom().randrange(first + (number - first) % n_workers, end, n_workers)
         if port in _handed_out:
             continue
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):

@@ -67,13 +67,15 @@ class Console:
 
     async def caught_up(self) -> None:
         """Wait until the app shows all that its screens have asked to have read; the poller may be due only later."""
+        deadline = monotonic() + PATIENCE_SECONDS
         await self.settled()
-        while True:
+        while monotonic() < deadline:
             shown = self.app.newest
             await asyncio.to_thread(self.app._poller.look)
             await self.settled()
             if self.app.newest is shown:
                 return
+        pytest.fail(f"the workspace never comes to rest; footer says {self.sentence!r}")
 
     async def press(self, *keys: str) -> None:
         """Press keys one after another; unlike the pilot's own, without waiting for an idle processor each time."""

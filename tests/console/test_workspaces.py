@@ -1,6 +1,5 @@
 """Another workspace in the same console, and the list of recent ones."""
 
-import functools
 import json
 import os
 import shutil
@@ -143,15 +142,19 @@ def test_a_console_shows_the_other_workspace_and_leaves_from_there(workspace, ot
     other.settings_file.write_text("console: {keys: {registry.promote: B}}")
     child = opened(workspace)
     child.expect("desk-risk")
-    until(functools.partial(_are, recent, "desk-risk", "desk-fx"), "the list of recent workspaces")
+    until_listed(recent, "desk-risk", "desk-fx")
     child.send(":workspace desk-fx\r")
     child.expect("desk-fx.*Overview")
     child.expect("Other keys here: B registry.promote")
-    until(functools.partial(_are, recent, "desk-fx", "desk-risk"), "the list of recent workspaces")
+    until_listed(recent, "desk-fx", "desk-risk")
     leave(child)
-    assert _are(recent, "desk-fx", "desk-risk")
+    assert listed(recent) == ["desk-fx", "desk-risk"]
 
 
-def _are(recent: RecentWorkspaces, *names: str) -> bool:
-    """Whether these are the recent workspaces; a console notes its own in a thread, after its first frame."""
-    return [each.name for each in recent.all()] == [*names]
+def listed(recent: RecentWorkspaces) -> list[str]:
+    return [each.name for each in recent.all()]
+
+
+def until_listed(recent: RecentWorkspaces, *names: str) -> None:
+    """Wait for these recent workspaces: a console notes its own in a thread, after its first frame."""
+    until(lambda: listed(recent) == [*names], f"the list {names}", told=lambda: listed(recent))

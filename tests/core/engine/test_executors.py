@@ -32,7 +32,7 @@ def running(workspace):
 
 
 LONG = msgspec.structs.replace(TUNED.tuning, trials=20)
-"""Whoever sees the first trials, and ends something then, comes before the last."""
+"""Whoever looks for the worker processes while they try comes before the last trial."""
 
 
 def on(executor):
@@ -47,17 +47,25 @@ def on_threads(tmp_path_factory, person):
 
 
 def test_a_scheduler_that_is_killed_is_a_failed_attempt_and_the_session_goes_on_once_it_is_back(
-    tmp_path, person, until, on_threads
+    tmp_path, person, until, on_threads, monkeypatch
 ):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     port = free_port()
     cluster = Cluster("--workers", "1", "--port", str(port))
     workspace = begin(tmp_path / "w", person, on(cluster.settings))
     sessions = Sessions(workspace)
-    with running(workspace):
-        until(sessions, "s-0001", lambda now: now.tuning.standings and now.tuning.standings[0].n_trials >= 4)
+    observe = Sessions.observe
 
-        cluster.end(signal.SIGKILL)
+    def observe_and_kill(self, *words, **fields):
+        """Kill it in the engine's own step, which is before the session can have ended."""
+        seen = observe(self, *words, **fields)
+        standings = seen.observed.tuning.standings
+        if cluster.process.returncode is None and standings and standings[0].n_trials >= 4:
+            cluster.end(signal.SIGKILL)
+        return seen
+
+    monkeypatch.setattr(Sessions, "observe", observe_and_kill)
+    with running(workspace):
         failed = until(sessions, "s-0001", lambda now: now.failure)
         again = Cluster("--workers", "1", "--port", str(port))
         done = until(sessions, "s-0001", lambda now: now.phase is SessionPhase.FINISHED)

@@ -80,22 +80,26 @@ class Hammer:
 
     def _run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
-        rests_since = time.monotonic()
+        asked_at = time.monotonic()
         while not self._stopping.is_set():
-            rested = time.monotonic() - rests_since
+            is_kept = connection.sock is not None
+            rests_since, asked_at = asked_at, time.monotonic()  # its answer ended later: it rested for less
             try:
-                connection.request("POST", PATH, self._row, {"content-type": "application/json"})
+                try:
+                    connection.request("POST", PATH, self._row, {"content-type": "application/json"})
+                finally:
+                    rested = time.monotonic() - rests_since  # the worker has all of the request by now
                 answer = connection.getresponse()
                 content = answer.read()
                 if answer.status != 200:
                     self.problems.append(content)
                 self.n_answered += 1
             except (OSError, http.client.HTTPException) as error:
-                # A worker that ends hangs up on who says nothing for long, as a thread does that gets no turn.
-                if rested < _DRAIN_SECONDS / 2:
-                    self.problems.append(repr(error))
+                # A worker that ends hangs up on who says nothing for long, as a thread does that gets no turn. Its loop
+                # counts in whole milliseconds.
+                if not (self._keeps and is_kept and rested >= 0.95 * _DRAIN_SECONDS):
+                    self.problems.append(f"{error!r} after {rested:.3f} s")
                 connection.close()
-            rests_since = time.monotonic()
             if not self._keeps:
                 connection.close()
         connection.close()

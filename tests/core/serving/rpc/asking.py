@@ -28,10 +28,11 @@ class Heard(NamedTuple):
 
 
 class Caller:
-    """A client of one server."""
+    """A client of one server, with a connection of its own if it is told so: the library shares them, and back-offs."""
 
-    def __init__(self, port: int, token: str | None = None) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_send_message_length", -1)])
+    def __init__(self, port: int, token: str | None = None, *, is_alone: bool = False) -> None:
+        options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", int(is_alone))]
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
         self._token = token
 
     def ask(self, method: str, content: bytes = b"", **fields: str) -> Heard:

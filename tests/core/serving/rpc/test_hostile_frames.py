@@ -18,7 +18,7 @@ from tests.core.serving.rpc.frames import GOAWAY, Wire
 from tests.processes import free_port
 from tests.waiting import until
 
-OK, CANCELLED, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 1, 3, 4, 13, 14, 16
+OK, CANCELLED, INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 0, 1, 3, 13, 14, 16
 LIVE, CHECK = (V2 + "ServerLive").encode(), HEALTH.encode()
 
 
@@ -87,21 +87,24 @@ def test_idle_connections_of_one_address_make_room(workspace, artifacts, put_liv
         caller.close()
 
 
-def test_after_a_path_that_is_not_utf_8_the_port_is_listened_on_again(both, rpc_port, served):
-    with Wire(rpc_port) as patient:
+def test_after_a_path_that_is_not_utf_8_the_port_is_listened_on_again(workspace, artifacts, put_live):
+    put_live(workspace, "spread", artifacts / "spread")
+    with workspace.settings_file.open("a") as settings:
+        settings.write("serving: {body_seconds: 600}\n")  # the time of the open call does not end it
+    port = free_port()
+    with running(workspace, "--grpc-port", str(port)) as server, Wire(port) as patient:
         open_call = patient.call(CHECK)
         for _ in range(3):
-            with Wire(rpc_port) as wire:
+            with Wire(port) as wire:
                 wire.call(b"/\xff", is_whole=True)
                 with suppress(ConnectionError):
                     while wire.next_frame()[0] != GOAWAY:
                         pass
-            until(lambda: is_answered(rpc_port), "an answer")
-        until(lambda: both.ask("/ready").status == 200, "being ready")
+            until(lambda: is_answered(port), "an answer")
+        server.until(lambda: server.ask("/ready").status == 200, "being ready")
         patient.end_with_message(open_call)
-        # The library and we race to stop the old server. On a busy machine the message may come after its time.
-        assert patient.status_of(open_call)[0] in {OK, CANCELLED, DEADLINE_EXCEEDED}
-    assert "Traceback" not in (served.logs_dir / "serve.err").read_text()
+        assert patient.status_of(open_call)[0] in {OK, CANCELLED}, "the library and we race to stop the old server"
+    assert "Traceback" not in (workspace.logs_dir / "serve.err").read_text()
 
 
 @pytest.mark.parametrize(("error", "is_logged"), [(ExecuteBatchError("it has left"), False), (KeyError("ours"), True)])

@@ -65,11 +65,12 @@ def test_workers_share_the_port_and_a_restart_answers_all_calls_that_a_worker_ha
     content, codes, stopping = tf_request("spread", rows), [], threading.Event()
 
     def hammer():
-        caller = Caller(port)
+        caller = Caller(port, is_alone=True)
         while not stopping.is_set():
             codes.append(caller.ask(PREDICT, content).code)
-            if codes[-1] is not Code.OK:  # the library refuses calls by itself until it is connected again
-                grpc.channel_ready_future(caller.channel).result(PATIENCE_SECONDS)
+            if codes[-1] is not Code.OK:  # the library would wait before it connects again, and hide a gap
+                caller.close()
+                caller = Caller(port, is_alone=True)
         caller.close()
 
     with running(workspace, "--workers", "2", "--grpc-port", str(port)) as server:
@@ -86,10 +87,10 @@ def test_workers_share_the_port_and_a_restart_answers_all_calls_that_a_worker_ha
         thread.join()
         # gRPC's library cancels a call that arrives before its caller has heard that the worker ends, and the system
         # resets a connection that the worker has not yet taken. The caller here has one call open at a time: at most
-        # one for each of the two.
+        # one of each kind for each of the two. A moment without a server would cost it many.
         lost = [code for code in codes if code is not Code.OK]
         assert set(lost) <= {Code.CANCELLED, Code.UNAVAILABLE}
-        assert len(lost) <= 2
+        assert len(lost) <= 4
         assert codes[n_codes:].count(Code.OK) > 10
         server.until(lambda: answered(server) == len(codes) - len(lost), "the sum of all workers")
     with socket.create_server(("127.0.0.1", port)):
