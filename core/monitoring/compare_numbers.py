@@ -99,12 +99,24 @@ def bin_numbers(before: NumberSketch, after: CountedNumbers, effect: float = 1.0
     Returns:
         Rows per bin, shape (2, n_bins).
     """
+    return _merge_neighbours(count_in_tenths(before, after), effect)
+
+
+def count_in_tenths(before: NumberSketch, after: CountedNumbers) -> IntArray:
+    """Count numbers in the tenths of the reference, without merging any.
+
+    Args:
+        before: The reference, whole or in edges.
+        after: The current values, counted at its points.
+    Returns:
+        Rows per bin, shape (2, n_bins).
+    """
     edges = tenths(before)
     at = np.searchsorted(before.points, edges, side="left")
     is_point = before.points[at] == edges
     sides = (before.below, before.up_to, before.n), (after.below, after.up_to, after.n)
     counts = [np.diff(np.where(is_point, up_to[at], below[at]), prepend=0, append=n) for below, up_to, n in sides]
-    return _merge_neighbours(np.stack(counts).astype(np.int64), effect)
+    return np.stack(counts).astype(np.int64)
 
 
 def tenths(before: NumberSketch) -> FloatArray:

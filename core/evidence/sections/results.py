@@ -155,9 +155,11 @@ def _drift(draft: SectionDraft, monitoring: Recorded, live: Mapping[str, Any]) -
     draft.facts.append(monitoring.fact("health", health.get("state")))
     for reason in health.get("reasons") or []:
         draft.facts.append(monitoring.fact(f"health, {reason.get('source')}", reason.get("text")))
-    for name, words in (("verdict", "verdict on drift"), ("as_of", "as of"), ("n_rows", "rows served")):
+    for name, words in (("verdict", "verdict on drift"), ("as_of", "as of"), ("n_rows", "rows counted")):
         if drift.get(name) is not None:
             draft.facts.append(monitoring.fact(words, drift[name]))
+    for note in drift.get("notes") or []:  # how many of the answered rows are not counted, among others
+        draft.facts.append(monitoring.fact("note on drift", note))
     columns = [each for each in drift.get("columns") or [] if isinstance(each, Mapping)]
     names = ("name", "verdict", "psi", "n", "reason")
     rows = [[monitoring.figure(each.get(name)) for name in names] for each in columns]

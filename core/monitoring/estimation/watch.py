@@ -1,6 +1,6 @@
 """The watcher of performance without labels: an estimate an hour, and its record against the outcomes that came."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -24,12 +24,11 @@ from core.monitoring.estimation.expected_scores import EVENT_RATE, IS_LOSS
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.monitoring.estimation.score_only import estimate_by_scores
 from core.monitoring.live import ProfileIndex, SketchError, from_bytes, profile_number
-from core.monitoring.live.sketch import LiveSketch
 from core.monitoring.profiling import PREDICTION
 from core.monitoring.verdicts import PerformanceVerdict
 from core.monitoring.watch import LiveVersion, Watcher, WatcherLook
 from core.telemetry.features import LoggedFeatures, logged_features
-from core.telemetry.live import LiveMinute, LiveReader
+from core.telemetry.live import LiveReader
 from core.telemetry.predictions import Cursor, LabelledAnswers, PredictionReader
 
 EVERY = timedelta(hours=1)
@@ -154,48 +153,54 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
         return None
     index, number = ProfileIndex(profile), profile_number(profile)
     reader = LiveReader(version.workspace.live_file)
-    by_weight: dict[float, LiveSketch] = {}
+    counted = []
     for minute in reader.between(version.model, version.version, now - WINDOW, now):
         if minute.sketch and minute.profile == number:
-            with suppress(SketchError):  # a damaged minute costs no estimate
-                sketch = from_bytes(index, minute.sketch)
-                by_weight.setdefault(_stands_for(minute), LiveSketch()).merge(sketch)
-    counted = {
-        weight: sketch.bins(index, PREDICTION)[1].astype(np.float64)
-        for weight, sketch in by_weight.items()
-        if sketch.n and PREDICTION in sketch.answers
-    }
+            with suppress(SketchError, KeyError):  # a damaged minute, or one without answers, costs no estimate
+                tenths = from_bytes(index, minute.sketch).tenths(index, PREDICTION)
+                if len(tenths) == len(profile.calibration):
+                    counted.append((minute, tenths))
     if not counted:
         return None
-    counts = weighed(counted)
-    if len(counts) != len(profile.calibration):
+    stands_for = np.array([(minute.n + minute.n_dropped) / max(minute.n, 1) for minute, _ in counted])
+    tenths = np.array([tenths for _, tenths in counted], dtype=np.float64)
+    counts = weighed(tenths, stands_for)
+    if counts is None:
         return None
     answer = np.array([tenth.predicted for tenth in profile.calibration])
     try:
-        return estimate_by_scores(profile, answer, answer >= 0.5, weight=counts)
+        found = estimate_by_scores(profile, answer, answer >= 0.5, weight=counts)
     except CoreError:
         return None
+    n_rows, n_answered = round(tenths.sum()), round(stands_for @ tenths.sum(axis=1))
+    notes = found.notes
+    if n_rows < n_answered:
+        notes += (
+            f"{n_rows:,} counted rows stand for {n_answered:,} that were answered, those of each minute for all of its "
+            f"rows: worth {found.n_rows:,} rows of equal weight.",
+        )
+    return msgspec.structs.replace(found, n_rows=n_rows, notes=notes)
 
 
-def _stands_for(minute: LiveMinute) -> float:
-    """Return for how many answered rows each counted row of a minute stands, to two digits: few values differ."""
-    return float(f"{(minute.n + minute.n_dropped) / max(minute.n, 1):.2g}")
-
-
-def weighed(counted: Mapping[float, FloatArray]) -> FloatArray:
+def weighed(counted: FloatArray, stands_for: FloatArray) -> FloatArray | None:
     """Add up counts of which a row stands for several, so that their sum is how many equal rows would tell as much.
 
     Args:
-        counted: The counts, by the number of rows for which each of them stands.
+        counted: The counts of each minute in the same bins, shape (minutes, bins).
+        stands_for: For how many rows each counted row of a minute stands, shape (minutes,).
+    Returns:
+        The sums, shape (bins,); None without rows.
     Source:
         Kish, Survey Sampling (1965), section 11.7: the effective size of a sample of unequal weights.
 
-    >>> weighed({1.0: np.array([60.0, 40.0])}), weighed({1.0: np.array([100.0, 0.0]), 9.0: np.array([0.0, 100.0])})
-    (array([60., 40.]), array([ 12.19512195, 109.75609756]))
+    >>> weighed(np.array([[60.0, 40.0]]), np.array([3.0]))
+    array([60., 40.])
+    >>> weighed(np.array([[100.0, 0.0], [0.0, 100.0]]), np.array([1.0, 9.0]))
+    array([ 12.19512195, 109.75609756])
     """
-    total = sum(weight * counts for weight, counts in counted.items())
-    n, n_squared = (sum(weight**power * counts.sum() for weight, counts in counted.items()) for power in (1, 2))
-    return np.asarray(total * (n / n_squared), dtype=np.float64)
+    rows = counted.sum(axis=1)
+    n, n_squared = float(stands_for @ rows), float(np.square(stands_for) @ rows)
+    return np.asarray(stands_for @ counted * (n / n_squared), dtype=np.float64) if n > 0.0 else None
 
 
 def _remembered(state: bytes | None) -> _Memory:

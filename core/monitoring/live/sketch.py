@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.arrays import IntArray
-from core.monitoring.compare_numbers import bin_numbers
+from core.monitoring.compare_numbers import bin_numbers, count_in_tenths
 from core.monitoring.data_profile import ColumnProfile, DataProfile
 from core.monitoring.levels import align_levels
 from core.monitoring.live.level_counts import LevelCounts, LevelIndex
@@ -139,6 +139,22 @@ class LiveSketch:
         )
         found, unnamed = align_levels(before, how.counted(counts)), how.unnamed(counts)
         return np.column_stack((found, [0, unnamed.rows])) if unnamed.rows else found
+
+    def tenths(self, index: ProfileIndex, name: str) -> IntArray:
+        """Return the rows of now in the tenths of the reference, however few they are, shape (n_bins,).
+
+        Unlike `bins`, the same bins for every sketch of a profile, so that parts can be weighed before they are added.
+
+        Args:
+            index: The profile.
+            name: `PREDICTION`, `RESIDUAL`, `TARGET`.
+        Raises:
+            KeyError: The sketch does not count it, or not as numbers.
+        """
+        counts, how = self.answers[name], index.answers[name]
+        if not (isinstance(how, NumberGrid) and isinstance(counts, NumberCounts)):
+            raise KeyError(name)
+        return count_in_tenths(index.stored_answers[name].sketch(), how.counted(counts))[1]
 
     def prediction_mean(self, index: ProfileIndex) -> float | None:
         """Return the mean prediction; None where the predictions are not numbers, or there are none."""

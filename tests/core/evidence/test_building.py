@@ -13,9 +13,12 @@ from core.evidence import PackKind, SectionStatus
 from core.evidence.log_proof import UnprovenLogError
 from core.evidence.sources import spelled
 from core.governance import AuditFilter, AuditLog
+from core.monitoring.documents import DriftPart
+from core.monitoring.verdicts import DriftVerdict
 from core.rollout import Rollouts
 from core.stress.stored_tests import StressTests
 from tests.core.evidence.conftest import ANA
+from tests.monitored import LOOKED_AT, monitored
 from tools.demo_stress import stress_demo
 
 TITLES = (
@@ -141,6 +144,16 @@ def test_the_explanation_and_the_intervals_of_a_version_are_in_its_pack(built, p
     assert any(table.title.startswith("Contributions of columns") for table in sections[9].tables)
     limits = {fact.name: fact.value.text for fact in sections[11].facts}
     assert limits["half width of a 90 % interval of spread/1.3.0, in units of its scale"] == "0.8"
+
+
+def test_drift_is_of_the_counted_rows_and_the_pack_says_how_many_answered_ones_it_lacks(demo, described, packs):
+    lacking = "1,068,000 of the 1,092,000 rows answered today and yesterday are not counted"
+    drift = DriftPart(as_of=LOOKED_AT, verdict=DriftVerdict.ALARM, n_rows=24_000, notes=(lacking,))
+    monitored(demo, "spread", number=described, drift=drift)
+    stability = packs.read(packs.of_version("spread", described, actor=ANA).pack_id).sections[7]
+    facts = {fact.name: fact.value.text for fact in stability.facts}
+    assert (facts["rows counted"], facts["note on drift"]) == ("24,000", lacking)
+    assert "rows served" not in facts
 
 
 def test_an_audit_record_vouches_for_the_version_its_files_and_its_moves(built, packs):

@@ -17,6 +17,7 @@ from core.monitoring.estimation.watch import EstimateWatch
 from core.monitoring.live import ProfileIndex, SketchCounter, merged_bytes, profile_number, to_bytes
 from core.monitoring.live.counting import Served
 from core.monitoring.profiling import kinds_of, profile_columns, profile_of
+from core.monitoring.reasoning import estimate_paragraph
 from core.monitoring.verdicts import PerformanceVerdict
 from core.settings.feature_log import FeatureLogSettings
 from core.settings.policy import ModelPolicy
@@ -119,7 +120,9 @@ def test_a_clock_that_was_ahead_stops_no_estimate(version):
     assert EstimateWatch().look(version, START, ahead.state).part.metrics
 
 
-def test_a_minute_of_which_a_share_was_counted_stands_for_all_its_rows(version):
+@pytest.fixture
+def probability(version):
+    """The version, without held-out rows, as one that answers probabilities."""
     rng = np.random.default_rng(3)
     size = rng.random(5_000)
     frame = pd.DataFrame({"size": size})
@@ -127,17 +130,67 @@ def test_a_minute_of_which_a_share_was_counted_stands_for_all_its_rows(version):
     columns = profile_columns(frame, kinds_of(frame))
     version.profile = profile_of(columns, features=("size",), target=None, group=None, held_out=held_out)
     (version.folder / HELD_OUT_NAME).unlink()
-    counter = SketchCounter(ProfileIndex(version.profile), numbers=("size",), texts=())
+    return version
 
-    def count(hour, scores, n_dropped):
-        at = int((START - timedelta(hours=hour)).timestamp())
-        sketch = to_bytes(counter.count([Served(Rows(scores[:, None], [()] * len(scores)), scores.tolist())]))
-        live.add(CountedMinute("spread", "1.0.0", profile_number(version.profile), at, len(scores), n_dropped, sketch))
 
+def count(version, *minutes):
+    """Count answers, each minute an hour before the other; of each the answers, and how many more were left out."""
+    index = ProfileIndex(version.profile)
+    counter = SketchCounter(index, numbers=("size",), texts=())
     with LiveWriter(version.workspace.live_file, merged_bytes, clock=lambda: START) as live:
-        count(2, rng.uniform(0.0, 0.2, 1_000), 0)
-        count(1, rng.uniform(0.4, 0.6, 1_000), 9_000)
-    part = EstimateWatch().look(version, START, None).part
-    brier = next(metric for metric in part.metrics if metric.metric == "brier")
+        for hour, (answers, n_dropped) in enumerate(minutes, start=1):
+            rows = Rows(np.nan_to_num(answers)[:, None], [()] * len(answers))
+            sketch = to_bytes(counter.count([Served(rows, answers.tolist())]))
+            at = int((START - timedelta(hours=hour)).timestamp())
+            number = profile_number(version.profile)
+            live.add(CountedMinute("spread", "1.0.0", number, at, len(answers), n_dropped, sketch))
+
+
+def metric_of(part, name):
+    return next(metric for metric in part.metrics if metric.metric == name)
+
+
+def test_a_minute_of_which_a_share_was_counted_stands_for_all_its_rows(probability):
+    rng = np.random.default_rng(4)
+    count(probability, (rng.uniform(0.0, 0.2, 1_000), 0), (rng.uniform(0.4, 0.6, 1_000), 9_000))
+    part = EstimateWatch().look(probability, START, None).part
+    brier = metric_of(part, "brier")
     assert 0.2 < brier.low < (0.087 * 1_000 + 0.247 * 10_000) / 11_000 < brier.high  # of both minutes alike it is 0.167
-    assert part.n_rows == 1_198  # rows of equal weight that tell as much
+    assert (part.n_rows, brier.n, part.metrics[0].points[0].n) == (2_000, 2_000, 2_000)
+    assert (
+        "2,000 counted rows stand for 11,000 that were answered, those of each minute for all of its rows: "
+        "worth 1,198 rows of equal weight."
+    ) in part.notes
+    (head, *lines) = (estimate_paragraph(part).head.text, *(line.text for line in estimate_paragraph(part).lines))
+    assert ", 2,000 rows, " in head
+    assert any("worth 1,198 rows of equal weight" in line for line in lines)
+
+
+@pytest.mark.parametrize("n_few", [1, 3, 20])
+def test_few_rows_that_stand_for_many_count_in_the_tenths_of_their_answers(probability, n_few):
+    rng = np.random.default_rng(4)
+    few = np.full(n_few, 0.95), 25 * n_few
+    count(probability, (rng.random(5_000), 0), (rng.random(5_000), 45_000), few)
+    part = EstimateWatch().look(probability, START, None).part
+    n_answered = 5_000 + 50_000 + 26 * n_few
+    assert part.n_rows == 10_000 + n_few
+    assert f"stand for {n_answered:,} that were answered" in part.notes[-1]
+    n_equal = n_answered**2 / (5_000 + 500_000 + 26**2 * n_few)
+    assert f"worth {int(n_equal):,} rows of equal weight" in part.notes[-1]
+    # the mean Brier score of answers p that are right is p (1 - p): 1 / 6 of even answers, and 0.0475 of the few
+    expected = ((n_answered - 26 * n_few) / 6 + 26 * n_few * 0.0475) / n_answered
+    assert metric_of(part, "brier").value == pytest.approx(expected, abs=0.006)
+
+
+def test_rows_that_all_count_alike_need_no_word_on_weights(probability):
+    count(probability, (np.random.default_rng(4).random(500), 0))
+    part = EstimateWatch().look(probability, START, None).part
+    assert part.n_rows == 500
+    assert not any("equal weight" in note for note in part.notes)
+
+
+def test_answers_that_are_no_numbers_give_no_estimate_and_no_error(probability):
+    count(probability, (np.full(100, np.nan), 50))
+    part = EstimateWatch().look(probability, START, None).part
+    assert part.metrics == ()
+    assert part.reason.startswith("there is no estimate: ")
