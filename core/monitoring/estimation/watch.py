@@ -163,8 +163,8 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
     if not counted:
         return None
     stands_for = np.array([(minute.n + minute.n_dropped) / max(minute.n, 1) for minute, _ in counted])
-    tenths = np.array([tenths for _, tenths in counted], dtype=np.float64)
-    counts = weighed(tenths, stands_for)
+    by_minute = np.array([tenths for _, tenths in counted], dtype=np.float64)
+    counts = weighed(by_minute, stands_for)
     if counts is None:
         return None
     answer = np.array([tenth.predicted for tenth in profile.calibration])
@@ -172,7 +172,7 @@ def _by_counts(version: LiveVersion, now: datetime) -> EstimatedPerformance | No
         found = estimate_by_scores(profile, answer, answer >= 0.5, weight=counts)
     except CoreError:
         return None
-    n_rows, n_answered = round(tenths.sum()), round(stands_for @ tenths.sum(axis=1))
+    n_rows, n_answered = round(by_minute.sum()), round(stands_for @ by_minute.sum(axis=1))
     notes = found.notes
     if n_rows < n_answered:
         notes += (

@@ -154,7 +154,8 @@ class LiveSketch:
         counts, how = self.answers[name], index.answers[name]
         if not (isinstance(how, NumberGrid) and isinstance(counts, NumberCounts)):
             raise KeyError(name)
-        return count_in_tenths(index.stored_answers[name].sketch(), how.counted(counts))[1]
+        _, now = count_in_tenths(index.stored_answers[name].sketch(), how.counted(counts))
+        return np.asarray(now)
 
     def prediction_mean(self, index: ProfileIndex) -> float | None:
         """Return the mean prediction; None where the predictions are not numbers, or there are none."""

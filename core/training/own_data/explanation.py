@@ -131,6 +131,10 @@ class _Rows:
     sha256: str = ""
     reading: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Turn days, as artifacts hold them, into times, as files and requests bring them: they cannot be compared."""
+        object.__setattr__(self, "frame", _with_times(self.frame))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loaded:
@@ -296,8 +300,8 @@ def prepared_explainer(workspace: Workspace, request: ExplainRequest) -> Prepare
     """
     loaded = _load(workspace, request)
     against = _reference(loaded, request)
-    frame, settings = _with_times(against.frame), settings_in_force(workspace.root).explanation
-    background, reference = background_of(frame, against.words, settings)
+    settings = settings_in_force(workspace.root).explanation
+    background, reference = background_of(against.frame, against.words, settings)
     explainer = Explainer(
         loaded.model,
         background,
@@ -464,7 +468,6 @@ def _complete(row: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_times(frame: pd.DataFrame) -> pd.DataFrame:
-    """Turn days, as files hold them, into times, as requests bring them: the two cannot be compared."""
     days = [name for name in frame if pd.api.types.infer_dtype(frame[name], skipna=True) == "date"]
     return frame.assign(**{str(name): pd.to_datetime(frame[name]) for name in days}) if days else frame
 

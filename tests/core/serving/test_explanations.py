@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from core.clock import utc_now
 from core.explain.conformal import CONFORMAL_NAME, Conformal
+from core.explain.served_sketch import ContributionBasis, ContributionSketch, merged_contributions
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.access import Role, Tokens
 from core.state import Workspace
+from core.telemetry.live import CountedMinute, LiveWriter
 from tests.core.serving.conftest import running
 
 SPREAD, DOWNGRADE = "/api/v1/predict/spread", "/api/v1/predict/downgrade"
@@ -27,7 +31,8 @@ def kept(folder, rows, *, classes=()):
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory, artifacts, bonds, models, put_live, ana):
+def explained(tmp_path_factory, artifacts, bonds, models, put_live):
+    """A workspace with live versions that keep rows."""
     root = tmp_path_factory.mktemp("explained")
     workspace = Workspace.create(root / "desk", settings_text="policy: {promotion: {min_accuracy: 0}}\n")
     for name, classes in (("spread", ()), ("downgrade", ("0", "1"))):
@@ -35,8 +40,13 @@ def desk(tmp_path_factory, artifacts, bonds, models, put_live, ana):
         columns = [field.name for field in models[name].row_scorer().fields]
         put_live(workspace, name, kept(folder, bonds[columns].head(60).reset_index(drop=True), classes=classes))
     put_live(workspace, "liquidity_shock", artifacts / "liquidity_shock")
-    with running(workspace) as server:
-        server.token = Tokens(workspace).create("desk", Role.OPERATOR, actor=ana)[1]
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def desk(explained, ana):
+    with running(explained) as server:
+        server.token = Tokens(explained).create("desk", Role.OPERATOR, actor=ana)[1]
         yield server
 
 
@@ -187,3 +197,55 @@ def test_two_versions_are_compared_over_http(desk):
     assert found.status == 200
     assert all(entry["change"] == 0 and not entry["is_clear"] for entry in found.json["features"])
     assert desk.ask(f"{EXPLAIN}/compare", {"before": "9.0.0", "after": "1.0.0"}).status == 404
+
+
+OVER = "/api/v1/models/downgrade/explain/over"
+
+
+@pytest.fixture(scope="module")
+def relied(explained, desk):
+    """The sums of contributions to 60 answers of the downgrade model, of which 40 were explained."""
+    basis = ContributionBasis(("leverage_x", "outlook"), "sums of a test", "log odds", "1", "60 rows")
+    with LiveWriter(explained.contributions_file, merged_contributions) as writer:
+        for minutes in (20, 10):
+            values = np.full((20, 2), [3.0, -1.0])
+            at = int((utc_now() - timedelta(minutes=minutes)).timestamp()) // 60 * 60
+            content = ContributionSketch.of(basis, values, 30).to_bytes()
+            writer.add(CountedMinute("downgrade", "1.0.0", basis.number, at, 30, 4, content))
+        writer.flush()
+    return basis
+
+
+def test_what_a_model_relied_on_while_it_served_is_told_over_http(desk, relied):
+    for path in (f"{OVER}?over=1h", f"{OVER}?over=1h&version=1.0.0", OVER):
+        answer = desk.ask(path)
+        assert answer.status == 200, answer.json
+        assert answer.json["model"] == "downgrade"
+        (trend,) = (each for each in answer.json["trends"] if each["algorithm"] == relied.algorithm)
+        assert (trend["version"], trend["n_rows"], trend["n_explained"]) == ("1.0.0", 60, 40)
+        assert [(entry["feature"], entry["importance"]) for entry in trend["features"]] == [
+            ("leverage_x", 3.0),
+            ("outlook", 1.0),
+        ]
+        assert answer.json["not_explained"][0]["version"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "named"),
+    [
+        (f"{OVER}?over=soon", 400, "soon"),
+        (f"{OVER}?over=30s", 400, "from a minute to ten years"),
+        (f"{OVER}?over={'9' * 41}", 400, "not a duration"),
+        (f"{OVER}?version=9.9.9", 404, "9.9.9"),
+        ("/api/v1/models/nothing/explain/over", 404, "nothing"),
+    ],
+)
+def test_a_bad_question_about_what_a_model_relied_on_is_refused(desk, relied, path, status, named):
+    refused = desk.ask(path)
+    assert refused.status == status
+    assert named in refused.json["error"]
+
+
+def test_what_a_model_relied_on_is_told_to_those_who_may_look(desk, relied, monkeypatch):
+    monkeypatch.setattr(desk, "token", None)
+    assert desk.ask(OVER).status == 401

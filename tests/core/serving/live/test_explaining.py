@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,7 +23,7 @@ from core.serving.stats import VersionStats
 from core.settings import settings_in_force
 from core.settings.current import CurrentSettings
 from core.telemetry.live import LiveReader
-from core.training.own_data.explanation import ExplainRequest, prepared_explainer
+from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, prepared_explainer
 from core.training.own_data.served_trend import explain_over
 from tests.clocks import HandClock
 from tests.processes import free_port
@@ -272,6 +273,24 @@ def test_every_kind_of_model_is_explained_by_the_rows_of_its_requests(
     sketch = sketch_from_bytes(minute.sketch)
     assert (sketch.n, sketch.n_explained) == (8, 8)
     assert max(sketch.sizes) > 0.0
+
+
+def test_given_rows_with_times_are_compared_with_kept_rows_that_hold_plain_days(
+    workspace, artifacts, put_live, rows_of, bonds, tmp_path
+):
+    folder = shutil.copytree(artifacts / "anomaly", tmp_path / "anomaly")
+    columns = [field.name for field in warm_scorer(folder).signature.fields]
+    rows, answer = bonds[columns].head(60).reset_index(drop=True), np.linspace(0.1, 0.9, 60)
+    (folder / HELD_OUT_NAME).write_bytes(HeldOutRows(rows, answer, answer, (), None, None, "", ()).to_bytes())
+    put_live(workspace, "spread", folder)
+    given = rows_of("anomaly", 12)
+    question = ExplainRequest(model="spread", row=given[0])
+    for asked in (question, replace(question, reference_row=3), replace(question, row=3)):
+        report = explain_one(workspace, asked).report
+        total = report.base + sum(each.contribution for each in report.contributions)
+        assert total == pytest.approx(report.margin, abs=1e-6)
+    found = explain_rows(workspace, ExplainRequest(model="spread", n_rows=10), given)
+    assert found.report.features
 
 
 QUICK_SERVER = """
