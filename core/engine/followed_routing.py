@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.last_good import NAME, RoutingRecord, recalled, recorded, records_of
-from core.clock import Clock
+from core.clock import Clock, in_words
 from core.errors import CoreError
 
 if TYPE_CHECKING:
@@ -29,22 +29,31 @@ class FollowedRouting:
         """
         self._workspace = workspace
         self._clock = clock
+        self._unwritten: RoutingRecord | None = None
+        self._said: set[str] = set()
 
     @property
     def unreachable(self) -> Sequence[str]:
         """The receivers that cannot be told by the record that is followed."""
-        record = self._find()
+        record = self._unwritten or self._find()
         return record.unreachable if record is not None and record.follows_record else ()
 
-    def follow(self, config: RoutingConfig) -> None:
-        """Record a configuration that the file holds now; it is written if it is another one, or was faulty before."""
+    def follow(self, config: RoutingConfig) -> bool:
+        """Record a configuration that the file holds now; it is written if it is another one, or was faulty before.
+
+        Returns:
+            Whether it is recorded; else it is to be tried again.
+        """
+        known = self._find()
         try:
-            new, known = recorded(config, self._clock()), self._find()
-            if known is not None and _content(known) == _content(new):
-                new = replace(new, read_at=known.read_at)
-            self._store(known, new)
-        except (CoreError, OSError) as error:
-            log.error("could not record the routing in force: %s", error)
+            new = recorded(config, self._clock())
+        except CoreError as error:
+            self._say(f"could not record the routing in force: {error}")
+            return False
+        before = self._unwritten or known
+        if before is not None and _content(before) == _content(new):
+            new = replace(new, read_at=before.read_at)
+        return self._store(known, new)
 
     def without(self, config: RoutingConfig | None) -> RoutingConfig | None:
         """Record that the file cannot be used.
@@ -56,44 +65,65 @@ class FollowedRouting:
             What it follows from now on: after a start, what an earlier engine recorded.
         """
         known = self._find()
-        if known is None:
+        if (record := self._unwritten or known) is None:
             return config
-        follows_record = config is None or known.follows_record
+        follows_record = config is None or record.follows_record
         if config is None:
             try:
-                config = recalled(known)
+                config = recalled(record)
             except CoreError as error:
-                log.error("the last good routing, of %s, cannot be used: %s", known.read_at, error)
+                log.error("the last good routing, of %s, cannot be used: %s", in_words(record.read_at), error)
                 return None
-            log.warning("the routing file cannot be used; that of %s is followed", f"{known.read_at:%Y-%m-%d %H:%M}")
-        since = known.faulty_since or self._clock()
-        try:
-            self._store(known, replace(known, faulty_since=since, follows_record=follows_record))
-        except (CoreError, OSError) as error:
-            log.error("could not record that the routing file cannot be used: %s", error)
+            log.warning("the routing file cannot be used; that of %s is followed", in_words(record.read_at))
+        since = record.faulty_since or self._clock()
+        self._store(known, replace(record, faulty_since=since, follows_record=follows_record))
         return config
 
-    def forget(self) -> None:
-        """Forget the record: the settings name no file."""
+    def forget(self) -> bool:
+        """Forget the record: the settings name no file.
+
+        Returns:
+            Whether it is forgotten; else it is to be tried again.
+        """
+        self._unwritten = None
         try:
-            if self._find() is not None:
-                records_of(self._workspace).remove(NAME)
+            records = records_of(self._workspace)
+            if records.find(NAME) is not None:
+                records.remove(NAME)
         except (CoreError, OSError) as error:
-            log.error("could not forget the routing that was in force: %s", error)
+            self._say(f"could not forget the routing that was in force: {error}")
+            return False
+        self._said.clear()
+        return True
 
     def _find(self) -> RoutingRecord | None:
         try:
             return records_of(self._workspace).find(NAME)
         except (CoreError, OSError) as error:
-            log.error("the record of the routing in force cannot be read: %s", error)
+            self._say(f"the record of the routing in force cannot be read: {error}")
             return None
 
-    def _store(self, known: RoutingRecord | None, record: RoutingRecord) -> None:
-        records = records_of(self._workspace)
-        if known is None:
-            records.insert(record)
-        elif (changed := replace(record, revision=known.revision)) != known:
-            records.replace(changed)
+    def _store(self, known: RoutingRecord | None, record: RoutingRecord) -> bool:
+        """Write a record; one that cannot be written is what the engine follows all the same, so it is kept here."""
+        self._unwritten = record
+        try:
+            records = records_of(self._workspace)
+            if known is None:
+                records.insert(record)
+            elif (changed := replace(record, revision=known.revision)) != known:
+                records.replace(changed)
+        except (CoreError, OSError) as error:
+            self._say(f"could not record the routing in force: {error}")
+            return False
+        self._unwritten = None
+        self._said.clear()
+        return True
+
+    def _say(self, problem: str) -> None:
+        """Log a problem once: it is tried again at each step."""
+        if problem not in self._said:
+            log.error("%s", problem)
+        self._said.add(problem)
 
 
 def _content(record: RoutingRecord) -> tuple[object, ...]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from core.alerts.alert import Alert
-from core.alerts.delivery.template_files import template_files
 from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.dispatcher import Dispatcher, Notification
 from core.alerts.routing.reading import load_routing, routing_file
+from core.alerts.routing.signatures import file_signature, routing_signature
 from core.alerts.silences import Silences
 from core.engine.context import EngineContext
 from core.engine.followed_routing import FollowedRouting
@@ -39,6 +39,8 @@ class RoutingInForce:
         self._faulty: Path | None = None
         self._record = FollowedRouting(context.workspace, context.clock)
         self._read_from: object = ()
+        self._is_recorded = False
+        self._logged = ""
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
 
     @property
@@ -66,41 +68,44 @@ class RoutingInForce:
         """Read what has changed, and fire or clear the alert on a file that cannot be used."""
         root = self._context.workspace.root
         signature = self._signature()
-        if signature == self._read_from and not self._told:  # of a faulty file, a mend may be in another
+        if signature == self._read_from and self._told == "":  # of a faulty file, a mend may be in another
+            self._is_recorded = self._is_recorded or self._recorded()
             return
         try:
             self._file = routing_file(root, settings_in_force(root).alerts.routing)
         except SettingsError as error:
             log.warning("the routing file stays the one that was named before: %s", error)
         problem, self._faulty = "", None
-        if self._file is None:
-            self._config = None
-            self._record.forget()
-        else:
-            try:
-                self._config = load_routing(self._file)
-                self._record.follow(self._config)
-            except SettingsError as error:
-                self._faulty = error.file  # perhaps a file of templates
-                self._config = self._record.without(self._config)
-                told = str(error).replace(f"{root}/", "")  # the place is what counts on a narrow screen
-                problem = f"Routing unusable, {self._kept()}: {told}"
-        self._read_from = self._signature()
+        try:
+            self._config = None if self._file is None else load_routing(self._file)
+            self._is_recorded = self._recorded()
+        except SettingsError as error:
+            self._faulty = error.file  # perhaps a file of templates
+            self._config = self._record.without(self._config)
+            told = str(error).replace(f"{root}/", "")  # the place is what counts on a narrow screen
+            problem = f"Routing unusable, {self._kept()}: {told}"
+        self._read_from = signature if signature == self._signature() else ()  # changed meanwhile: read again
         self._tell(problem)
+
+    def _recorded(self) -> bool:
+        """Record what is followed; return whether that worked."""
+        return self._record.forget() if self._config is None else self._record.follow(self._config)
 
     def _kept(self) -> str:
         """Say who is told while the file cannot be used."""
         if self._config is None:
             return "nobody but the consoles is told"
         if unreachable := self._record.unreachable:
-            return f"the last good one holds without {', '.join(unreachable)}, whose secret stood in the file"
+            return (
+                f"the last good one holds without {', '.join(unreachable)}, whose secret or address stood in the file"
+            )
         return "the last good one holds"
 
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file changes on which the routing depends."""
-        templates = template_files(self._config.templates) if self._config is not None else []
-        files = [*settings_files(self._context.workspace.root), self._file, self._faulty, *templates]
-        return tuple((file, _signature(file)) for file in files)
+        templates = self._config.templates if self._config is not None else ()
+        files = [*settings_files(self._context.workspace.root), self._faulty]
+        return (*map(file_signature, files), *routing_signature(self._file, templates))
 
     def _tell(self, problem: str) -> None:
         if problem == self._told:
@@ -108,18 +113,14 @@ class RoutingInForce:
         alerts, now = self._context.alerts, self._context.clock()
         try:
             if problem:
-                log.error("the routing file cannot be used: %s", problem)
+                if problem != self._logged:
+                    log.error("the routing file cannot be used: %s", problem)
+                    self._logged = problem
                 alerts.fire(RULE, labels={}, summary=problem, now=now)
             else:
                 alerts.clear(RULE, labels={}, now=now, reason="the routing file can be used")
+                self._logged = ""
             self._told = problem
         except (CoreError, OSError) as error:
             log.error("could not update the alert on the routing file: %s", error)
-
-
-def _signature(file: Path | None) -> tuple[int, ...] | None:
-    try:
-        status = file.stat() if file is not None else None
-    except OSError:
-        return None
-    return None if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
+            self._told = None  # at the next step again

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from core.clock import in_words
 from core.errors import CoreError
 from core.state import Workspace
 
@@ -15,6 +16,7 @@ DATABASE, TABLE = "monitoring", "models"
 MOST_REASONS = 3
 MOST_COLUMNS = 3
 _ALARM, _FROM_CALLERS = "alarm", ("feature", "quality")
+_UNKNOWN = "unknown"
 
 
 class _Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +24,7 @@ class _Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Health(msgspec.Struct, frozen=True, kw_only=True):
-    state: str = "unknown"
+    state: str = _UNKNOWN
     reasons: tuple[_Reason, ...] = ()
     missing: tuple[str, ...] = ()
 
@@ -77,10 +79,10 @@ def _sentences(found: KnownModel, returning: str) -> Iterator[str]:
     known = next((each for each in found.earlier if each.version == returning), None)
     candidate = next((each for each in found.versions[1:] if each.version == returning), None)
     if known is not None:
-        last_live = f"when it was last live, until {known.live_until:%Y-%m-%d %H:%M} UTC"
-        yield f"{returning} was {known.health.state} {last_live}{_why(known.health)}."
+        last_live = f"when it was last live, until {in_words(known.live_until)}"
+        yield f"{_did(returning, 'was', known.health)} {last_live}{_why(known.health)}."
     elif candidate is not None:
-        yield f"{returning} is {candidate.health.state} as a candidate{_why(candidate.health)}."
+        yield f"{_did(returning, 'is', candidate.health)} as a candidate{_why(candidate.health)}."
     elif all(each.version != returning for each in found.versions):
         yield f"Monitoring knows nothing of {returning}: it has not been live of late."
     live = found.versions[0] if found.versions else None
@@ -92,6 +94,12 @@ def _sentences(found: KnownModel, returning: str) -> Iterator[str]:
             f"Requests have moved ({', '.join(list(moved)[:MOST_COLUMNS])}{more}). That is no fault of a version: "
             f"{returning} gets the same requests, and this does not cure it."
         )
+
+
+def _did(version: str, verb: str, health: _Health) -> str:
+    if health.state == _UNKNOWN:
+        return f"The health of {version} {verb} not known"
+    return f"{version} {verb} {health.state}"
 
 
 def _why(health: _Health) -> str:

@@ -16,6 +16,8 @@ from core.alerts.routing.effective import effective_document
 from core.alerts.routing.last_good import NAME, RoutingRecord, recalled, records_of
 from core.alerts.routing.placement import Placements
 from core.alerts.routing.reading import RoutingFaultsError, load_routing, routing_file
+from core.alerts.routing.signatures import routing_signature
+from core.clock import in_words
 from core.errors import CoreError
 from core.escape import spelled_out
 from core.json_documents import decode_json
@@ -42,17 +44,23 @@ def routing_standing(workspace: "Workspace") -> RoutingStanding:
 
     An engine records what it follows, so that every process knows it.
     """
-    root, file = workspace.root, None
+    root, fault = workspace.root, None
+    record = config = file = None
     try:
         file = routing_file(root, settings_in_force(root).alerts.routing)
-        if file is None:
-            return RoutingStanding()
-        return RoutingStanding(_loaded(file, _version(file)))
-    except SettingsError as error:
+    except SettingsError as error:  # an engine goes on with the file that was named before
         record, config = _recorded(workspace)
-        return RoutingStanding(
-            config, _sentence(root, error, file, record), error, None if record is None else record.read_at
-        )
+        fault, file = error, None if record is None else Path(record.file)
+    settings_problem = "" if fault is None else _settings_sentence(root, fault, file)
+    if file is None:
+        return RoutingStanding(problem=settings_problem, error=fault)
+    try:
+        return RoutingStanding(_loaded(file), settings_problem, fault)
+    except SettingsError as error:
+        if fault is None:
+            record, config = _recorded(workspace)
+        problem = " ".join(filter(None, (settings_problem, _sentence(root, error, file, record))))
+        return RoutingStanding(config, problem, error, None if record is None else record.read_at)
 
 
 def routing_in_force(workspace: "Workspace") -> RoutingConfig | None:
@@ -90,33 +98,50 @@ def comment_of(standing: RoutingStanding) -> str:
     return f"# {spelled_out(standing.problem)}\n" if standing.problem else ""
 
 
-def _sentence(root: Path, error: SettingsError, file: Path | None, record: RoutingRecord | None) -> str:
-    since = _faulty_since(file, record)
-    when = f" since {_minute(since)}" if since is not None else ""
+def _settings_sentence(root: Path, error: SettingsError, file: Path | None) -> str:
+    """Say which routing file is followed while the settings cannot be read."""
+    faulty = f"The settings cannot be used{_since(_changed_at(error.file))}: {_told(root, error)}."
+    if file is None:
+        return f"{faulty} No earlier routing is known: only attached consoles are told."
+    return f"{faulty} The routing file stays the one that they named before: {_relative(root, str(file))}."
+
+
+def _sentence(root: Path, error: SettingsError, file: Path, record: RoutingRecord | None) -> str:
+    since = record.faulty_since if record is not None else None  # else no engine has seen it yet
+    what = "routing file" if error.file == file else "file of templates of the routing file"
     faults = error.faults if isinstance(error, RoutingFaultsError) else (error,)
-    first = str(faults[0]).replace(f"{root}/", "").rstrip(".")
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    faulty = f"The routing file cannot be used{when}: {first}{more}."
+    when = _since(since or _changed_at(error.file))
+    faulty = f"The {what} cannot be used{when}: {_told(root, faults[0])}{more}."
     if record is None:
         return f"{faulty} No earlier routing is known: only attached consoles are told."
-    follows = f"{faulty} In force is the routing of {_minute(record.read_at)}"
+    follows = f"{faulty} In force is the routing of {in_words(record.read_at)}"
     if not record.follows_record or not record.unreachable:
         return f"{follows}."
     names = ", ".join(record.unreachable)
-    return f"{follows}, but nothing is sent to {names}: a secret stood in the file, and is not kept elsewhere."
+    return (
+        f"{follows}, but nothing is sent to {names}: a secret, or an address that may hold one, stood in the file, and "
+        "is not kept elsewhere."
+    )
 
 
-def _faulty_since(file: Path | None, record: RoutingRecord | None) -> datetime | None:
-    if record is not None and record.faulty_since is not None:
-        return record.faulty_since
-    try:  # no engine has seen it yet
-        return None if file is None else datetime.fromtimestamp(os.stat(file).st_mtime, UTC)
+def _told(root: Path, error: SettingsError) -> str:
+    return _relative(root, str(error)).rstrip(".")
+
+
+def _relative(root: Path, text: str) -> str:
+    return text.replace(f"{root}/", "")
+
+
+def _since(at: datetime | None) -> str:
+    return "" if at is None else f" since {in_words(at)}"
+
+
+def _changed_at(file: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(os.stat(file).st_mtime, UTC)
     except (OSError, OverflowError, ValueError):
         return None
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%d %b %H:%M} UTC"
 
 
 def _recorded(workspace: "Workspace") -> tuple[RoutingRecord | None, RoutingConfig | None]:
@@ -126,14 +151,6 @@ def _recorded(workspace: "Workspace") -> tuple[RoutingRecord | None, RoutingConf
         return (None, None) if record is None else (record, _recalled(_content(record)))
     except (CoreError, OSError):  # the doctor says so
         return None, None
-
-
-def _version(file: Path) -> tuple[int, ...]:
-    try:
-        status = os.stat(file)
-    except OSError:
-        return ()  # reading it says why
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _content(record: RoutingRecord) -> bytes:
@@ -147,9 +164,34 @@ def _recalled(content: bytes) -> RoutingConfig:
     return recalled(decode_json(content, RoutingRecord))
 
 
+class _Loaded:
+    """The configuration of one file, as long as neither it nor its templates change."""
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[object, ...], RoutingConfig] | None = None
+
+    def of(self, file: Path) -> RoutingConfig:
+        """Return it; raises as `load_routing` does."""
+        known = self._known
+        patterns = known[1].templates if known is not None else ()
+        signature = routing_signature(file, patterns)
+        if known is not None and known[0] == signature:
+            return known[1]
+        config = load_routing(file)
+        if config.templates != patterns:  # which files matter is known from here
+            signature = routing_signature(file, config.templates)
+            config = load_routing(file)
+        self._known = (signature, config)
+        return config
+
+
 @lru_cache(maxsize=4)
-def _loaded(file: Path, _version: Sequence[int]) -> RoutingConfig:
-    return load_routing(file)
+def _loaded_from(_file: Path) -> _Loaded:
+    return _Loaded()
+
+
+def _loaded(file: Path) -> RoutingConfig:
+    return _loaded_from(file).of(file)
 
 
 def inhibited_by(placements: Placements, open_alerts: Sequence[Alert]) -> Mapping[str, str]:

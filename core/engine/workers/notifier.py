@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import ClassVar, Final
 
 from typing_extensions import override
@@ -27,6 +26,7 @@ from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.dispatcher import groups_of
 from core.alerts.routing.muting import muted_alerts
 from core.alerts.routing.placement import Placements
+from core.alerts.routing.signatures import file_signature
 from core.alerts.silences import Silences
 from core.alerts.silences.ending import ending
 from core.alerts.silences.silence import ENDING_RULE
@@ -132,7 +132,7 @@ class Notifier(Worker):
         """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
         routing_file = self._routing.file
         files = [*settings_files(self._workspace.root), *([routing_file] if routing_file else [])]
-        signature, config = tuple(map(_signature, files)), self._routing.config
+        signature, config = tuple(map(file_signature, files)), self._routing.config
         if signature == self._read_from and config is self._config:
             return
         self._read_from, self._config = signature, config  # another one, too, once a file of templates has changed
@@ -280,11 +280,3 @@ def is_about_dead_channel(notification: RoutedNotification) -> bool:
 
 def _labels(receiver: str, channel: str) -> dict[str, str]:
     return {"receiver": receiver, "channel": channel}
-
-
-def _signature(file: Path) -> tuple[int, ...] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -37,9 +37,11 @@ class InhibitionsPart(DocumentPart):
         if file is None:
             return ()
         from core.alerts.routing.last_good import DATABASE
+        from core.alerts.routing.signatures import routing_signature
 
         kept = self._workspace.state_file(DATABASE)  # in force while the file cannot be used
-        return (_Same(alerts), file_mark(file), file_mark(kept))
+        config = None if self._placements is None else self._placements.config
+        return (_Same(alerts), routing_signature(file, () if config is None else config.templates), file_mark(kept))
 
     @override
     def read(self) -> Mapping[str, Any]:

@@ -1,5 +1,8 @@
 """The routing in force while its file cannot be used: known to every process, and after a restart of the engine."""
 
+import errno
+import os
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -9,9 +12,12 @@ from core.alerts import Alerts
 from core.alerts.delivery.in_force import receivers_in_force
 from core.alerts.delivery.records import NotificationState
 from core.alerts.routing.in_force import comment_of, routing_standing, shown_routing
-from core.alerts.routing.last_good import DATABASE, recalled, recorded
+from core.alerts.routing.last_good import DATABASE, recalled, recorded, records_of
 from core.alerts.routing.reading import load_routing
 from core.alerts.routing.shown import route_tree, routes_shown
+from core.clock import in_words
+from core.engine import followed_routing
+from core.engine.followed_routing import FollowedRouting
 from core.engine.workers.notifier import Notifier
 from core.maintenance.doctor import examine
 from core.state import Workspace
@@ -108,9 +114,8 @@ def test_every_process_knows_what_an_engine_goes_on_with(workspace, clock, http,
     standing = standing_elsewhere(workspace)
     assert routes_shown(standing.config) == routes_shown(good)
     assert standing.problem == (
-        f"The routing file cannot be used since {clock():%d %b %H:%M} UTC: alertmanager.yaml, line 1, column 9: there "
-        f"is no receiver 'nobodyy'; the receivers are none. In force is the routing of {standing.read_at:%d %b %H:%M} "
-        "UTC."
+        f"The routing file cannot be used since {in_words(clock())}: alertmanager.yaml, line 1, column 9: there "
+        f"is no receiver 'nobodyy'; the receivers are none. In force is the routing of {in_words(standing.read_at)}."
     )
     assert "desk" in receivers_in_force(Workspace(workspace.root)).names()
     shown = shown_routing(standing)
@@ -129,12 +134,179 @@ def test_since_when_a_file_is_faulty_stays_while_it_is_edited(workspace, clock, 
     notifier = started()
     file.write_text(FAULTY)
     notifier.step()
-    since = f"since {clock():%d %b %H:%M} UTC"
+    since = f"since {in_words(clock())}"
     clock.pass_by(3600)
     file.write_text("route: {receiver: other}\n")
     notifier.step()
     assert since in standing_elsewhere(workspace).problem
     assert "'other'" in standing_elsewhere(workspace).problem
+
+
+class NoRoom:
+    """Documents that can be read, on a disk without a free byte."""
+
+    def __init__(self, documents):
+        self.find = documents.find
+
+    def _write(self, *_args, **_more):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    insert = replace = remove = _write
+
+
+@contextmanager
+def full_disk():
+    """Let an engine write no record of its routing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(followed_routing, "records_of", lambda workspace: NoRoom(records_of(workspace)))
+        yield
+
+
+def receivers_of(standing):
+    return [node.receiver for node in standing.config.route.walk()]
+
+
+NEWER = "route: {receiver: newer}\nreceivers: [{name: newer, webhook_configs: [{url: 'http://127.0.0.1:9/hook'}]}]\n"
+
+
+@pytest.mark.parametrize("has_room_before", [True, False])
+def test_a_routing_that_could_not_be_recorded_is_recorded_once_there_is_room(
+    workspace, clock, http, file, started, has_room_before
+):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    with full_disk():
+        file.write_text(NEWER)
+        notifier.step()
+        if not has_room_before:
+            file.write_text(FAULTY)
+            notifier.step()
+            assert receivers_of(standing_elsewhere(workspace)) == ["desk"]
+    notifier.step()
+    file.write_text(FAULTY)
+    assert receivers_of(standing_elsewhere(workspace)) == ["newer"]
+    notifier.step()
+    notifier.end(after_failure=False)
+    restarted = started()
+    assert restarted._routing.config.route.receiver == "newer"
+    assert receivers_of(standing_elsewhere(workspace)) == ["newer"]
+
+
+def test_a_full_disk_is_said_once_and_since_when_a_file_is_faulty_is_kept(
+    workspace, clock, http, file, started, caplog
+):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    with full_disk():
+        file.write_text(FAULTY)
+        notifier.step()
+        since = in_words(clock())
+        clock.pass_by(3600)
+        notifier.step()
+    clock.pass_by(3600)
+    notifier.step()
+    assert f"cannot be used since {since}: " in standing_elsewhere(workspace).problem
+    assert len([each for each in caplog.messages if "could not record the routing" in each]) == 1
+
+
+def test_a_record_is_forgotten_once_the_disk_allows_it(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    notifier = started()
+    settings = workspace.settings_file.read_text()
+    with full_disk():
+        workspace.settings_file.write_text("")
+        notifier.step()
+    notifier.step()
+    workspace.settings_file.write_text(settings)
+    file.write_text(FAULTY)
+    assert standing_elsewhere(workspace).config is None
+
+
+@pytest.mark.parametrize("was_open", [False, True])
+def test_an_alert_that_could_not_be_stored_is_stored_once_there_is_room(
+    workspace, clock, http, file, started, was_open
+):
+    file.write_text(FAULTY if was_open else ROUTING.format(url=http.url()))
+    notifier = started()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fire", "clear"):
+            patch.setattr(Alerts, name, NoRoom._write)
+        file.write_text(ROUTING.format(url=http.url()) if was_open else FAULTY)
+        notifier._routing._refresh()
+    assert bool(Alerts(workspace, clock=clock).open()) is was_open
+    notifier.step()
+    assert bool(Alerts(workspace, clock=clock).open()) is not was_open
+
+
+TEMPLATED = "templates: ['*.tmpl']\nroute: {receiver: desk}\nreceivers: [{name: desk}]\n"
+
+
+def test_a_file_of_templates_that_is_edited_or_breaks_is_read_again_elsewhere(workspace, file):
+    file.write_text(TEMPLATED)
+    templates = workspace.root / "desk.tmpl"
+    assert standing_elsewhere(workspace).config.unmatched
+    templates.write_text('{{ define "desk" }}#one{{ end }}')
+    first = standing_elsewhere(workspace).config
+    assert "desk" in first.library.defined
+    assert standing_elsewhere(workspace).config is first
+    templates.write_text('{{ define "other" }}#two{{ end }}')
+    assert "other" in standing_elsewhere(workspace).config.library.defined
+    templates.write_text('{{ define "desk" }}#two{{ end')
+    assert "desk.tmpl, line 1, column 24" in standing_elsewhere(workspace).problem
+
+
+def test_the_mode_of_the_file_counts_elsewhere_and_in_the_engine(workspace, clock, http, file, started):
+    file.write_text(WITH_TOKEN.format(url=http.url()))
+    file.chmod(0o644)
+    (workspace.root / "night.url").write_text(http.url())
+    notifier = started()
+    assert not standing_elsewhere(workspace).config.is_private
+    file.chmod(0o600)
+    assert standing_elsewhere(workspace).config.is_private
+    told_of_a_failed_gate(notifier, workspace, clock)
+    until(lambda: http.requests, "the message")
+    assert http.requests[0].headers["authorization"] == "Bearer TOKEN-1234"
+    file.chmod(0o644)
+    assert not standing_elsewhere(workspace).config.is_private
+
+
+def test_broken_settings_leave_the_file_that_they_named_before_in_force(workspace, clock, http, file, started):
+    file.write_text(ROUTING.format(url=http.url()))
+    started()
+    workspace.settings_file.write_text("alerts:\n  routing: alertmanager.yaml\n  rooting: x\n")
+    os.utime(workspace.settings_file, (0, 60))
+    standing = standing_elsewhere(workspace)
+    assert receivers_of(standing) == ["desk"]
+    assert standing.problem.startswith("The settings cannot be used since 1970-01-01 00:01 UTC: bondx.yaml, line 3")
+    assert standing.problem.endswith("The routing file stays the one that they named before: alertmanager.yaml.")
+    assert standing.read_at is None
+    file.write_text(NEWER)  # an engine follows it, too
+    assert receivers_of(standing_elsewhere(workspace)) == ["newer"]
+    file.write_text(FAULTY)
+    both = standing_elsewhere(workspace).problem
+    assert both.startswith("The settings cannot be used since")
+    assert "The routing file cannot be used since" in both
+    assert receivers_of(standing_elsewhere(workspace)) == ["desk"]
+    assert {finding.file for finding in examine(workspace)} >= {str(file), str(workspace.settings_file)}
+
+
+def test_broken_settings_without_an_earlier_routing(workspace, file):
+    workspace.settings_file.write_text("rooting: x\n")
+    standing = standing_elsewhere(workspace)
+    assert standing.config is None
+    assert standing.problem.endswith("No earlier routing is known: only attached consoles are told.")
+
+
+def test_of_a_faulty_file_of_templates_its_own_time_is_said(workspace, clock, file):
+    file.write_text(TEMPLATED)
+    FollowedRouting(workspace, clock).follow(load_routing(file))
+    templates = workspace.root / "desk.tmpl"
+    templates.write_text("{{ end")
+    os.utime(file, (0, 0))
+    os.utime(templates, (0, 60))
+    assert standing_elsewhere(workspace).problem.startswith(
+        "The file of templates of the routing file cannot be used since 1970-01-01 00:01 UTC: desk.tmpl, line 1"
+    )
 
 
 def test_a_restart_goes_on_with_the_last_good_file(workspace, clock, http, file, started):
@@ -175,7 +347,7 @@ def test_a_secret_of_the_file_is_not_kept_and_what_needs_it_waits(workspace, clo
         file.write_text(FAULTY)
         told_of_a_failed_gate(notifier := started(), workspace, clock)
         (unusable,) = [each for each in Alerts(workspace, clock=clock).open() if each.rule == "routing_unusable"]
-        assert "the last good one holds without desk, whose secret stood in the file" in unusable.summary
+        assert "the last good one holds without desk, whose secret or address stood in the file" in unusable.summary
         assert "nothing is sent to desk" in standing_elsewhere(workspace).problem
         until(lambda: night.requests, "the receiver whose secret is in a file of its own")
         waiting = until(lambda: all_tried(notifier.outbox.pending()), "an attempt of each that waits")

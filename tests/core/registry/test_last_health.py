@@ -57,6 +57,12 @@ def known(workspace, register, promote):
             id="worse",
         ),
         pytest.param(LIVE, [WELL], ["1.0.0 was healthy when it was last live, until 2026-11-27 07:21 UTC."], id="well"),
+        pytest.param(
+            LIVE,
+            [replace(EARLIER, health=VersionHealth(missing=("no rows",)))],
+            ["The health of 1.0.0 was not known when it was last live, until 2026-11-27 07:21 UTC: no rows."],
+            id="health not known",
+        ),
         pytest.param(LIVE, [], ["Monitoring knows nothing of 1.0.0: it has not been live of late."], id="not known"),
         pytest.param(
             drifted(SIZE, replace(SIZE, type=DriftType.QUALITY), replace(SIZE, name="y", type=DriftType.PREDICTION)),
