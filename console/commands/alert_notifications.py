@@ -83,7 +83,7 @@ def list_receivers(args: argparse.Namespace) -> int:
     workspace = open_workspace(args)
     if problem := routing_standing(workspace).problem:
         complain(problem)
-    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace))
+    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace), problem)
     if args.json:
         print_json(found)
     else:
@@ -94,17 +94,20 @@ def list_receivers(args: argparse.Namespace) -> int:
 
 def try_receiver(args: argparse.Namespace) -> int:
     """Send a test message to every channel of a receiver, and say what happened."""
-    from console.cli.output import print_json, printable
+    from console.cli.output import complain, print_json, printable
     from core.alerts.delivery.in_force import receivers_in_force
     from core.alerts.delivery.outbox import Outbox
     from core.alerts.delivery.records import NotificationState
     from core.alerts.delivery.trial import send_tests
+    from core.alerts.routing.in_force import routing_standing
     from core.clock import utc_now
     from core.settings import settings_in_force
 
     workspace = open_workspace(args)
     settings = settings_in_force(workspace.root).alerts
     receivers = receivers_in_force(workspace)
+    if problem := routing_standing(workspace).problem:
+        complain(problem)
     sent = []
     for delivery in send_tests(
         Outbox(workspace),

@@ -246,6 +246,8 @@ def test_the_routing_that_an_engine_goes_on_with_is_shown_beside_the_faults_of_i
         assert "In force is the routing of" in err
     code, out, err = answer("alerts", "receivers")
     assert (code, "desk/webhook 1" in out, "In force is the routing of" in err) == (0, True, True)
+    _, out, err = answer("alerts", "receivers", "test", "desk")
+    assert ("desk/webhook 1" in out, "In force is the routing of" in err) == (True, True)
     code, out, _ = answer("doctor")
     assert code == 1
     assert "In force is the routing of" in out

@@ -41,6 +41,7 @@ class ReceiverChannel(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str = ""
     n_delivered: int = 0
     n_failed: int = 0
+    routing_problem: str = ""  # why the routing file cannot be used, and what is in force instead
 
 
 def notification_lines(deliveries: Iterable[Delivery]) -> Iterator[NotificationLine]:
@@ -60,8 +61,14 @@ def notifications_of(workspace: "Workspace", fingerprint: str | None = None) -> 
     return [*notification_lines(outbox.all() if fingerprint is None else outbox.of_alert(fingerprint))]
 
 
-def receiver_channels(outbox: Outbox, receivers: Receivers) -> list[ReceiverChannel]:
-    """Return every channel of every receiver, and how it works."""
+def receiver_channels(outbox: Outbox, receivers: Receivers, routing_problem: str = "") -> list[ReceiverChannel]:
+    """Return every channel of every receiver, and how it works.
+
+    Args:
+        outbox: Where the deliveries are.
+        receivers: The receivers in force.
+        routing_problem: Why the routing file cannot be used; empty while it can.
+    """
     health = outbox.health()
     found = []
     for each in receivers.all():
@@ -82,6 +89,7 @@ def receiver_channels(outbox: Outbox, receivers: Receivers) -> list[ReceiverChan
                 last_error=known.last_error if known else "",
                 n_delivered=known.n_delivered if known else 0,
                 n_failed=known.n_failed if known else 0,
+                routing_problem=routing_problem,
             )
         )
     return found

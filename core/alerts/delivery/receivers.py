@@ -347,8 +347,8 @@ def _refuses(kind: str, place: str) -> Callable[[], Channel]:
 def _waits_for_its_secret(place: str) -> Callable[[], Channel]:
     def make() -> Channel:
         raise DeliveryError(
-            f"{place}: its secret stood in the routing file, which cannot be used now, and is not kept elsewhere: "
-            "correct the file, and this is sent."
+            f"{place}: its secret, or an address that may hold one, stood in the routing file, which cannot be used "
+            "now, and is not kept elsewhere: correct the file within alerts.delivery.retry_hours, and this is sent."
         )
 
     return make

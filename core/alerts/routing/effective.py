@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,7 +24,17 @@ _ADDRESS_OF: Final[Mapping[str, frozenset[str]]] = {
 }
 """The addresses that are a secret themselves: who knows one can post to it."""
 _VALUES_ARE_SECRET: Final = frozenset({"endpoint_params", "http_headers", "proxy_connect_header"})
-_VARIABLE: Final = re.compile(r"\$\{\w+\}")
+_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_ACCOUNT: Final = re.compile(rf"{_VARIABLE.pattern}(:{_VARIABLE.pattern})?")
+_PARAMETER: Final = rf"[A-Za-z_.-]{{1,15}}={_VARIABLE.pattern}"
+_WHOLE_PARTS: Final = (
+    (re.compile(rf"^{_VARIABLE.pattern}(?=://)"), "https"),
+    (re.compile(rf"^(?={_VARIABLE.pattern}([/?]|:[0-9]{{1,5}}(/|$)))"), "https://"),
+    (re.compile(rf"(?<=://){_ACCOUNT.pattern}@"), ""),
+    (re.compile(rf"\?{_PARAMETER}(&{_PARAMETER})*$"), ""),
+)
+"""The parts of an address that a variable stands for as a whole, with what an address without them has there."""
+_MASKED: Final = "xxxxx"
 
 
 def effective_document(config: RoutingConfig) -> dict[str, Any]:
@@ -108,77 +118,102 @@ def _route(node: RouteNode, *, is_root: bool = False) -> dict[str, Any]:
 class _Mask:
     """Masks the secrets in fields; what holds none itself, such as `${NAME}`, stays."""
 
-    is_no_secret: Callable[[str], bool]
-    """Whether the text of a secret key says nothing that is secret."""
-    is_plain_address: Callable[[str], bool]
+    is_open_address: Callable[[str], bool]
     """Whether the address of a webhook says nothing that is secret."""
+    is_open_secret: Callable[[str], bool]
+    """The same of an address that is a secret itself."""
+    names_accounts: bool
+    """Whether the account before a masked password stands, as Go has it."""
 
     def masked(self, value: Any, kind: str, key: str = "") -> Any:
         """Return a value with its secrets masked, however deep they stand."""
         if isinstance(value, Mapping):
             inner = {name: self.masked(each, kind, str(name)) for name, each in value.items()}
             if key in _VALUES_ARE_SECRET:
-                return {name: self._all_masked(each) for name, each in value.items()}
+                return {name: _all_masked(each, _is_variables) for name, each in value.items()}
             return inner
-        is_secret = _SECRET.fullmatch(key) is not None or key in _ADDRESS_OF.get(kind, ())
-        if is_secret and value not in (None, ""):
-            return self._all_masked(value)
+        if value not in (None, ""):
+            if _SECRET.fullmatch(key) is not None:
+                return _all_masked(value, _is_variables)
+            if key in _ADDRESS_OF.get(kind, ()):
+                return _all_masked(value, self.is_open_secret)
         if isinstance(value, list):
             return [self.masked(each, kind, key) for each in value]
         if not isinstance(value, str):
             return value
-        if (kind, key) == ("webhook_configs", "url") and not self.is_plain_address(value):
-            return _without_path(value)
-        return _without_password(value)
-
-    def _all_masked(self, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: self._all_masked(each) for name, each in value.items()}
-        if isinstance(value, list):
-            return [self._all_masked(each) for each in value]
-        return value if isinstance(value, str) and self.is_no_secret(value) else HIDDEN
+        if (kind, key) == ("webhook_configs", "url") and not self.is_open_address(value):
+            return _without_path(value, names_accounts=self.names_accounts)
+        return _without_account(value, is_named=self.names_accounts)
 
 
-def _is_variable(text: str) -> bool:
-    return _VARIABLE.fullmatch(text) is not None
+def _all_masked(value: Any, is_open: Callable[[str], bool]) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _all_masked(each, is_open) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_all_masked(each, is_open) for each in value]
+    return value if isinstance(value, str) and is_open(value) else HIDDEN
+
+
+def _is_variables(text: str) -> bool:
+    return re.fullmatch(f"({_VARIABLE.pattern})+", text) is not None
 
 
 def _is_open_address(text: str) -> bool:
-    """Whether a text that others can read is an address without what could be a token, variables aside."""
-    return not may_hold_token(_VARIABLE.sub("", text))
+    """Whether a text is an address without what could be a token, its variables aside."""
+    return _is_variables(text) or not may_hold_token(_besides_variables(text))
 
 
-_SHOWN: Final = _Mask(is_no_secret=_is_variable, is_plain_address=_is_variable)
+def _is_open_with_variables(text: str) -> bool:
+    """The same of a text that may be a secret: without a variable, it is one."""
+    return _VARIABLE.search(text) is not None and _is_open_address(text)
+
+
+def _besides_variables(text: str) -> str:
+    """Return an address whose variables are a sign that is in no token, or gone where they are a whole secret.
+
+    >>> [_besides_variables(each) for each in ("${A}/x", "${A}://b", "https://${A}:${B}@c/${D}?e=${F}", "${A}b")]
+    ['https://_/x', 'https://b', 'https://c/_', '_b']
+    """
+    for pattern, instead in _WHOLE_PARTS:
+        text = pattern.sub(instead, text)
+    return _VARIABLE.sub("_", text)
+
+
+_SHOWN: Final = _Mask(is_open_address=_is_variables, is_open_secret=_is_variables, names_accounts=True)
+_KEPT: Final = _Mask(is_open_address=_is_open_address, is_open_secret=_is_open_with_variables, names_accounts=False)
+_KEPT_OF_PRIVATE: Final = replace(_KEPT, is_open_address=_is_open_with_variables)
 
 
 def _kept(config: RoutingConfig) -> _Mask:
     """Return what masks a configuration in the state: a file that others can read holds no secret but by mistake."""
-    if config.is_private:
-        return _SHOWN
-    return _Mask(
-        is_no_secret=lambda text: _is_variable(text) or (_VARIABLE.search(text) is not None and _is_open_address(text)),
-        is_plain_address=_is_open_address,
-    )
+    return _KEPT_OF_PRIVATE if config.is_private else _KEPT
 
 
-def _without_password(text: str) -> str:
-    """Return a text whose password, if it is an address with one, is masked as Go masks it."""
+def _without_account(text: str, *, is_named: bool) -> str:
+    """Return a text whose password, if it is an address with one, is masked as Go masks it; a lone account is, too.
+
+    Args:
+        text: Any text.
+        is_named: Whether the account before a password stands.
+    """
+    found = re.match(r"\s*\S*", text)
+    head, rest = (text, "") if found is None else (found[0], text[found.end() :])
     try:
-        address = urlsplit(text)
-        if address.password is None:
-            return text
+        address = urlsplit(head)
+        account, sign, host = address.netloc.rpartition("@")
     except ValueError:
         return HIDDEN
-    host = address.netloc.rpartition("@")[2]
-    return address._replace(netloc=f"{address.username}:xxxxx@{host}").geturl()
-
-
-def _without_path(text: str) -> str:
-    """Return the address of a webhook without what may be a token: an Alertmanager 0.25 takes it for an address."""
-    if _is_variable(text):
+    if not sign or _ACCOUNT.fullmatch(account):
         return text
+    name, _, password = account.partition(":")
+    masked = f"{name}:{_MASKED}" if is_named and password else _MASKED
+    return address._replace(netloc=f"{masked}@{host}").geturl() + rest
+
+
+def _without_path(text: str, *, names_accounts: bool) -> str:
+    """Return the address of a webhook without what may be a token: an Alertmanager 0.25 takes it for an address."""
     try:
-        address = urlsplit(_without_password(text))
+        address = urlsplit(_without_account(text, is_named=names_accounts))
     except ValueError:
         return HIDDEN
     if not address.netloc:

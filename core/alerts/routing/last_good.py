@@ -31,7 +31,7 @@ class RecordedBlock(msgspec.Struct, frozen=True, kw_only=True):
     """One channel of a receiver, in the order of the file."""
 
     place: str  # "file:line:column"
-    lacks_secret: bool = False  # it stood in the file itself, so it is not kept
+    lacks_secret: bool = False  # it, or an address that may hold one, stood in the file itself, so it is not kept
 
 
 class RoutingRecord(msgspec.Struct, frozen=True, kw_only=True):

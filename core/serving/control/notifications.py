@@ -13,6 +13,7 @@ from core.alerts.delivery.log import (
 )
 from core.alerts.delivery.outbox import Outbox
 from core.alerts.delivery.trial import send_tests
+from core.alerts.routing.in_force import routing_standing
 from core.clock import utc_now
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
@@ -33,8 +34,9 @@ class NotificationRoutes(Controller):
 
     @get("/receivers", opt=LOOK, sync_to_thread=True)
     def list_receivers(self, workspace: Given[Workspace]) -> list[ReceiverChannel]:
-        """List the channels of every receiver, and how each works."""
-        return receiver_channels(Outbox(workspace), receivers_in_force(workspace))
+        """List the channels of every receiver, how each works, and what is wrong with the routing file."""
+        problem = routing_standing(workspace).problem
+        return receiver_channels(Outbox(workspace), receivers_in_force(workspace), problem)
 
     @post("/receivers/{receiver:str}/test", opt=OPERATE, status_code=200, sync_to_thread=True)
     def try_receiver(

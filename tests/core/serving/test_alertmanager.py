@@ -167,6 +167,7 @@ def test_the_last_good_routing_is_in_force_while_the_file_cannot_be_used(server,
     assert [each["receiver"] for each in read("/api/v1/silences/routes")] == ["desk"]
     routing = read("/api/v1/silences/routing")
     assert "alertmanager.yaml, line 1, column 9" in routing["problem"]
+    assert {each["routing_problem"] for each in read("/api/v1/notifications/receivers")} == {routing["problem"]}
     assert routing["configuration"]["route"]["group_by"] == ["zone"]
 
 
