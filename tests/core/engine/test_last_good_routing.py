@@ -352,7 +352,7 @@ def test_a_secret_of_the_file_is_not_kept_and_what_needs_it_waits(workspace, clo
         until(lambda: night.requests, "the receiver whose secret is in a file of its own")
         waiting = until(lambda: all_tried(notifier.outbox.pending()), "an attempt of each that waits")
         assert {each.receiver for each in waiting} == {"desk"}
-        assert "its secret stood in the routing file" in waiting[0].attempts[-1].detail
+        assert "correct the file within alerts.delivery.retry_hours" in waiting[0].attempts[-1].detail
         assert http.requests == []
         file.write_text(text)
         step(notifier, clock, 3600)
@@ -450,4 +450,76 @@ def test_an_address_that_others_can_read_is_no_secret_and_a_variable_never_is(tm
     file.chmod(0o644)
     assert recorded(load_routing(file), clock()).unreachable == []
     file.chmod(0o600)
-    assert recorded(load_routing(file), clock()).unreachable == ["a", "c"]
+    assert recorded(load_routing(file), clock()).unreachable == ["a"]
+
+
+KEPT_ADDRESSES = [
+    "https://${HOST}/hook",
+    "${BASE}/hook",
+    "${BASE}:9000/hook",
+    "${SCHEME}://hooks.example/hook",
+    "https://hooks.example/services/${TOKEN}",
+    "https://hooks.example/hook?token=${TOKEN}",
+    "https://${NAME}:${PASSWORD}@hooks.example/hook",
+]
+LOST_ADDRESSES = [
+    "https://hooks.example/services/T0123456/${TOKEN}",
+    "https://hooks.example/hook?token=${TOKEN}&key=SECRET",
+    "https://hooks.example/hook?token=SECRET${TOKEN}",
+    "https://${NAME}:SECRET@hooks.example/hook",
+    "https://SECRET@hooks.example/hook",
+    "https://SECRET:@hooks.example/hook",
+    "https://SECRET:x-oauth-basic@hooks.example/hook",
+    "${SCHEME}://SECRET@hooks.example/hook",
+    "${PREFIX}SECRET",
+    "${PREFIX}:SECRET",
+]
+
+
+def kept_of(tmp_path, clock, mode, kind, fields):
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(yaml.safe_dump({"route": {"receiver": "a"}, "receivers": [{"name": "a", kind: [fields]}]}))
+    file.chmod(mode)
+    record = recorded(load_routing(file), clock())
+    return record, record.document["receivers"][0][kind][0]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize(("kind", "key"), [("webhook_configs", "url"), ("slack_configs", "api_url")])
+@pytest.mark.parametrize("address", KEPT_ADDRESSES)
+def test_an_address_with_variables_in_place_of_its_secrets_is_kept(tmp_path, clock, mode, kind, key, address):
+    record, kept = kept_of(tmp_path, clock, mode, kind, {key: address})
+    assert (kept[key], record.unreachable) == (address, [])
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+@pytest.mark.parametrize(("kind", "key"), [("webhook_configs", "url"), ("slack_configs", "api_url")])
+@pytest.mark.parametrize("address", LOST_ADDRESSES)
+def test_an_address_with_what_may_be_a_token_is_not_kept(tmp_path, clock, mode, kind, key, address):
+    record, _ = kept_of(tmp_path, clock, mode, kind, {key: address})
+    assert record.unreachable == ["a"]
+    assert "SECRET" not in str(record)
+    assert "T0123456" not in str(record)
+
+
+@pytest.mark.parametrize("password", ["https://${HOST}/abc", "${PREFIX}/abc", "${PREFIX}abc", "abc"])
+def test_a_password_is_kept_only_if_it_is_all_variables(tmp_path, clock, password):
+    fields = {"url": "http://127.0.0.1/hook", "http_config": {"basic_auth": {"username": "ada", "password": password}}}
+    assert "abc" not in str(kept_of(tmp_path, clock, 0o644, "webhook_configs", fields)[0].document)
+    fields["http_config"]["basic_auth"]["password"] = "${FIRST}${SECOND}"
+    assert kept_of(tmp_path, clock, 0o644, "webhook_configs", fields)[0].unreachable == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kept"),
+    [
+        ("http://ada:SECRET@proxy.example:3128", "http://xxxxx@proxy.example:3128"),
+        ("http://SECRET@proxy.example:3128", "http://xxxxx@proxy.example:3128"),
+        ("http://${NAME}:${PASSWORD}@proxy.example:3128", "http://${NAME}:${PASSWORD}@proxy.example:3128"),
+    ],
+)
+def test_the_account_of_a_proxy_is_not_kept(tmp_path, clock, proxy, kept):
+    fields = {"url": "http://127.0.0.1/hook", "http_config": {"proxy_url": proxy}}
+    record, block = kept_of(tmp_path, clock, 0o644, "webhook_configs", fields)
+    assert block["http_config"]["proxy_url"] == kept
+    assert record.unreachable == (["a"] if "SECRET" in proxy else [])
