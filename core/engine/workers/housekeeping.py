@@ -3,7 +3,7 @@
 import logging
 import shutil
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -59,15 +59,18 @@ class Housekeeping(Worker):
         self._broken_glass.keep_up()
         usage = shutil.disk_usage(self._context.workspace.root)
         self._context.telemetry.add(USED_SERIES, now, float(usage.used))
-        if self._measuring.is_due(now):
-            record(self._context.workspace, self._context.telemetry, now)
-            self.keep_live_counts(now)
-        self.judge(self._forecast(usage.free, now), now)
-        if self._pruning.is_due(now):
-            prepare_to_sign()  # the first time a minute after the start; the log is signed from time to time
-            self.prune(now)
-        DiskReserve(self._context.workspace).keep()
-        return_memory()  # changes leave holes between the documents that stay
+        # Each has files of its own, and a failure of one keeps no other from its turn. The stack calls the last first,
+        # and raises the last failure with those before it.
+        with ExitStack() as turns:
+            turns.callback(return_memory)  # changes leave holes between the documents that stay
+            turns.callback(DiskReserve(self._context.workspace).keep)
+            if self._pruning.is_due(now):
+                turns.callback(self.prune, now)
+                turns.callback(prepare_to_sign)  # a minute after the start; the log is signed from time to time
+            turns.callback(lambda: self.judge(self._forecast(usage.free, now), now))
+            if self._measuring.is_due(now):
+                turns.callback(self.keep_live_counts, now)
+                turns.callback(record, self._context.workspace, self._context.telemetry, now)
         return STEP_SECONDS
 
     def prune(self, now: datetime) -> None:

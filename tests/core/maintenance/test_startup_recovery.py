@@ -1,3 +1,4 @@
+import os
 from contextlib import suppress
 
 from core.actor import Actor
@@ -47,3 +48,17 @@ def test_an_engine_completes_the_removal_of_a_killed_process(workspace, person, 
     assert TelemetryReader(workspace.telemetry_file).epochs(run.run_id)
     recover(workspace, actor=Actor.engine())
     assert not TelemetryReader(workspace.telemetry_file).epochs(run.run_id)
+
+
+def test_what_a_killed_process_left_unfinished_in_the_cache_goes_and_what_is_being_written_stays(workspace):
+    folder = workspace.cache_dir / "explanations"
+    folder.mkdir(parents=True)
+    left = [workspace.cache_dir / ".settings.json.17-4.new", folder / ".abc.json.17-4.new"]
+    others = [folder / ".def.json.18-4.new", folder / "abc.json"]
+    for file in (*left, *others):
+        file.write_text("{")
+    for file in (*left, others[-1]):
+        os.utime(file, (0, 0))
+    recover(workspace, actor=Actor.engine())
+    assert not any(file.exists() for file in left)
+    assert all(file.exists() for file in others)

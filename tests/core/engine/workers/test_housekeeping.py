@@ -16,6 +16,7 @@ from core.maintenance.space import series_of, sizes
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
+from core.telemetry.errors import TelemetryError
 from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
 from core.tracking import Runs, RunStatus
 from tests.clocks import HandClock
@@ -105,6 +106,27 @@ def test_the_engine_follows_a_rule_once_it_is_set_and_says_so(housekeeping, cloc
     clock.now += timedelta(hours=1)
     pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=0)
     assert Alerts(workspace).open() == []
+
+
+def test_a_forecast_that_fails_keeps_nothing_else_from_its_turn(
+    housekeeping, clock, disk, workspace, person, monkeypatch
+):
+    pass_minutes(housekeeping, clock, disk, 2, bytes_a_minute=0)
+    (workspace.cache_dir / "reserve").unlink()
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+
+    def fail(reader, free_bytes, now):
+        raise TelemetryError("database disk image is malformed")
+
+    monkeypatch.setattr(module, "disk_forecast", fail)
+    clock.now += timedelta(hours=1)
+    with pytest.raises(TelemetryError, match="malformed"):
+        housekeeping.step()
+    assert len(Runs(workspace).all()) == 1
+    assert (workspace.cache_dir / "reserve").exists()
 
 
 def test_rules_are_followed_and_stores_measured_after_the_clock_was_set_back_by_a_year(
