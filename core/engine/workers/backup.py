@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from core.maintenance.backup.configured import back_up_as_configured
 from core.maintenance.backup.errors import BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
 from core.maintenance.backup.schedule import due_at, is_overdue
-from core.settings import settings_in_force
+from core.settings import SettingsError, settings_in_force
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class BackupSchedule(Worker):
         """Prepare to look."""
         self.wake = threading.Event()
         self._context = context
+        self._settings = context.settings.backup
         self._history = BackupHistory(context.workspace, clock=context.clock)
         self._is_stopping = threading.Event()
         self._failed_at: datetime | None = None
@@ -39,7 +41,9 @@ class BackupSchedule(Worker):
 
     @override
     def step(self) -> float:
-        settings, now = settings_in_force(self._context.workspace.root).backup, self._context.clock()
+        with suppress(SettingsError):  # a broken file has its own alert; the schedule stays as it was read last
+            self._settings = settings_in_force(self._context.workspace.root).backup
+        settings, now = self._settings, self._context.clock()
         if (every := settings.period) is None:
             self._waiting_since = None
             for rule in (FAILED, OVERDUE):

@@ -15,6 +15,7 @@ from core.maintenance.pruning import KindNotPrunedError
 from core.maintenance.space import series_of, sizes
 from core.registry import Registry
 from core.settings import AlertSettings
+from core.settings.policy_source import going_on_with_last_good
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.telemetry.errors import TelemetryError
 from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
@@ -177,6 +178,21 @@ def test_the_workspaces_own_policy_raises_the_alert_beside_a_named_one(housekeep
     (workspace.root / "policy.yaml").unlink()
     housekeeping.step()
     assert "policy_unusable" not in {alert.rule for alert in Alerts(workspace).open()}
+
+
+def test_settings_that_turn_bad_raise_one_alert_and_the_rules_read_last_are_followed(
+    housekeeping, clock, disk, workspace, person
+):
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+    pass_minutes(housekeeping, clock, disk, 2, bytes_a_minute=0)
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    workspace.settings_file.write_text("retention: {runs: 1}\npolicy: {promotion: {min_accuracy: 7}}\n")
+    with going_on_with_last_good():  # as a thread of an engine
+        pass_minutes(housekeeping, clock, disk, 61, bytes_a_minute=0)
+    assert len(Runs(workspace).all()) == 1
+    assert "policy_unusable" in {alert.rule for alert in Alerts(workspace).open()}
 
 
 def test_counts_of_a_server_that_has_stopped_are_rolled_up_and_deleted_in_time(housekeeping, clock, disk, workspace):
