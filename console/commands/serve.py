@@ -149,7 +149,7 @@ def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "W
     server = make_server(workspace, args.listen, args, place, inherited=inherited)
     server.load()
     if place is not None:  # a worker that still loads leaves requests to the others
-        server.wait_until_loaded(stop.is_set, meanwhile=place.beat)
+        server.wait_until_loaded(stop.is_set, meanwhile=place.beat_at_start)
     elif inherited is not None:  # callers wait in the queue of the socket
         server.wait_until_loaded(stop.is_set, meanwhile=lambda: None)
     server.answer()

@@ -30,8 +30,8 @@ VARIABLE = "BONDX_SERVE_WORKER"
 STOP, DRAIN = signal.SIGTERM, signal.SIGHUP
 _LOOK_SECONDS = 0.05
 _LONGEST_LOOK_SECONDS = 0.5  # counts of a pause between looks: a supervisor that was frozen has heard nobody
-_START_SECONDS = 120.0  # a worker's imports on a busy machine, before its first sign
-_READY, _ALIVE = b"1", b"."
+_START_SECONDS = 120.0  # what a start does without a sign on a busy machine: it imports, it opens the server
+_READY, _ALIVE, _STARTING = b"1", b".", b"-"
 _STATES = {"T": "stopped by a signal", "t": "stopped by a debugger", "D": "waiting for a device", "R": "computing"}
 _LONG_ENOUGH_SECONDS = 10.0  # a worker that has lived longer is replaced without a pause when it ends
 _BACK_OFF = BackOff(first_seconds=0.5, most_seconds=30.0)
@@ -68,6 +68,10 @@ class WorkerPlace:
         """Report to the supervisor that this worker runs."""
         self._write(_ALIVE)
 
+    def beat_at_start(self) -> None:
+        """Report to the supervisor that this worker runs, and does not answer yet."""
+        self._write(_STARTING)
+
     def _write(self, sign: bytes) -> None:
         with suppress(BrokenPipeError, BlockingIOError):  # the supervisor has died, or is frozen and knows enough
             os.write(self.pulse, sign)
@@ -95,7 +99,7 @@ class _Worker:
         except BlockingIOError:
             self.silent_seconds += seconds
             return
-        self.has_begun = self.has_begun or bool(signs)
+        self.has_begun = self.has_begun or bool(signs.strip(_STARTING))
         if _READY in signs and not self.is_ready:
             self.is_ready = True
             log.info("%s is ready", self.name)

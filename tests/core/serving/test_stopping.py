@@ -210,7 +210,10 @@ def test_a_supervisor_that_was_frozen_itself_counts_no_silence():
     os.set_blocking(read_end, False)
     worker = _Worker("worker-1", None, read_end)
     try:
-        os.write(write_end, b".")
+        os.write(write_end, b"--")  # it loads; what it does before it answers has the time of a start
+        worker.look(0.5)
+        assert (worker.has_begun, worker.silent_seconds) == (False, 0.0)
+        os.write(write_end, b"-.")
         worker.look(0.5)
         assert (worker.has_begun, worker.silent_seconds) == (True, 0.0)
         worker.look(0.5)
