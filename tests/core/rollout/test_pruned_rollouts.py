@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from core.errors import RefusedError
+from core.errors import ExitCode
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
-from core.maintenance.pruning import Pruning
+from core.maintenance.pruning import KindNotPrunedError, Pruning
 from core.registry.holds import Holds
 from core.settings.retention import RetentionSettings
 
@@ -100,6 +100,7 @@ def test_a_list_that_no_longer_holds_is_refused_and_nothing_goes(rollouts, abort
     names = aborted(4)
     plan = pruning.plan(["rollouts"])
     keeps_all = Pruning(workspace, RetentionSettings(rollouts=9), clock=clock)
-    with pytest.raises(RefusedError, match=f"{names[0]} must stay now"):
+    with pytest.raises(KindNotPrunedError, match=f"{names[0]} must stay now") as refused:
         keeps_all.carry_out(plan, actor=ana, reason="")
+    assert refused.value.exit_code == ExitCode.REFUSED
     assert ids(rollouts) == names
