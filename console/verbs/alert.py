@@ -196,7 +196,9 @@ class Acknowledge(AlertDecision):
             "It stays on the list under your name until it ends or is resolved."
             if len(group) == 1
             else "They stay on the list under your name until they end or are resolved.",
-            f"Until then {'it notifies' if len(group) == 1 else 'they notify'} nobody.",
+            "Who was told hears that you took it (webhooks do not) and its end; nothing else is told."
+            if len(group) == 1
+            else "Who was told hears that you took them (webhooks do not) and their end; nothing else is told.",
         )
 
     def way_back(self, group: Sequence[Alert]) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from core.alerts.alert import EXTERNAL_PREFIX, Alert, AlertState
 from core.errors import UsageError
 
+_PLAIN_NAME = re.compile("[A-Za-z_:][A-Za-z0-9_:]*")
 _MATCHER = re.compile(
     r'\s*(?:([A-Za-z_:][A-Za-z0-9_:]*)|"((?:[^"\\]|\\.)+)")\s*(=~|!~|!=|=)\s*'
     r'(?:"((?:[^"\\]|\\.)*)"|([^",{}\s]+(?:\s+[^",{}\s]+)*)?)\s*(?:,|$)'
@@ -28,8 +29,8 @@ class AlertMatcher(msgspec.Struct, frozen=True):
     value: str
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'{self.name}{self.op}"{escaped}"'
+        name = self.name if _PLAIN_NAME.fullmatch(self.name) else _quoted(self.name)
+        return f"{name}{self.op}{_quoted(self.value)}"
 
     def accepts(self, alert: Alert) -> bool:
         """Whether an alert is wanted."""
@@ -83,6 +84,11 @@ def read_matchers(text: str, *, is_typed: bool = True) -> tuple[AlertMatcher, ..
     for matcher in matchers:
         require_usable(matcher)
     return tuple(matchers)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _unescaped(text: str) -> str:

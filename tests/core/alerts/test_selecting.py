@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.alerts import Alert, AlertState, Severity, fingerprint_of
-from core.alerts.selecting import grouped, looks_like_matchers, matching, read_matchers, sorted_alerts
+from core.alerts.selecting import AlertMatcher, grouped, looks_like_matchers, matching, read_matchers, sorted_alerts
 from core.errors import UsageError
 
 T0 = datetime(2026, 1, 2, 3, tzinfo=UTC)
@@ -29,6 +29,13 @@ CPU = an_alert("cpu_high", Severity.WARNING)
 SPREAD = an_alert("drift_found", Severity.CRITICAL, minute=1, model="spread")
 SPREAD_B = an_alert("drift_found", Severity.WARNING, minute=2, model="spread-b")
 ALERTS = [CPU, SPREAD, SPREAD_B]
+
+
+@pytest.mark.parametrize("name", ["model", "a:b", "équipe du desk", 'severity="info",x', "a\\b", "two\nlines", "1st"])
+@pytest.mark.parametrize("value", ["", "x", 'a "b", c', "\\d+\n"])
+def test_a_matcher_is_read_as_it_is_written(name, value):
+    matcher = AlertMatcher(name, "!=", value)
+    assert read_matchers(f'{matcher}, team="mail"') == (matcher, AlertMatcher("team", "=", "mail"))
 
 
 @pytest.mark.parametrize(

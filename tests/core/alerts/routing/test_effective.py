@@ -94,6 +94,19 @@ def test_it_is_read_as_the_same_routing(config, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("amtool"), reason="Alertmanager's amtool is not installed")
+def test_a_quoted_name_of_a_label_stays_quoted(tmp_path):
+    file = tmp_path / "alertmanager.yml"
+    file.write_text("""
+route:
+  receiver: desk
+  routes: [{matchers: ['"équipe du desk"!="x"'], receiver: desk}]
+receivers: [{name: desk}]
+""")
+    config = load_routing(file)
+    file.write_text(effective_text(config))
+    assert load_routing(file).route.routes[0].matchers == config.route.routes[0].matchers
+
+
 def test_the_real_tool_takes_it(config, tmp_path):
     (tmp_path / "again.yml").write_text(effective_text(config))
     checked = subprocess.run(["amtool", "check-config", "again.yml"], cwd=tmp_path, capture_output=True, text=True)
