@@ -126,7 +126,7 @@ def _sentence(root: Path, error: SettingsError, file: Path, record: RoutingRecor
 
 
 def _told(root: Path, error: SettingsError) -> str:
-    return _relative(root, str(error)).rstrip(".")
+    return _relative(root, str(error)).rstrip(".?")
 
 
 def _relative(root: Path, text: str) -> str:
