@@ -75,7 +75,7 @@ def on(kind, **more):
 
 
 def test_processes_give_the_bytes_of_threads_also_if_one_is_killed_in_the_middle(on_threads, tmp_path, monkeypatch):
-    asked, killed, choosing = [], [], threading.Lock()
+    asked, killed, ends, choosing = [], [], [], threading.Lock()
     exchange = _WorkerProcess._exchange
 
     def killed_in_the_middle(worker, request):
@@ -87,15 +87,23 @@ def test_processes_give_the_bytes_of_threads_also_if_one_is_killed_in_the_middle
             return exchange(worker, request)
         before = computed(worker.pid)
         write_message(worker._requests, request)
-        until(lambda: computed(worker.pid) > before, "a worker that computes")
+        try:
+            until(lambda: computed(worker.pid) > before, "a worker that computes")
+        except (pytest.fail.Exception, psutil.Error) as error:  # in this thread it would leave the session waiting
+            worker.kill()
+            raise WorkerDiedError(
+                f"the worker process {worker.pid} could not be killed in its task: {error}"
+            ) from error
         os.kill(worker.pid, signal.SIGKILL)
-        raise WorkerDiedError(f"the worker process {worker.pid} {worker._end()}")
+        ends.append(worker._process.wait())
+        return exchange(worker, request)  # which notices by itself
 
     monkeypatch.setattr(_WorkerProcess, "_exchange", killed_in_the_middle)
 
     final = finished(on("process"), tmp_path)
 
     (victim,) = killed
+    assert ends == [-signal.SIGKILL], "it was killed while it computed"
     assert len(set(asked)) > 1, "another worker did its task"
     assert asked.count(victim) == 2
     assert final == on_threads[0]

@@ -313,17 +313,21 @@ def test_a_real_server_stores_what_the_trend_of_its_model_is_read_from(workspace
     put_live(workspace, "spread", kept)
     rows, port = rows_of("spread", 30), free_port()
     reader = LiveReader(workspace.contributions_file)
-    with subprocess.Popen([sys.executable, "-c", QUICK_SERVER, str(workspace.root), str(port)]) as process:
+    process = subprocess.Popen([sys.executable, "-c", QUICK_SERVER, str(workspace.root), str(port)])
+    try:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
 
         def is_answered():
+            assert process.poll() is None, "the server has ended; its error is above"
             with contextlib.closing(connection), contextlib.suppress(OSError):
                 connection.request("POST", PATH, json.dumps({"rows": rows}))
                 return connection.getresponse().status == 200
 
         until(is_answered, "the server")
         until(lambda: any(each.sketch for each in reader.between("spread", "1.0.0", *EVER)), "the end of the minute")
+    finally:
         process.kill()
+        process.wait()
     (minute,) = [each for each in reader.between("spread", "1.0.0", *EVER) if each.sketch]
     later = minute.at + timedelta(minutes=1)
     found = explain_over(workspace, "spread", timedelta(minutes=5), clock=lambda: later)
