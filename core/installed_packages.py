@@ -1,9 +1,21 @@
 """The packages that are installed for this Python, our own release among them."""
 
 import os
+import re
 import sys
+from typing import NamedTuple
+
+DISTRIBUTION = "bondx-console"
 
 _METADATA = (".dist-info", ".egg-info")
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)\s*(?:\[[^]]*\])?(?P<bounds>[^;]*)(?:;(?P<marker>.*))?")
+
+
+class Requirement(NamedTuple):
+    """A package that the product needs."""
+
+    name: str
+    bounds: str  # of its version, such as ">=8.2,<9"
 
 
 def installed_packages() -> frozenset[str]:
@@ -21,11 +33,39 @@ def installed_packages() -> frozenset[str]:
     return frozenset(found)
 
 
-def own_release() -> str:
-    """Return the version of the installed product; "unknown" in a bare source tree."""
+def installed_version(name: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
     from importlib import metadata  # 20 ms that would delay the start of a console
 
     try:
-        return metadata.version("bondx-console")
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "unknown"
+        return None
+
+
+def own_release() -> str:
+    """Return the version of the installed product; "unknown" in a bare source tree."""
+    return installed_version(DISTRIBUTION) or "unknown"
+
+
+def required() -> list[Requirement]:
+    """Return the packages that the installed product requires without extras; empty in a bare source tree."""
+    from importlib import metadata  # 20 ms that would delay the start of a console
+
+    try:
+        texts = metadata.requires(DISTRIBUTION) or ()
+    except metadata.PackageNotFoundError:
+        return []
+    found = filter(None, map(_REQUIREMENT.match, texts))
+    return [
+        Requirement(each["name"], each["bounds"].strip()) for each in found if "extra" not in (each["marker"] or "")
+    ]
+
+
+def spelled(name: str) -> str:
+    """Return the one spelling of the name of a package.
+
+    >>> spelled("Typing_Extensions")
+    'typing-extensions'
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -21,12 +21,14 @@ from console.commands.opening import (
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from core.maintenance.environment_item import EnvironmentItem
     from core.state import Workspace
 
 LEAST_SIZE = (80, 24)
+A_TERMINAL = "xterm-256color"
+_UNNAMED_TERMINALS = ("", "dumb", "unknown")
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -214,7 +216,7 @@ def print_environment(root: Path, *, as_json: bool) -> int:
 
 def terminal() -> "EnvironmentItem":
     """Say what the terminal can draw; without one, sessions run headless."""
-    from core.maintenance.environment_item import EnvironmentItem
+    from core.maintenance.environment_item import EnvironmentItem, condition
 
     if not (sys.stdin.isatty() and answers().isatty()):
         cure = "for the console, log in with a terminal (ssh -t); sessions run headless without one"
@@ -224,28 +226,27 @@ def terminal() -> "EnvironmentItem":
     from widgets.glyphs import UNICODE, choose_glyphs
 
     screen = Console(file=answers())
-    draws_unicode = choose_glyphs(os.environ) is UNICODE
     kind, colours = os.environ.get("TERM", ""), screen.color_system or "no"
-    signs = "Unicode" if draws_unicode else "ASCII"
-    cure = "; ".join(_cures_of_terminal(kind, screen.width, screen.height, draws_unicode=draws_unicode))
-    return EnvironmentItem(
-        name="terminal",
-        is_present=not cure,
-        is_required=False,
-        is_condition=True,
-        found=f"{kind}, {screen.width}x{screen.height}, {signs}, {colours} colours",
-        cure=cure,
+    signs = "Unicode" if choose_glyphs(os.environ) is UNICODE else "ASCII"
+    return condition(
+        "terminal",
+        found=f"{kind or 'TERM is not set'}, {screen.width}x{screen.height}, {signs}, {colours} colours",
+        cure="; ".join(_cures_of_terminal(os.environ, screen.width, screen.height)),
     )
 
 
-def _cures_of_terminal(kind: str, width: int, height: int, *, draws_unicode: bool) -> "Iterator[str]":
-    """Say what would show the console as it was drawn; it works without, in ASCII and without colours."""
-    if kind in ("", "dumb", "unknown"):
-        yield "set TERM to the name of your terminal, such as xterm-256color"
+def _cures_of_terminal(environ: "Mapping[str, str]", width: int, height: int) -> "Iterator[str]":
+    """Say how the console gets its size, its signs and its colours; it works without, too."""
+    from widgets.glyphs import UNICODE, choose_glyphs
+
+    if environ.get("TERM", "") in _UNNAMED_TERMINALS:
+        yield f"export TERM={A_TERMINAL}, or the name of your terminal"
+        environ = {**environ, "TERM": A_TERMINAL}
     if width < LEAST_SIZE[0] or height < LEAST_SIZE[1]:
-        yield "widen the window to 80x24, the least that every screen fits"
-    if not draws_unicode:
-        yield "export LANG=C.UTF-8 for lines and signs beyond ASCII"
+        yield f"enlarge the window to at least {LEAST_SIZE[0]}x{LEAST_SIZE[1]}"
+    # The Linux console draws no Unicode in any locale.
+    if choose_glyphs(environ) is not UNICODE and choose_glyphs({**environ, "LC_ALL": "C.UTF-8"}) is UNICODE:
+        yield "export LC_ALL=C.UTF-8 for Unicode lines and symbols"
 
 
 def _row(item: "EnvironmentItem") -> dict[str, str]:

@@ -18,10 +18,10 @@ def add_parser(commands: Subparsers) -> None:
 def print_page(args: argparse.Namespace) -> int:
     """Print a page in roff, which man and mandoc show."""
     from datetime import UTC, datetime
-    from importlib import metadata
     from pathlib import Path
 
     from console.cli.man_pages import Imprint, man_page, page_names
+    from core.installed_packages import own_release
 
     name = args.page if args.page in page_names() else f"bondx-{args.page}"
     if name not in page_names():
@@ -29,5 +29,5 @@ def print_page(args: argparse.Namespace) -> int:
         raise UsageError(f"There is no page {args.page}. Pages: {known}.")
     # Of an installed wheel, the files are as old as its release.
     written_at = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
-    print(man_page(name, Imprint(metadata.version("bondx-console"), written_at.date())), end="")
+    print(man_page(name, Imprint(own_release(), written_at.date())), end="")
     return ExitCode.GOOD

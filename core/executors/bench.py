@@ -10,7 +10,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
 from core.errors import CoreError
@@ -19,7 +19,7 @@ from core.executors.in_force import running_on
 from core.executors.packing import PlainValue, packed, unpacked
 from core.executors.threads import ThreadExecutor
 from core.executors.work import RemoteWork
-from core.installed_packages import own_release
+from core.installed_packages import DISTRIBUTION, installed_version, own_release
 
 MOST_OPEN = 4
 """Works that a worker keeps open: as many models as a session usually trains at a time."""
@@ -37,13 +37,8 @@ _BUILTIN = {
 
 def versions() -> dict[str, str]:
     """Return the versions on which the bits of a result depend."""
-    found = {"python": ".".join(map(str, sys.version_info[:2])), "bondx-console": own_release()}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "absent"
-    return found
+    packages = {name: installed_version(name) or "absent" for name in _PACKAGES}
+    return {"python": ".".join(map(str, sys.version_info[:2])), DISTRIBUTION: own_release(), **packages}
 
 
 def name_of(work: type[RemoteWork]) -> str:

@@ -5,10 +5,11 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from core.installed_packages import installed_version
 from core.maintenance.environment_item import EnvironmentItem
 from core.maintenance.library_versions import examine_libraries
 from core.maintenance.machine import examine_machine
@@ -98,7 +99,7 @@ def _learners() -> Iterator[EnvironmentItem]:
             problem = " ".join(str(error).split())
             yield _needed(name, is_present=False, found=problem, cure=_learner_cure(name, problem))
         else:
-            yield _needed(name, is_present=True, found=metadata.version(name))
+            yield _needed(name, is_present=True, found=installed_version(name) or "")
 
 
 def _learner_cure(name: str, problem: str) -> str:

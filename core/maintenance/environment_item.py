@@ -27,3 +27,18 @@ class EnvironmentItem(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_condition:
             return "wrong" if self.is_required else "weak"
         return "missing" if self.is_required else "absent"
+
+
+def condition(
+    name: str, *, found: str, cure: str = "", is_required: bool = False, purpose: str = ""
+) -> EnvironmentItem:
+    """Return the line of a condition, which is as it should be if nothing needs a cure."""
+    return EnvironmentItem(
+        name=name,
+        is_present=not cure,
+        is_required=is_required,
+        is_condition=True,
+        found=found,
+        purpose=purpose,
+        cure=cure,
+    )

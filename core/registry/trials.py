@@ -10,8 +10,6 @@ import os
 import platform
 import stat
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from pathlib import Path
 
 import msgspec
@@ -20,6 +18,7 @@ from core.actor import Actor
 from core.clock import Clock
 from core.errors import CoreError, RefusedError
 from core.files import write_file
+from core.installed_packages import DISTRIBUTION, installed_version
 from core.plain_files import read_file
 from core.progress import begins
 from core.registry.changes import registry_change
@@ -238,13 +237,7 @@ def _is_ours(path: Path) -> bool:
 
 def _software() -> bytes:
     """Name the software that a verdict depends on beside the files: another release may read them in another way."""
-    names = ("bondx-console", "lightgbm", "scikit-learn", "skops", "numpy")
-    parts = [f"python {platform.python_version()}", *(f"{name} {_installed(name)}" for name in names)]
+    names = (DISTRIBUTION, "lightgbm", "scikit-learn", "skops", "numpy")
+    versions = (f"{name} {installed_version(name) or 'none'}" for name in names)
+    parts = [f"python {platform.python_version()}", *versions]
     return " ".join(parts).encode()
-
-
-def _installed(name: str) -> str:
-    try:
-        return version_of(name)
-    except PackageNotFoundError:
-        return "none"

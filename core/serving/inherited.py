@@ -34,19 +34,23 @@ def inherited_listener(environ: MutableMapping[str, str], authenticator: Authent
         return None
     if n_sockets != "1":
         raise ListenError(
-            f"systemd hands over {n_sockets} sockets, and a server takes one, which stands for serving.listen: "
-            "leave one ListenStream= in the socket unit."
+            f"systemd passed {n_sockets} sockets (LISTEN_FDS), but a server takes exactly one: "
+            "keep one ListenStream= in the socket unit."
         )
     try:
         listener = socket.socket(fileno=FIRST_DESCRIPTOR)
     except OSError as error:
-        raise ListenError(f"LISTEN_FDS is 1, but descriptor 3 is no socket: {error.strerror}.") from error
+        raise ListenError(
+            f"Descriptor {FIRST_DESCRIPTOR}, which LISTEN_FDS=1 names, is not a socket ({error.strerror}): "
+            "start the server from a socket unit, or unset LISTEN_FDS."
+        ) from error
     listener.set_inheritable(False)
     if listener.family not in (socket.AF_INET, socket.AF_INET6) or listener.type != socket.SOCK_STREAM:
         raise ListenError(
-            "systemd hands over a socket that is not TCP: give ListenStream= an address such as 127.0.0.1:8501."
+            f"systemd passed a socket that is not TCP ({listener.getsockname()!r}): "
+            "set ListenStream= in the socket unit to an address such as 127.0.0.1:8501."
         )
     if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        raise ListenError("systemd hands over a connection instead of a listening socket: set Accept=no.")
+        raise ListenError("systemd passed a connection, not a listening socket: set Accept=no in the socket unit.")
     require_token(authenticator, listener.getsockname()[0])
     return listener

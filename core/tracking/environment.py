@@ -1,13 +1,12 @@
 """Where a training ran: interpreter, machine, packages, and the state of the code in git."""
 
 import platform
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-DISTRIBUTION = "bondx-console"
+from core.installed_packages import DISTRIBUTION, installed_version, required
 
 _GIT_SECONDS = 2.0
 
@@ -18,7 +17,7 @@ _BEARING = frozenset(
         *("torch", "tokenizers", "tensorflow", "onnx", "onnxruntime", "statsmodels"),
     }
 )
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_installed = cache(installed_version)
 
 
 @cache
@@ -92,32 +91,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _required_packages() -> dict[str, str]:
-    from importlib import metadata  # 20 ms that would delay the start of a console
-
-    try:
-        requirements = metadata.requires(DISTRIBUTION) or []
-        versions = {DISTRIBUTION: metadata.version(DISTRIBUTION)}
-    except metadata.PackageNotFoundError:  # run from a bare source tree
-        return {}
-    for requirement in requirements:
-        if (match := _NAME.match(requirement)) is None or "extra ==" in requirement:
-            continue
-        try:
-            versions[match[0]] = metadata.version(match[0])
-        except metadata.PackageNotFoundError:
-            continue
-    return dict(sorted(versions.items()))
+    versions = {name: installed_version(name) for name in (DISTRIBUTION, *(each.name for each in required()))}
+    return {name: version for name, version in sorted(versions.items()) if version is not None}
 
 
 def _minor(python: str) -> str:
     return ".".join(python.split(".")[:2])
-
-
-@cache
-def _installed(package: str) -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

@@ -139,7 +139,7 @@ def opened_by_hand(file: Path) -> set[str]:
 def test_files_are_opened_for_reading_by_one_door_which_no_pipe_can_block():
     files = (path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
     found = {(file.relative_to(ROOT).as_posix(), call) for file in files for call in opened_by_hand(file)}
-    kernels = ("core/state/filesystem.py", "core/training/agents/cgroup.py", "core/maintenance/machine.py")
+    kernels = ("core/state/filesystem.py", "core/training/agents/cgroup.py")
     assert found == {(file, "read_text") for file in kernels}
 
 

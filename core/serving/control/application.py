@@ -1,7 +1,6 @@
 """The control API as a Litestar application, with the document that describes it and the predict paths."""
 
 from collections.abc import Callable
-from importlib.metadata import version as version_of
 from typing import Any
 
 from litestar import Litestar, Request, Response, Router, get
@@ -13,6 +12,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.routes import HTTPRoute
 
 from core.errors import CoreError
+from core.installed_packages import own_release
 from core.json_documents import describe
 from core.serving.authenticator import Authenticator
 from core.serving.control.access import AccessRoutes
@@ -163,7 +163,7 @@ def control_application(
             request_max_body_size=limits.body_bytes,
             openapi_config=OpenAPIConfig(
                 title="BondX Console",
-                version=version_of("bondx-console"),
+                version=own_release(),
                 description="Predictions in several dialects, and every verb of the console.",
                 components=Components(
                     security_schemes={"token": SecurityScheme(type="http", scheme="bearer", description="A token.")}

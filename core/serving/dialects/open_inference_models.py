@@ -5,12 +5,12 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version as version_of
 from typing import Any
 
 import msgspec
 import orjson
 
+from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.models.scoring.fields import Field
 from core.serving.dialects.dialect import OfferedModel, Reply, State, loaded, not_loaded
@@ -75,7 +75,7 @@ def describe_server() -> dict[str, Any]:
     """Return the metadata of the server."""
     return {
         "name": "bondx",
-        "version": version_of("bondx-console"),
+        "version": own_release(),
         "extensions": ["binary_tensor_data", "classification", "model_repository", "null_values"],
     }
 

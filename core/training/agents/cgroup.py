@@ -9,12 +9,11 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
+from core.own_cgroup import MOUNT, OWN, own_cgroup
 from core.training.agents.agent import Agent
 
 log = logging.getLogger(__name__)
 
-MOUNT = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
 CONTROLLERS = ("cpu", "memory")
 SUBGROUP = "engine"
 """The group of the engine below a delegated one, as `DelegateSubgroup=` names it: without, nothing was delegated."""
@@ -30,17 +29,16 @@ def delegated_group(*, own: Path = OWN, mount: Path = MOUNT) -> Path | None:
         own: Names the group of this process, as the kernel writes it.
         mount: Where the groups are.
     """
+    group = own_cgroup(own, mount)
+    parent = group.parent
+    if parent in (mount, mount.parent) or group.name != SUBGROUP:
+        return None  # it belongs to the system, or to systemd, whatever root may write
     try:
-        (place,) = [line[3:] for line in own.read_text().splitlines() if line.startswith("0::")]
-        own_group = mount / place.strip("/")
-        parent = own_group.parent
-        if parent in (mount, mount.parent) or own_group.name != SUBGROUP:
-            return None  # it belongs to the system, or to systemd, whatever root may write
         offered = (parent / "cgroup.controllers").read_text().split()
         if not set(CONTROLLERS) <= set(offered) or (parent / _PROCESSES).read_text().strip():
             return None
         (parent / _SWITCHES).write_text(" ".join(f"+{name}" for name in CONTROLLERS))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         log.debug("agents get no cgroups: %s", error)
         return None
     return parent

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from console.cli.main import main
+from core import own_cgroup
 from core.alerts import Alerts
 from core.domains.catalogue import load_model
 from core.files import DiskFullError, digest
@@ -265,8 +266,8 @@ def test_a_machine_short_of_memory_is_told_from_a_version_that_kills(
 
 
 def test_the_free_memory_is_that_of_the_container_too(monkeypatch, tmp_path):
-    monkeypatch.setattr(free_memory, "_CGROUP", tmp_path)
-    monkeypatch.setattr(free_memory, "_OWN", tmp_path / "none")
+    monkeypatch.setattr(own_cgroup, "MOUNT", tmp_path)
+    monkeypatch.setattr(own_cgroup, "OWN", tmp_path / "none")
     on_machine = free_memory.free_mib()
     assert on_machine > 0
     (tmp_path / "memory.max").write_text(f"{300 << 20}\n")
@@ -278,8 +279,8 @@ def test_the_free_memory_is_that_of_the_container_too(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("own", ["/", "/box/engine", "/../elsewhere"])
 def test_a_full_cache_of_files_is_no_lack_of_memory(monkeypatch, tmp_path, own):
-    monkeypatch.setattr(free_memory, "_CGROUP", tmp_path / "cgroup")
-    monkeypatch.setattr(free_memory, "_OWN", tmp_path / "own")
+    monkeypatch.setattr(own_cgroup, "MOUNT", tmp_path / "cgroup")
+    monkeypatch.setattr(own_cgroup, "OWN", tmp_path / "own")
     (tmp_path / "own").write_text(f"4:memory:/another\n0::{own}\n")
     folder = tmp_path / "cgroup" / ("" if ".." in own else own.lstrip("/"))
     folder.mkdir(parents=True)

@@ -95,24 +95,26 @@ def test_an_address_beside_the_socket_is_refused(workspace, listener):
 
 
 def test_two_sockets_are_refused(workspace, listener):
-    assert "systemd hands over 2 sockets" in refused(workspace, listener, n_sockets="2")
+    assert "systemd passed 2 sockets (LISTEN_FDS)" in refused(workspace, listener, n_sockets="2")
 
 
 def test_a_socket_that_is_not_tcp_is_refused(workspace, tmp_path):
     with socket.socket(socket.AF_UNIX) as unix:
         unix.bind(str(tmp_path / "s"))
         unix.listen()
-        assert "a socket that is not TCP" in refused(workspace, unix)
+        assert f"systemd passed a socket that is not TCP ('{tmp_path}/s')" in refused(workspace, unix)
 
 
 def test_a_connection_in_the_place_of_a_listener_is_refused(workspace, listener):
     with socket.create_connection(listener.getsockname()) as connection:
-        assert "set Accept=no" in refused(workspace, connection)
+        assert "not a listening socket: set Accept=no in the socket unit" in refused(workspace, connection)
 
 
 def test_what_is_no_socket_is_refused(workspace, tmp_path):
     with (tmp_path / "file").open("w") as file:
-        assert "descriptor 3 is no socket" in refused(workspace, file)
+        err = refused(workspace, file)
+    assert "Descriptor 3, which LISTEN_FDS=1 names, is not a socket" in err
+    assert "unset LISTEN_FDS" in err
 
 
 def test_a_socket_that_other_machines_reach_needs_a_token(workspace):
