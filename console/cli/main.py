@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from console.cli.completion.answer import answer, is_asked
+from console.cli.completion import is_asked
 from console.cli.escaped_text import KEPT
 from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
@@ -96,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `core.errors.ExitCode`)."""
     words = sys.argv[1:] if argv is None else argv
     if is_asked(words):
+        from console.cli.completion.answer import answer
+
         return answer(words, parser_to_complete)
     return carry_out(build_parser(commands_needed(words)), argv)
 
@@ -298,9 +300,9 @@ class PrintVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Print the program's name and version, and leave."""
-        from importlib import metadata
+        from core.installed_packages import own_release
 
-        print(f"{parser.prog} {metadata.version('bondx-console')}")
+        print(f"{parser.prog} {own_release()}")
         parser.exit()
 
 

@@ -148,9 +148,13 @@ def _arguments(spec: Mapping[str, Any], heading: str) -> Iterator[str]:
         if argument["help"] or argument["choices"]:
             yield from (".TP", _italic(argument["name"]), _meaning(argument))
     for option in options:
-        flags = ", ".join(map(_bold, option["flags"]))
-        value = f" {_italic(option['value'])}" if option["value"] else ""
-        yield from (".TP", f"{flags}{value}", _meaning(option))
+        yield from _option(option)
+
+
+def _option(option: Mapping[str, Any]) -> tuple[str, str, str]:
+    flags = ", ".join(map(_bold, option["flags"]))
+    value = f" {_italic(option['value'])}" if option["value"] else ""
+    return ".TP", f"{flags}{value}", _meaning(option)
 
 
 def _meaning(argument: Mapping[str, Any]) -> str:
@@ -166,8 +170,7 @@ def _common(spec: Mapping[str, Any]) -> Iterator[str]:
     yield ".SH COMMON OPTIONS"
     for option in spec["options"]:
         if set(option["flags"]) & set(COMMON):
-            value = f" {_italic(option['value'])}" if option["value"] else ""
-            yield from (".TP", f"{', '.join(map(_bold, option['flags']))}{value}", _meaning(option))
+            yield from _option(option)
 
 
 def _exit_status() -> Iterator[str]:

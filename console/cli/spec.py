@@ -60,8 +60,13 @@ def _argument(action: argparse.Action) -> dict[str, Any]:
         "required": action.required,
         "values": {None: "one", "?": "optional", "*": "any", "+": "some", 0: "none"}.get(action.nargs, "one"),
         "repeatable": isinstance(action, argparse._AppendAction),
-        "help": action.help % vars(action) if action.help else None,
+        "help": help_of(action),
     }
+
+
+def help_of(action: argparse.Action) -> str | None:
+    """Return the help of an argument, with its values filled in; None if it has none."""
+    return action.help % vars(action) if action.help else None
 
 
 def _name(action: argparse.Action) -> str:

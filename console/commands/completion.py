@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from console.cli.completion.answer import SHELLS
+from console.cli.completion import SHELLS
 from console.commands.opening import Subparsers, command_parser
 from core.errors import ExitCode
 

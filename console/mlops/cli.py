@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from console.cli.completion.answer import answer, is_asked
+from console.cli.completion import is_asked
 from console.cli.main import add_about_arguments, carry_out, spelled_exit_codes
 from console.cli.parser import CommandParser
 from console.commands.opening import add_workspace_argument
@@ -17,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `core.errors.ExitCode`)."""
     words = sys.argv[1:] if argv is None else argv
     if is_asked(words):
+        from console.cli.completion.answer import answer
+
         return answer(words, parser_to_complete)
     return carry_out(build_parser(), argv)
 

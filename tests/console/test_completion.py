@@ -1,5 +1,6 @@
 """What a Tab is answered: commands, options, choices, files and the names of the workspace, without anything heavy."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.completion.answer import SHELLS, answer, is_asked
-from console.cli.completion.expected import PathKind, expected_after
+from console.cli.completion import SHELLS, is_asked
+from console.cli.completion.answer import answer
+from console.cli.completion.expected import Candidate, PathKind, expected_after
+from console.cli.completion.names import MOST
 from console.cli.main import COMMANDS, build_parser, main, parser_to_complete
 from console.mlops.cli import main as mlops_main
 from core.errors import ExitCode
@@ -172,6 +175,54 @@ def test_bash_hands_over_quotes_and_variables(home, tab, monkeypatch, tmp_path):
 def test_a_damaged_file_offers_nothing_and_complains_of_nothing(home, tab):
     (home / "state" / "registry.json").write_text("torn")
     assert tab("registry", "promote", "") == (PathKind.NONE, [])
+
+
+def test_a_meaning_is_shown_with_the_values_filled_in():
+    parser = argparse.ArgumentParser(prog="desk")
+    parser.add_subparsers(metavar="COMMAND").add_parser("judge", help="be 95 %% sure (%(dest)s)")
+    (judge,) = expected_after(parser, [], "j").candidates
+    assert judge == Candidate("judge", "be 95 % sure (judge)")
+
+
+def test_no_name_is_read_after_the_last_that_is_offered(home, tab, monkeypatch):
+    def names(*_):
+        yield from (Candidate(f"m{number}") for number in range(MOST))
+        raise AssertionError("read on")
+
+    monkeypatch.setattr("console.cli.completion.names.names_for", names)
+    assert len(tab("registry", "promote", "")[1]) == MOST
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_stream_of_any_encoding_gets_the_answer(home, encoding):
+    (home / "state" / "sessions.json").write_text(
+        '{"sessions": {"1": {"session_id": "s-0001", "name": "night → day"}}}'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "console.cli.main", "completion", "fish", "--", "session", "show", ""],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    arrow = "→" if encoding == "utf-8" else "\\u2192"
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding) == f"none\ns-0001\tnight {arrow} day\n"
+
+
+@pytest.mark.parametrize("line", ["| true", ">&-", "> /dev/full"])
+def test_a_shell_that_does_not_read_the_answer_hears_no_complaint(home, line):
+    command = f"set -o pipefail; {sys.executable} -m console.cli.main completion bash -- '' {line}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["console.cli.main", "console.mlops.cli"])
+def test_a_start_imports_of_completion_what_tells_the_question_alone(module):
+    code = (
+        f"import sys; from {module} import main; main(['--help']);"
+        "print([name for name in sys.modules if name.startswith('console.cli.completion')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['console.cli.completion']"
 
 
 def test_nothing_is_written_and_nothing_heavy_is_imported(home):

@@ -3,26 +3,17 @@
 import argparse
 import os
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 from console.cli.completion.expected import Candidate, Expected, expected_after
+from console.cli.streams import prepare_streams, print_or_drop
 from core.escape import is_shown_as_is
 
-SHELLS = ("bash", "zsh", "fish")
 MOST_LETTERS = 80
 """Of the meaning of a word, which stands beside it in a list."""
-
-
-def is_asked(words: Sequence[str]) -> bool:
-    """Say whether a command line is the question of a script, such as `completion bash -- registry pro`.
-
-    >>> is_asked(["completion", "bash", "--", "registry", ""]), is_asked(["completion", "bash"])
-    (True, False)
-    """
-    return len(words) > 2 and words[0] == "completion" and words[1] in SHELLS and words[2] == "--"
 
 
 class ParserFor(Protocol):
@@ -41,13 +32,14 @@ def answer(words: Sequence[str], parser_for: ParserFor) -> int:
         words: The question; behind `--` the words of the line up to the cursor, the last of which is being typed.
         parser_for: Makes the parser.
     """
+    prepare_streams()
     shell, typed = words[1], [_unquoted(word) if words[1] == "bash" else word for word in words[3:]] or [""]
     *before, current = typed
     parser = parser_for(before, shows_meanings=shell != "bash" and not current.startswith("-"))
     expected = expected_after(parser, before, current)
     found = [*expected.candidates, *_names(expected, current)]
     lines = [str(expected.kind), *(_line(candidate, shell) for candidate in found if is_shown_as_is(candidate.word))]
-    sys.stdout.write("\n".join(lines) + "\n")
+    print_or_drop("\n".join(lines), "stdout")
     return 0
 
 
@@ -60,12 +52,9 @@ def _names(expected: Expected, current: str) -> Iterator[Candidate]:
 
     given = expected.given.get("workspace")
     root = Workspace.locate(None if given is None else Path(os.path.expandvars(given)), os.environ)
-    n_left = MOST
-    for candidate in names_for(expected.value_of, expected.given, root):
-        word = expected.prefix + candidate.word
-        if candidate.word and word.startswith(current) and n_left > 0:
-            n_left -= 1
-            yield Candidate(word, candidate.meaning)
+    named = names_for(expected.value_of, expected.given, root)
+    offered = (Candidate(expected.prefix + candidate.word, candidate.meaning) for candidate in named)
+    yield from islice((candidate for candidate in offered if candidate.word.startswith(current)), MOST)
 
 
 def _line(candidate: Candidate, shell: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from console.cli.spec import help_of
+
 FOLDERS = frozenset({"DIR", "FOLDER"})
 """The metavars of arguments that take a folder; every other path is a file's."""
 
@@ -100,7 +102,7 @@ class _Line:
         for action in self.parser._actions:
             is_again = id(action) in barred and not isinstance(action, argparse._AppendAction)
             if action.option_strings and action.help is not argparse.SUPPRESS and not is_again:
-                yield Candidate(max(action.option_strings, key=len), _meaning(action))
+                yield Candidate(max(action.option_strings, key=len), help_of(action) or "")
 
 
 def expected_after(parser: argparse.ArgumentParser, words: Sequence[str], current: str) -> Expected:
@@ -134,7 +136,7 @@ def expected_after(parser: argparse.ArgumentParser, words: Sequence[str], curren
         option = line.parser._option_string_actions.get(name)
         return Expected() if option is None or option.nargs == 0 else _value(option, value, line.given, f"{name}=")
     if isinstance(line.place, argparse._SubParsersAction):
-        summaries = {choice.dest: choice.help or "" for choice in line.place._choices_actions}
+        summaries = {choice.dest: help_of(choice) or "" for choice in line.place._choices_actions}
         commands = (Candidate(name, summaries.get(name, "")) for name in line.place.choices)
         return Expected(candidates=_beginning(commands, current))
     if line.place is None:
@@ -160,7 +162,3 @@ def _positionals(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 def _beginning(candidates: Iterator[Candidate], current: str) -> tuple[Candidate, ...]:
     return tuple(candidate for candidate in candidates if candidate.word.startswith(current))
-
-
-def _meaning(action: argparse.Action) -> str:
-    return action.help % vars(action) if action.help else ""
