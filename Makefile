@@ -132,7 +132,7 @@ service: ## Install the systemd units (as root) for the environment in PREFIX (/
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation
 
-licences: $(VENV)/.base ## List the licences of all dependencies; fails for one that a person should read (ARGS='--extra text')
+licences: $(VENV)/.dev ## List the licences of all dependencies; fail if one is not permitted (ARGS='--extra text')
 	@$(BIN)/python -m tools.licences $(ARGS)
 
 release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
