@@ -74,6 +74,7 @@ class LiveCounter:
         self._is_on = is_on
         self._taps: list[LiveTap] = []
         self._minutes: dict[LiveTap, dict[int, _Minute]] = {}
+        self._counted_at: float | None = None  # when all was counted last
         self._told: set[LiveTap] = set()  # versions of which it was said that rows are dropped
         self._lock = threading.Lock()  # of counting; and of the list of taps
         self._wake = threading.Event()
@@ -148,8 +149,10 @@ class LiveCounter:
         """Count what waits, and hand finished minutes to the store."""
         with self._lock:
             now = self._seconds()
+            since = now if self._counted_at is None else self._counted_at
+            self._counted_at = now
             for tap in self._taps:
-                self._count_tap(tap, now)
+                self._count_tap(tap, since)
                 self._hand_over(tap, before=int(now) // MINUTE * MINUTE)
             self._taps = [
                 tap
@@ -180,14 +183,22 @@ class LiveCounter:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(self._count_seconds)
+            # At the end of a minute, too: rows that are not counted belong to the minute of the last count.
+            self._wake.wait(min(self._count_seconds, MINUTE - self._seconds() % MINUTE))
             self._wake.clear()
             try:
                 self.count()
             except Exception:  # one version's rows must not end the counting of all others
                 log.exception("served rows could not be counted")
 
-    def _count_tap(self, tap: LiveTap, now: float) -> None:
+    def _count_tap(self, tap: LiveTap, since: float) -> None:
+        """Count what waits of one version.
+
+        Args:
+            tap: Of the version.
+            since: When it was counted before: the rows that were not handed over were answered since then.
+        """
+        n_left_out, n_dropped, share = tap.left_out.take(), tap.dropped.take(), tap.share
         tap.follow()
         minutes = self._minutes.setdefault(tap, {})
         while taken := tap.take():
@@ -202,15 +213,14 @@ class LiveCounter:
                 self._add(tap, minutes.setdefault(at, _Minute()), requests)
                 if self._explaining is not None:
                     self._explaining.add(tap, at, requests)
-        n_left_out, n_dropped = tap.left_out.take(), tap.dropped.take()
-        if self._explaining is not None and n_left_out + n_dropped:
-            at = int(now) // MINUTE * MINUTE
-            self._explaining.lack(tap, at, n_left_out=n_left_out, n_dropped=n_dropped)
-        if n_left_out:
-            minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_left_out
-            tap.stats.n_live_left_out += n_left_out
+        if not n_left_out + n_dropped:
+            return
+        at = int(since) // MINUTE * MINUTE
+        minutes.setdefault(at, _Minute()).n_dropped += n_left_out + n_dropped
+        if self._explaining is not None:
+            self._explaining.lack(tap, at, n_left_out=n_left_out, share=share, n_dropped=n_dropped)
+        tap.stats.n_live_left_out += n_left_out
         if n_dropped:
-            minutes.setdefault(int(now) // MINUTE * MINUTE, _Minute()).n_dropped += n_dropped
             tap.stats.n_live_dropped += n_dropped
             self._tell(tap, "more rows are answered than can be counted: the counts of a minute say how many they lack")
 

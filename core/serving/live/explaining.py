@@ -1,10 +1,16 @@
 """Explaining a random sample of the answered rows of each minute, in a thread of its own.
 
 The counting thread chooses the rows: each row of a minute gets a random number, and those with the least are kept, so
-that every row has the same chance however many come. When the minute is over, the sample is explained, and only sums of
-contributions are stored. A version is loaded for that when its first minute is over. The thread rests after each
-sample, so that explaining takes at most one hundredth of the time of one processor, shared among the loaded versions:
-minutes of a version that it rests through are stored as not explained.
+that every row has the same chance however many come. Where requests are counted by a share, the number of a row is
+drawn from 0 to the share of its request: that a row gets a number below a limit is then as likely as if all requests
+were counted, whatever the share was then, as long as the limit is below the least share of the minute.
+
+When the minute is over, the sample is explained, and only sums of contributions are stored. A version is loaded for
+that when its first minute is over. The thread rests after each sample, so that explaining takes at most one hundredth
+of the time of one processor, shared among the loaded versions: minutes of a version that it rests through are stored
+as not explained.
+
+Source: Duffield, Lund and Thorup, Journal of the ACM 54(6), 2007 (priority sampling).
 """
 
 import logging
@@ -58,10 +64,11 @@ class _Sample:
 
     Attributes:
         rows: The rows with the least keys so far, in order of these.
-        n: Rows that they were chosen from, or that the chosen requests stand for.
+        n: Rows that they were chosen from.
         n_requests: Requests of which rows could be chosen.
-        n_left_out: Rows of `n` whose requests were not handed over, at random.
+        n_left_out: Further rows, whose requests were not handed over, at random.
         n_dropped: Rows that nothing stands for.
+        least_share: The least share by which requests of the minute were handed over.
     """
 
     rows: list[SampledRow] = field(default_factory=list)
@@ -69,6 +76,7 @@ class _Sample:
     n_requests: int = 0
     n_left_out: int = 0
     n_dropped: int = 0
+    least_share: float = 1.0
 
 
 class _Job(NamedTuple):
@@ -132,8 +140,9 @@ class ServedExplanations:
             requests: The requests.
         """
         sample, rate = self._sample(tap, at), self._rate
-        ends = list(accumulate(len(each.values) for each in requests))
-        keys = self._random.random(ends[-1])
+        sizes = [len(each.values) for each in requests]
+        ends, shares = list(accumulate(sizes)), [each.share for each in requests]
+        keys = self._random.random(ends[-1]) * np.repeat(shares, sizes)
         least = np.argpartition(keys, rate)[:rate] if len(keys) > rate else np.arange(len(keys))
         if len(sample.rows) == rate:
             least = least[keys[least] < sample.rows[-1].key]
@@ -146,19 +155,33 @@ class ServedExplanations:
         sample.rows = sorted(sample.rows, key=_key)[:rate]
         sample.n += len(keys)
         sample.n_requests += len(requests)
+        sample.least_share = min(sample.least_share, *shares)
 
-    def lack(self, tap: LiveTap, at: int, *, n_left_out: int = 0, n_dropped: int = 0) -> None:
-        """Count rows that were not handed over: at random, so that the others stand for them, or not."""
+    def lack(self, tap: LiveTap, at: int, *, n_left_out: int, share: float, n_dropped: int) -> None:
+        """Count rows that were not handed over; for the counting thread.
+
+        Args:
+            tap: Of their version.
+            at: The beginning of their minute, in seconds since 1970.
+            n_left_out: Rows of requests that were left out at random, so that others stand for them.
+            share: By which the others were chosen.
+            n_dropped: Rows that nothing stands for.
+        """
         sample = self._sample(tap, at)
         sample.n_left_out += n_left_out
         sample.n_dropped += n_dropped
+        if n_left_out:
+            sample.least_share = min(sample.least_share, share)
 
     def finish(self, tap: LiveTap, before: int | None) -> None:
         """Hand the samples of minutes that began before an instant to the thread; all of them if it is None."""
         samples = self._samples.get(tap, {})
         for at in sorted(samples):
             if before is None or at < before:
-                self._jobs.put(_Job(tap, at, samples.pop(at)))
+                sample = samples.pop(at)
+                # Beyond the least share, rows of requests with a larger one would have more chances than the others.
+                sample.rows = [row for row in sample.rows if row.key < sample.least_share]
+                self._jobs.put(_Job(tap, at, sample))
         if not samples:
             self._samples.pop(tap, None)
 
@@ -234,7 +257,8 @@ class ServedExplanations:
         if (explainer := self._explainer(tap)) is None:
             return None
         denied = DenyList(self._settings.read().explanation.denied_columns)
-        requests = np.array([row.request for row in sample.rows]) if sample.n_left_out else None
+        is_all = sample.least_share == 1.0
+        requests = None if is_all else np.array([row.request for row in sample.rows])
         found = explainer.sketch(_frame(tap, sample.rows), n_rows, denied, requests)
         return found.to_bytes(), found.basis.number, found.n
 

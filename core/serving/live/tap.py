@@ -33,7 +33,12 @@ class AnsweredRequest(NamedTuple):
     request_id: str
     rows: "Rows"
     values: Sequence[Any]
-    is_counted: bool = True  # else it is here for the log of features alone
+    share: float = 1.0  # of the requests, by which it was chosen to be counted; 0: it is here for the log of features
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it was chosen to be counted."""
+        return self.share > 0.0
 
 
 class RowTally:
@@ -128,9 +133,15 @@ class LiveTap:
             self.dropped.add(n if is_counted else 0)
             return
         self._n_in += n
-        self._waiting.append(AnsweredRequest(self._seconds(), request_id, rows, values, is_counted))
+        share = self.share if is_counted else 0.0
+        self._waiting.append(AnsweredRequest(self._seconds(), request_id, rows, values, share))
         if n_waiting + n > self._early:
             self._wake.set()
+
+    @property
+    def share(self) -> float:
+        """The share of the requests that is counted now."""
+        return 1.0 if self._sampler is None else self._sampler.share
 
     def follow(self) -> None:
         """Set the share of the requests that is counted by the rate of the last minute; for the thread that takes."""

@@ -3,11 +3,13 @@
 import contextlib
 import http.client
 import json
+import random
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from core.explain.served_sketch import add_sketches, sketch_from_bytes
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.live import LiveCounter
 from core.serving.live.explaining import ServedExplanations
+from core.serving.live.sampler import RequestSampler
 from core.serving.scoring.warming import warm_scorer
 from core.serving.stats import VersionStats
 from core.settings import settings_in_force
@@ -150,6 +153,46 @@ def test_each_row_of_a_minute_has_the_same_chance_however_the_rows_come(explaine
     assert counts.max() < 40
 
 
+@pytest.mark.truth
+@pytest.mark.parametrize(
+    ("rates", "n_rows", "rate"),
+    [
+        pytest.param([100] * 60, 1, 20, id="a burst, in which the share falls"),
+        pytest.param([5] * 30 + [200] * 30, 1, 20, id="a burst in the middle of the minute"),
+        pytest.param([20] * 60, 8, 20, id="a burst of requests of several rows"),
+        pytest.param([20] * 60 + [1] * 60, 1, 1_000, id="the minute after a burst, in which the share rises"),
+    ],
+)
+def test_each_row_has_the_same_chance_while_the_share_of_counted_requests_changes(
+    rates, n_rows, rate, explained, rows_of, truth
+):
+    server = explained(f"explanation: {{served_rows: {rate}}}\n")
+    (row,) = rows_of("spread", 1)
+    one = server.scorer.signature.convert_columns({name: [cell] for name, cell in row.items()})
+    draw = random.Random(5).random
+    answered = n_rows * np.array(rates[-60:]).reshape(4, 15).sum(axis=1)  # by quarter of the last minute
+    kept = np.zeros(4)
+    for _ in range(60 * truth.scale):
+        server.tap._sampler = RequestSampler(10.0, 5.0, draw=draw)
+        server.live.count()
+        for at, n_requests in enumerate(rates):
+            numbers = one.numbers.repeat(n_rows, axis=0)
+            numbers[:, 0] = at - (len(rates) - 60)
+            rows = type(one)(numbers, list(one.texts) * n_rows)
+            for _ in range(n_requests):
+                server.tap.add("r", rows, [0.0] * n_rows)
+            server.clock.pass_by(1)
+            server.live.count()
+        jobs = server.explaining._jobs
+        *_, job = [jobs.get() for _ in range(jobs.qsize())]
+        assert job.sample.n + job.sample.n_left_out == answered.sum()
+        kept += np.bincount([int(each.numbers[0]) // 15 for each in job.sample.rows], minlength=4)
+        server.clock.pass_by(3600)
+    n, expected = kept.sum(), answered / answered.sum()
+    assert n > 600 * truth.scale
+    assert np.abs(kept / n - expected).max() < 4 * np.sqrt(n_rows * 0.25 * 0.75 / n)
+
+
 def test_denied_columns_are_one_sum_also_if_they_are_denied_while_the_server_runs(explained, rows_of):
     server, rows = explained("explanation: {denied_columns: ['rating*']}\n"), rows_of("spread", 10)
     server.answer(rows)
@@ -197,6 +240,7 @@ def test_rows_that_nothing_stands_for_are_counted_and_said(explained, rows_of):
 
 def test_where_whole_requests_are_left_out_those_chosen_stand_for_them_and_their_rows_count_as_one(explained, rows_of):
     server, rows = explained(), rows_of("spread", 12)
+    server.tap._sampler = SimpleNamespace(share=0.12, chooses=lambda _: True, follow=lambda _: None)
     for at in range(0, 12, 4):
         server.answer(rows[at : at + 4])
     server.tap.left_out.add(88)

@@ -306,6 +306,18 @@ def test_above_a_rate_a_share_of_the_requests_stands_for_all_and_the_minute_says
     assert (minute.n, minute.n_dropped) == (48, 48)
 
 
+def test_rows_that_are_left_out_belong_to_the_minute_in_which_they_were_answered(workspace, counted, rows_of):
+    counted.answer(rows_of("spread", 3))
+    counted.live.count()
+    counted.tap.left_out.add(40)
+    counted.tap.dropped.add(2)
+    counted.clock.pass_by(60)
+    counted.live.count()
+    counted.live.close()
+    (minute,) = LiveReader(workspace.live_file).between("spread", "1.0.0", *EVER)
+    assert (minute.at, minute.n, minute.n_dropped) == (START, 3, 42)
+
+
 def test_the_log_of_features_samples_from_the_rows_that_are_not_counted_too(workspace, profiled, rows_of):
     counted = Counted(workspace, profiled, HandClock(START), logs=FeatureLogSettings(share=1.0))
     counted.tap._sampler = RequestSampler(0.01, draw=lambda: 0.99)
