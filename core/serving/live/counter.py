@@ -176,10 +176,10 @@ class LiveCounter:
             for tap in list(self._minutes):
                 self._hand_over(tap, before=None)
         self._writer.close()
-        if self._explaining is not None:
-            self._explaining.close()
         if self._features is not None:
             self._features.close()
+        if self._explaining is not None:  # last: it may take its time, and a server that stops has only some seconds
+            self._explaining.close()
 
     def _run(self) -> None:
         while not self._stopping:

@@ -45,7 +45,8 @@ MOST_SHARE: Final = 0.01
 """Of the time that explaining takes, but for the first sample of each version."""
 MOST_WAITING: Final = 200
 """Samples that wait to be explained, of all versions; those of later minutes are stored as not explained."""
-CLOSE_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 2.0
+"""How long what waits may be explained when a server stops: less than `stuck.STORE_SECONDS`, in which all is stored."""
 _VersionKey = tuple[str, str]
 
 
@@ -191,6 +192,7 @@ class ServedExplanations:
         for loaded in (self._loaded, self._rests_until):
             for key in [key for key in list(loaded) if key not in keys]:
                 loaded.pop(key, None)
+        self._told.intersection_update(keys)
 
     def close(self) -> None:
         """Explain what waits, unless its version would have to be loaded first, and stop."""

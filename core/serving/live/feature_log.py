@@ -68,7 +68,7 @@ class FeatureLog:
         return [(row, name) for row, name in enumerate(names) if request_number(name) % _NUMBERS < self._least]
 
     def _columns(self, tap: LiveTap, chosen: list[tuple[AnsweredRequest, int, str]]) -> dict[str, list[Any]]:
-        if tap.is_open:
+        if tap.signature.is_open:
             names = dict.fromkeys(name for each, row, _ in chosen for name in each.rows.texts[row])
             return {
                 name: [each.rows.texts[row].get(name) for each, row, _ in chosen]

@@ -70,7 +70,6 @@ class LiveTap:
         numbers: Names of its numeric fields.
         texts: Names of its other fields.
         signature: The fields of a row.
-        is_open: Whether rows hold their cells by name.
         retired_at: When the version was unloaded, by the clock of `UnixClock`; None while it is loaded.
         dropped: Rows that found no room.
         left_out: Rows for which a random share of the requests stands.
@@ -108,7 +107,6 @@ class LiveTap:
         self.numbers = tuple(field.name for field in scorer.signature.numbers)
         self.texts = tuple(field.name for field in scorer.signature.texts)
         self.signature = scorer.signature
-        self.is_open = scorer.signature.is_open
         self.stats = stats
         self._wake = wake
         self._seconds = seconds

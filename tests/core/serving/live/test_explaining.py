@@ -19,12 +19,15 @@ from core.explain.documents import DENIED
 from core.explain.served_sketch import add_sketches, sketch_from_bytes
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.live import LiveCounter
-from core.serving.live.explaining import ServedExplanations
+from core.serving.live.explaining import CLOSE_SECONDS, ServedExplanations
 from core.serving.live.sampler import RequestSampler
 from core.serving.scoring.warming import warm_scorer
 from core.serving.stats import VersionStats
+from core.serving.stuck import STORE_SECONDS
 from core.settings import settings_in_force
 from core.settings.current import CurrentSettings
+from core.settings.feature_log import FeatureLogSettings
+from core.telemetry.features import logged_features
 from core.telemetry.live import LiveReader
 from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, prepared_explainer
 from core.training.own_data.served_trend import explain_over
@@ -51,11 +54,11 @@ def kept(tmp_path_factory, artifacts, bonds, models):
 class Explained:
     """A counter without a thread, whose clock and stopwatch stand still."""
 
-    def __init__(self, workspace, folder, *, settings=""):
+    def __init__(self, workspace, folder, *, settings="", logs=None):
         (workspace.root / "bondx.yaml").write_text(settings)
         self.workspace, self.clock, self.seconds = workspace, HandClock(START), 0.0
         self.current = CurrentSettings(workspace.root, settings_in_force(workspace.root))
-        self.live = LiveCounter(workspace, clock=self.clock)
+        self.live = LiveCounter(workspace, logs=logs, clock=self.clock)
         self.explaining = self.live._explaining = ServedExplanations(
             workspace, self.current, clock=self.clock, stopwatch=lambda: self.seconds, seed=1
         )
@@ -284,6 +287,39 @@ def test_a_version_that_cannot_be_explained_is_named_once_and_its_rows_are_count
     minutes = LiveReader(server.workspace.contributions_file).between("elsewhere", "1.0.0", *EVER)
     assert [(minute.n, minute.n_dropped, minute.sketch) for minute in minutes] == [(0, 3, b""), (0, 3, b"")]
     assert caplog.text.count("elsewhere 1.0.0: its answers are not explained") == 1
+
+
+def test_a_version_that_is_loaded_again_is_named_again_if_it_cannot_be_explained(explained, rows_of, caplog):
+    server = explained()
+    for _ in range(2):
+        server.tap = server.live.tap("elsewhere", "1.0.0", server.scorer, None, server.stats)
+        server.answer(rows_of("spread", 3))
+        server.end_minute()
+        server.live.keep([])
+        server.clock.pass_by(300)
+        server.live.count()
+    assert caplog.text.count("elsewhere 1.0.0: its answers are not explained") == 2
+
+
+def test_a_server_that_stops_stores_its_sampled_rows_before_it_explains_the_last_ones(
+    workspace, kept, put_live, rows_of, monkeypatch
+):
+    put_live(workspace, "spread", kept)
+    server = Explained(workspace, kept, logs=FeatureLogSettings(share=1.0))
+    server.answer(rows_of("spread", 3))
+    stored, close = [], server.explaining.close
+
+    def explained_last():
+        stored.append(len(logged_features(workspace.features_file, "spread")))
+        close()
+
+    monkeypatch.setattr(server.explaining, "close", explained_last)
+    server.live.close()
+    assert stored == [3]
+
+
+def test_explaining_may_take_less_time_than_a_server_that_stops_has():
+    assert CLOSE_SECONDS < STORE_SECONDS
 
 
 def test_a_server_that_stops_explains_the_minute_under_way_if_the_version_is_loaded(explained, rows_of):
