@@ -37,13 +37,11 @@ def live_window(
         TelemetryError: The store cannot be read now.
     """
     parts: list[LiveMinute | LiveHour] = []
-    begin = start
+    by_minute_from = start
     if end - start > BY_HOUR:
-        hour = (end - timedelta(hours=1)).replace(minute=0, second=0, microsecond=0)  # before it, hours are complete
-        start = start.replace(minute=0, second=0, microsecond=0)
-        parts += reader.hours(model, version, start, hour)
-        begin = hour
-    parts += reader.between(model, version, begin, end)
+        start, by_minute_from = (at.replace(minute=0, second=0, microsecond=0) for at in (start, end))
+        parts += reader.sums(model, version, start, by_minute_from)
+    parts += reader.between(model, version, by_minute_from, end)
     own, sketch = profile_number(index.profile), LiveSketch()
     n_dropped = n_other = 0
     for part in parts:

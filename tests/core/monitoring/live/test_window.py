@@ -73,6 +73,20 @@ def test_served_rows_and_the_same_rows_in_a_file_get_the_same_verdicts(index, co
     assert by_server.slices["grade=A"].now.rows == int((frame["grade"] == "A").sum())
 
 
+def test_a_window_has_minutes_that_are_in_no_hour_yet_and_none_after_its_end(tmp_path, index, counter):
+    file, profile = tmp_path / "telemetry" / "live.db", profile_number(index.profile)
+    with LiveWriter(file, merged_bytes, clock=HandClock(START)) as writer:
+        for number in range(0, 48 * 60, 30):
+            content = to_bytes(counter.count([served(drawn(20, number))]))
+            writer.add(CountedMinute("spread", "1.0.0", profile, AT + 60 * number, 20, 1, content))
+        writer.flush()
+    reader = LiveReader(file)
+    assert reader.hours("spread", "1.0.0", START, START + timedelta(hours=48)) == []
+    found = live_window(reader, index, "spread", "1.0.0", START, START + timedelta(hours=30, minutes=10))
+    reader.close()
+    assert (found.sketch.n, found.n_dropped) == (61 * 20, 61)
+
+
 def test_a_window_is_the_sum_of_its_minutes_and_hours(tmp_path, index, counter):
     clock, file = HandClock(START), tmp_path / "telemetry" / "live.db"
     profile = profile_number(index.profile)
