@@ -9,7 +9,7 @@ interval has the level that Bonferroni leaves to it, and only an interval withou
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -21,6 +21,7 @@ from core.arrays import BoolArray, FloatArray
 from core.explain.deny_list import DenyList
 from core.explain.served_sketch import ContributionBasis, ContributionSketch, add_sketches
 from core.explain.trend_moves import LEAST_BLOCKS, ImportanceMove, RatioEstimate, compared, ratio_estimate
+from core.natural_order import natural
 
 ERROR_RATE: Final = 0.05  # that anything at all is called a change where nothing changed
 SHORT: Final = timedelta(days=2)
@@ -117,7 +118,8 @@ class TrendReport(msgspec.Struct, frozen=True, kw_only=True):
     """The trends of a model over a window.
 
     Attributes:
-        trends: One for each version and each way in which its answers were explained, in order of their first rows.
+        trends: One for each version and each way in which its answers were explained, by the buckets of their first rows,
+            within one bucket by the number of the version.
         steps: From each version to the next.
         n_compared: How many figures were looked at, which share the error rate of 5 %.
         notes: What a reader must know, a sentence each.
@@ -138,12 +140,14 @@ def bucket_step(window: timedelta) -> timedelta:
     return next((step for step in _STEPS if window / step <= _MOST_BUCKETS), _STEPS[-1])
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Blocks:
     """The buckets of one version that have explained rows, as arrays.
 
     Attributes:
+        basis: How contributions were computed.
         places: Their positions in the window.
+        explained: Rows of each that were explained.
         rows: Rows that each stands for, shape (n,).
         sizes: Total sizes by bucket and column, shape (n, columns).
         sums: The same with signs.
@@ -151,12 +155,12 @@ class _Blocks:
     """
 
     basis: ContributionBasis
-    places: list[int] = field(default_factory=list)
-    explained: list[int] = field(default_factory=list)
-    rows: FloatArray = field(default_factory=lambda: np.zeros(0))
-    sizes: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    sums: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
-    variances: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    places: list[int]
+    explained: list[int]
+    rows: FloatArray
+    sizes: FloatArray
+    sums: FloatArray
+    variances: FloatArray
 
     @property
     def totals(self) -> FloatArray:
@@ -189,7 +193,7 @@ def trend_report(
             if start <= at < end:
                 by_basis[sketch.basis][(at - start) // step].append(sketch)
         kept += [(version, _blocks(basis, parts)) for basis, parts in by_basis.items()]
-    kept.sort(key=lambda each: (each[1].places[0], each[0]))
+    kept.sort(key=lambda each: (each[1].places[0], natural(each[0])))
     hidden = denied or DenyList()
     pairs = list(pairwise(kept))
     n_compared = sum(len(blocks.basis.names) for _, blocks in kept)
@@ -258,7 +262,6 @@ def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, hi
             "Contributions were sampled, which adds noise to their sizes: small importances are overstated, alike in "
             "all buckets."
         )
-    explained = dict(zip(blocks.places, blocks.explained, strict=True))
     return ServedTrend(
         version=version,
         algorithm=blocks.basis.algorithm,
@@ -271,7 +274,7 @@ def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, hi
             ServedBucket(
                 at=time,
                 n_rows=int(blocks.rows[at[place]]) if place in at else 0,
-                n_explained=explained.get(place, 0),
+                n_explained=blocks.explained[at[place]] if place in at else 0,
             )
             for place, time in enumerate(times)
         ),

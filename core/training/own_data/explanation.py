@@ -276,13 +276,11 @@ class PreparedExplainer:
     """A version that is ready to explain rows as a whole version is explained.
 
     Attributes:
-        version: The version.
-        explainer: Its explainer.
+        explainer: Of the version.
         background: The reference rows.
         reference: What they are, in words.
     """
 
-    version: ModelVersion
     explainer: Explainer
     background: pd.DataFrame
     reference: str
@@ -310,7 +308,7 @@ def prepared_explainer(workspace: Workspace, request: ExplainRequest) -> Prepare
         output=request.output,
         n_pairs=N_PAIRS_OF_MANY,
     )
-    return PreparedExplainer(version=loaded.version, explainer=explainer, background=background, reference=reference)
+    return PreparedExplainer(explainer=explainer, background=background, reference=reference)
 
 
 def _interval(

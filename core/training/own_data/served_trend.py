@@ -1,6 +1,7 @@
 """What a registered model relied on while it served, over time and from version to version."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,7 +15,7 @@ from core.explain.served_trend import ServedTrend, VersionStep, bucket_step, tre
 from core.registry import Registry
 from core.settings import settings_in_force
 from core.state import Workspace
-from core.telemetry.live import LiveHour, LiveReader
+from core.telemetry.live import LiveHour, LiveMinute, LiveReader
 
 LEAST: Final = timedelta(minutes=1)
 MOST: Final = timedelta(days=3650)
@@ -36,7 +37,7 @@ class ServedExplanation(msgspec.Struct, frozen=True, kw_only=True):
         start: The beginning of the first bucket.
         end: The end of the window.
         bucket_seconds: The length of a bucket.
-        trends: One for each version and each way in which its answers were explained, in order of their first rows.
+        trends: One for each version and each way in which its answers were explained, as in `TrendReport`.
         steps: From each version to the next.
         n_compared: How many figures were looked at together.
         not_explained: By version the rows that were answered, and that no explained row stands for.
@@ -71,7 +72,7 @@ def explain_over(
         UsageError: The time is too short or too long, or no answer was explained in it.
     """
     if not LEAST <= over <= MOST:
-        raise UsageError(f"over is {over}: it must be from a minute to ten years, such as 7d.")
+        raise UsageError("The time to look back must be from 1m to ten years, such as 7d.")
     registry = Registry(workspace)
     registry.numbers(model)
     end, step = clock(), bucket_step(over)
@@ -79,9 +80,13 @@ def explain_over(
     reader = LiveReader(workspace.contributions_file)
     try:
         names = reader.versions_of(model)
-        if version is not None:  # by its number, also if it was pruned; else by an alias
+        if version is not None:
+            # A version that was pruned is in no registry, but its sums may still be stored; an alias is in no store.
             names = [version if version in names else registry.get(model, version).version]
-        stored = {name: _stored(reader, model, name, start, end, by_hour=step >= _HOUR) for name in names}
+        stored: dict[str, Sequence[LiveHour | LiveMinute]] = {}
+        for name in names:
+            asked = (model, name, start, end)
+            stored[name] = reader.sums(*asked) if step >= _HOUR else reader.between(*asked)
     finally:
         reader.close()
     sketches: dict[str, list[tuple[datetime, ContributionSketch]]] = defaultdict(list)
@@ -100,7 +105,7 @@ def explain_over(
     settings = settings_in_force(workspace.root).explanation
     if not sketches:
         raise UsageError(_nothing(model, version, start, sum(lacking.values()), settings.served_rows))
-    damage = [f"Left out, since they cannot be read: {n_damaged} stored sums."] if n_damaged else []
+    damage = [f"{n_damaged:,} stored sums cannot be read and are left out."] if n_damaged else []
     found = trend_report(sketches, start=start, end=end, step=step, denied=DenyList(settings.denied_columns))
     return ServedExplanation(
         model=model,
@@ -113,16 +118,6 @@ def explain_over(
         not_explained=tuple(NotExplained(version=name, n_rows=n) for name, n in sorted(lacking.items()) if n),
         notes=(*found.notes, *damage),
     )
-
-
-def _stored(
-    reader: LiveReader, model: str, version: str, start: datetime, end: datetime, *, by_hour: bool
-) -> list[LiveHour]:
-    """Return what is stored of a version: minutes where buckets are shorter than an hour, else their sums."""
-    if by_hour:
-        return reader.sums(model, version, start, end)
-    minutes = reader.between(model, version, start, end)
-    return [LiveHour(each.at, each.n, each.n_dropped, each.profile, each.sketch) for each in minutes]
 
 
 def _aligned(at: datetime, step: timedelta) -> datetime:

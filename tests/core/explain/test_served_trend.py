@@ -108,6 +108,13 @@ def test_versions_are_compared_by_shares_and_a_new_column_is_a_change():
     assert all(entry.after < entry.before + 0.01 for entry in step.features[1:])
 
 
+def test_versions_that_serve_from_the_same_bucket_on_are_ordered_by_their_numbers():
+    random = np.random.default_rng(8)
+    found = report({version: served(random) for version in ("1.10.0", "1.9.0")})
+    assert [trend.version for trend in found.trends] == ["1.9.0", "1.10.0"]
+    assert [(step.before, step.after) for step in found.steps] == [("1.9.0", "1.10.0")]
+
+
 def test_a_version_of_half_the_window_is_compared_with_itself():
     random = np.random.default_rng(9)
     (trend,) = report({"1.0.0": served(random, n_buckets=14, first=14, factor=4.0)}).trends
