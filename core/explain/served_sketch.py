@@ -17,6 +17,7 @@ from msgspec import Meta
 from core.arrays import FloatArray, IntArray
 from core.errors import CoreError
 from core.json_documents import decode_msgpack
+from core.packed_documents import unpacked
 
 MAGIC: Final = b"BXC1"
 MOST_BYTES: Final = 4 << 20  # of one sketch once it is unpacked
@@ -136,12 +137,8 @@ def sketch_from_bytes(content: bytes) -> ContributionSketch:
     """
     if not isinstance(content, bytes) or not content.startswith(MAGIC):
         _refuse("they do not begin as a sketch does")
-    unpacking = zlib.decompressobj()
     try:
-        plain = unpacking.decompress(content[len(MAGIC) :], MOST_BYTES)
-        if not unpacking.eof or unpacking.unused_data:
-            _refuse(f"they are cut off, or larger than {MOST_BYTES >> 20} MiB")
-        found = decode_msgpack(plain, ContributionSketch)
+        found = decode_msgpack(unpacked(content[len(MAGIC) :], MOST_BYTES), ContributionSketch)
     except (zlib.error, msgspec.DecodeError) as error:
         raise ContributionSketchError(f"they are damaged ({error})") from error
     columns = (found.sizes, found.sums, found.variances)

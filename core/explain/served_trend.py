@@ -118,8 +118,8 @@ class TrendReport(msgspec.Struct, frozen=True, kw_only=True):
     """The trends of a model over a window.
 
     Attributes:
-        trends: One for each version and each way in which its answers were explained, by the buckets of their first rows,
-            within one bucket by the number of the version.
+        trends: One for each version and each way in which its answers were explained, by the bucket of their first
+            rows, and within one bucket by the number of the version.
         steps: From each version to the next.
         n_compared: How many figures were looked at, which share the error rate of 5 %.
         notes: What a reader must know, a sentence each.

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from core.packed_documents import unpacked
+
 _COMPRESSED, _AS_IT_IS = b"z", b"r"
 _NONCE_BYTES = 12
 _MOST_N, _MOST_R = 1 << 18, 16  # a folder that somebody edited must not take all memory
@@ -140,11 +142,9 @@ def _unpacked(packed: bytes, most_bytes: int) -> bytes:
     kind, rest = packed[:1], packed[1:]
     if kind == _AS_IT_IS:
         return rest
-    unpacking = zlib.decompressobj()
     try:
-        content = unpacking.decompress(rest, most_bytes + 1)
+        if kind == _COMPRESSED:
+            return unpacked(rest, most_bytes)
     except zlib.error:
-        content = b""
-    if kind != _COMPRESSED or not unpacking.eof or unpacking.unused_data:
-        raise BrokenSealError("its bytes were changed, or cut short")
-    return content
+        pass
+    raise BrokenSealError("its bytes were changed, or cut short")

@@ -15,6 +15,7 @@ from core.monitoring.data_profile import DataProfile
 from core.monitoring.live.level_counts import MOST_UNSEEN, LevelCounts, LevelIndex
 from core.monitoring.live.number_counts import FEW_VALUES, NumberCounts
 from core.monitoring.live.sketch import ColumnCounts, ColumnIndex, LiveSketch, ProfileIndex, SliceCounts
+from core.packed_documents import unpacked
 
 MAGIC = b"BXL1"
 MOST_BYTES = 16 << 20  # of one sketch once it is unpacked
@@ -149,12 +150,8 @@ def _bounded(steps: int) -> int:
 def _unpacked(content: bytes) -> _Sketch:
     if not isinstance(content, bytes) or not content.startswith(MAGIC):
         _refuse("they do not begin as a sketch does")
-    unpacking = zlib.decompressobj()
     try:
-        plain = unpacking.decompress(content[len(MAGIC) :], MOST_BYTES)
-        if not unpacking.eof or unpacking.unused_data:
-            _refuse(f"they are cut off, or larger than {MOST_BYTES >> 20} MiB")
-        return decode_msgpack(plain, _Sketch)
+        return decode_msgpack(unpacked(content[len(MAGIC) :], MOST_BYTES), _Sketch)
     except (zlib.error, msgspec.DecodeError) as error:
         raise SketchError(f"they are damaged ({error})") from error
 

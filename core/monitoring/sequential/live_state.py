@@ -18,6 +18,7 @@ from core.monitoring.sequential.recent_steps import LENGTHS, N_STEPS, RecentStep
 from core.monitoring.sequential.sequential_drift import DriftState
 from core.monitoring.sequential.stored_state import DriftStateError, state_from_bytes, state_to_bytes
 from core.monitoring.sequential.streams import Streams
+from core.packed_documents import unpacked
 from core.telemetry.predictions import Cursor
 
 MOST_PARTS = 1_000
@@ -119,6 +120,5 @@ def _packed(rows: IntArray) -> bytes:
 
 def _unpacked(content: bytes, streams: Streams) -> IntArray:
     shape = len(streams.columns), streams.width
-    unpacking = zlib.decompressobj()
-    plain = unpacking.decompress(content, shape[0] * shape[1] * 4 + 1)
+    plain = unpacked(content, shape[0] * shape[1] * 4)
     return np.frombuffer(plain, dtype="<i4").astype(np.int64).reshape(shape)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.telemetry.errors import translated
-from core.telemetry.features.records import LoggedCell, unpacked
+from core.telemetry.features.records import LoggedCell, unpacked_batch
 from core.telemetry.schema import connect_to_read, fetch
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def logged_features(
         connection = connect_to_read(file)
         try:
             for of, _, content in fetch(connection, _NEWEST, model, version, version, since):
-                batch = unpacked(model, of, content)
+                batch = unpacked_batch(model, of, content)
                 rows += [
                     (at, of, batch.requests[row], batch.columns, row, batch.predictions[row])
                     for row, at in enumerate(batch.at)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.json_documents import decode_msgpack
+from core.packed_documents import unpacked
 from core.telemetry.errors import TelemetryError
 
 MOST_BYTES = 256 << 20  # of one batch once it is unpacked
@@ -35,24 +36,20 @@ class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def packed(batch: FeatureBatch) -> bytes:
+def packed_batch(batch: FeatureBatch) -> bytes:
     """Return the bytes of a batch."""
     stored = _Stored(batch.at, batch.requests, batch.columns, batch.predictions)
     return zlib.compress(_ENCODER.encode(stored), _LEVEL)
 
 
-def unpacked(model: str, version: str, content: bytes) -> FeatureBatch:
+def unpacked_batch(model: str, version: str, content: bytes) -> FeatureBatch:
     """Read the bytes of a batch strictly.
 
     Raises:
         TelemetryError: They are damaged.
     """
-    unpacking = zlib.decompressobj()
     try:
-        plain = unpacking.decompress(content, MOST_BYTES)
-        if not unpacking.eof:
-            raise TelemetryError(f"Logged features of {model} {version} are cut off or too large.")
-        found = decode_msgpack(plain, _Stored)
+        found = decode_msgpack(unpacked(content, MOST_BYTES), _Stored)
     except (zlib.error, msgspec.DecodeError) as error:
         raise TelemetryError(f"Logged features of {model} {version} are damaged ({error}).") from error
     n_rows = len(found.requests)

@@ -13,7 +13,7 @@ from core.settings.feature_log import FeatureLogSettings
 from core.telemetry.committer import COMMIT_SECONDS, Committer
 from core.telemetry.compaction import shrink
 from core.telemetry.errors import translated
-from core.telemetry.features.records import FeatureBatch, packed
+from core.telemetry.features.records import FeatureBatch, packed_batch
 from core.telemetry.features.schema import open_store
 from core.telemetry.writing import WriteConnection
 
@@ -101,7 +101,7 @@ class FeatureWriter(Committer):
         return True
 
     def _store(self, batches: list[FeatureBatch]) -> None:
-        rows = [(each.model, each.version, max(each.at), len(each.requests), packed(each)) for each in batches]
+        rows = [(each.model, each.version, max(each.at), len(each.requests), packed_batch(each)) for each in batches]
         connection = self._connected()
         with translated(self._file), connection.transaction():
             connection.executemany(_ADD, rows)

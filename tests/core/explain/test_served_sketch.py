@@ -79,6 +79,7 @@ def packed(**changed):
         pytest.param(b"", id="nothing"),
         pytest.param(b"BXL1" + packed()[4:], id="counts of rows"),
         pytest.param(packed()[:-3], id="cut off"),
+        pytest.param(packed() + b"x", id="with bytes behind it"),
         pytest.param(MAGIC + zlib.compress(b"\xc1"), id="no MessagePack"),
         pytest.param(packed(sizes=(1.0,)), id="too few figures"),
         pytest.param(packed(sizes=(1.0, float("nan"))), id="no number"),

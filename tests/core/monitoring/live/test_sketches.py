@@ -222,9 +222,9 @@ def forged(sketch, **changes):
     [
         pytest.param(lambda _s, _c: b"", "do not begin", id="nothing"),
         pytest.param(lambda _s, c: c[:-3], "cut off", id="cut off"),
-        pytest.param(lambda _s, c: c + b"x", "cut off", id="with bytes behind it"),
+        pytest.param(lambda _s, c: c + b"x", "other bytes follow", id="with bytes behind it"),
         pytest.param(lambda _s, c: c[:20] + bytes(20) + c[40:], "damaged", id="overwritten"),
-        pytest.param(lambda _s, _c: MAGIC + zlib.compress(bytes(MOST_BYTES + 1)), "larger than", id="a bomb"),
+        pytest.param(lambda _s, _c: MAGIC + zlib.compress(bytes(MOST_BYTES + 1)), "become more than", id="a bomb"),
         pytest.param(lambda _s, _c: MAGIC + zlib.compress(b"\x93\x01"), "damaged", id="not the structure"),
         pytest.param(
             lambda _s, _c: MAGIC + zlib.compress(bytes([0x94, 1, 0x81, 0xA1, 0xFF, 0xC0, 0x80, 0x80])),

@@ -93,10 +93,19 @@ def test_rows_wait_while_the_store_refuses_and_new_ones_are_dropped_and_counted(
     assert logged_features(file, "spread").requests == ["r0/0", "r0/1"]
 
 
-def test_damaged_rows_are_refused_by_name(file, clock):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda content: bytes(len(content)), id="overwritten"),
+        pytest.param(lambda content: content[:-3], id="cut off"),
+        pytest.param(lambda content: content + b"x", id="with bytes behind them"),
+    ],
+)
+def test_damaged_rows_are_refused_by_name(file, clock, damage):
     stored(file, clock, [batch(0)])
     with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE batch SET content = ?", (b"\x00" * 50,))
+        (content,) = connection.execute("SELECT content FROM batch").fetchone()
+        connection.execute("UPDATE batch SET content = ?", (damage(content),))
     connection.close()
     with pytest.raises(TelemetryError, match="are damaged"):
         logged_features(file, "spread")
