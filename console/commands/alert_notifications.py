@@ -81,9 +81,10 @@ def list_receivers(args: argparse.Namespace) -> int:
     from core.alerts.routing.in_force import routing_standing
 
     workspace = open_workspace(args)
-    if problem := routing_standing(workspace).problem:
-        complain(problem)
-    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace), problem)
+    standing = routing_standing(workspace)
+    if standing.problem:
+        complain(standing.problem)
+    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace, standing), standing.problem)
     if args.json:
         print_json(found)
     else:
@@ -105,9 +106,10 @@ def try_receiver(args: argparse.Namespace) -> int:
 
     workspace = open_workspace(args)
     settings = settings_in_force(workspace.root).alerts
-    receivers = receivers_in_force(workspace)
-    if problem := routing_standing(workspace).problem:
-        complain(problem)
+    standing = routing_standing(workspace)
+    receivers = receivers_in_force(workspace, standing)
+    if standing.problem:
+        complain(standing.problem)
     sent = []
     for delivery in send_tests(
         Outbox(workspace),

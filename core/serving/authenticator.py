@@ -123,10 +123,9 @@ class Authenticator:
         return any(token.is_valid(self._clock()) for token in self._by_digest.values())
 
     def _find(self, secret: str) -> Token | None:
-        if time.monotonic() - self._looked_at > _LOOK_SECONDS:
-            self._look()
         found = digest(secret)
-        if found not in self._by_digest:  # it may have been made since the last look
+        # A token that is not known may have been made since the last look.
+        if found not in self._by_digest or time.monotonic() - self._looked_at > _LOOK_SECONDS:
             self._look()
         token = self._by_digest.get(found)
         return token if token is not None and token.takes(found, self._clock()) else None

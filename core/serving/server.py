@@ -155,6 +155,7 @@ class Server:
             raise
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
+        current = CurrentSettings(workspace.root, settings)
         self._recorder = PredictionRecorder(
             workspace,
             self._stats,
@@ -168,7 +169,7 @@ class Server:
             is_on=settings.serving.live_counts,
             retention=settings.telemetry.live,
             logs=settings.serving.log_features if settings.serving.log_features.share else None,
-            explains=CurrentSettings(workspace.root, settings),
+            explains=current,
             clock=clock,
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
@@ -185,7 +186,6 @@ class Server:
         metrics = ServingMetrics(workspace, self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
         self._shared = shared
         name = f"{socket.gethostname()}:{self._socket.getsockname()[1]}"
-        current = CurrentSettings(workspace.root, settings)
         self._traces = Traces(current, {"service.name": JOB, "service.instance.id": name})
         self._follow_settings()
         self._series = SeriesRecorder(

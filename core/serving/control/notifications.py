@@ -35,8 +35,8 @@ class NotificationRoutes(Controller):
     @get("/receivers", opt=LOOK, sync_to_thread=True)
     def list_receivers(self, workspace: Given[Workspace]) -> list[ReceiverChannel]:
         """List the channels of every receiver, how each works, and what is wrong with the routing file."""
-        problem = routing_standing(workspace).problem
-        return receiver_channels(Outbox(workspace), receivers_in_force(workspace), problem)
+        standing = routing_standing(workspace)
+        return receiver_channels(Outbox(workspace), receivers_in_force(workspace, standing), standing.problem)
 
     @post("/receivers/{receiver:str}/test", opt=OPERATE, status_code=200, sync_to_thread=True)
     def try_receiver(

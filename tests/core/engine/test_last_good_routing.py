@@ -118,6 +118,7 @@ def test_every_process_knows_what_an_engine_goes_on_with(workspace, clock, http,
         f"is no receiver 'nobodyy'; the receivers are none. In force is the routing of {in_words(standing.read_at)}."
     )
     assert "desk" in receivers_in_force(Workspace(workspace.root)).names()
+    assert "desk" not in receivers_in_force(workspace, replace(standing, config=None)).names()  # of what is told beside
     shown = shown_routing(standing)
     assert (shown.file, shown.problem) == (str(file), standing.problem)
     assert yaml.safe_load(comment_of(standing)) is None
