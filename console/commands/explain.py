@@ -1,7 +1,6 @@
 """`bondx explain`: why a version answers a row as it does, and what it relies on."""
 
 import argparse
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +53,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("--against", metavar="VERSION", help="compare what two versions rely on: this one is before")
     parser.add_argument(
-        "--over", type=_window, metavar="TIME", help="what it relied on while it served, such as 24h or 7d, and changes"
+        "--over", metavar="TIME", help="what it relied on while it served, such as 24h or 7d, and changes"
     )
     add_reading_arguments(parser)
     add_json_argument(parser)
@@ -116,26 +115,17 @@ def _compare(args: argparse.Namespace, request: "ExplainRequest") -> int:
     return ExitCode.GOOD
 
 
-def _window(text: str) -> timedelta:
-    """Read how far back to look."""
-    from core.clock import read_duration
-
-    try:
-        return read_duration(text)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def _over(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from console.commands.served_trend import print_trends
+    from core.clock import read_duration
     from core.training.own_data.served_trend import explain_over
 
     given = (args.data, args.row, args.output, args.reference, args.turn, args.interval, args.rows, args.against)
     if any(each is not None for each in given) or args.fixed or args.interactions or args.method != "auto":
-        raise UsageError("--over is of answers that were given: only --json goes with it.")
+        raise UsageError("--over explains served answers. It can only be combined with --json.")
     model, _, version = args.named.partition("@")
-    found = explain_over(open_workspace(args), model, args.over, version=version or None)
+    found = explain_over(open_workspace(args), model, read_duration(args.over), version=version or None)
     if args.json:
         print_json(found)
     else:

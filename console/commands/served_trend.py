@@ -1,19 +1,21 @@
 """What a model relied on while it served, as printed tables: a course for each column, and which moves are changes."""
 
-from collections.abc import Sequence
+import math
 from typing import TYPE_CHECKING
 
 from console.cli.output import print_table, printable
+from console.presentation.explanation import change_rule, lacking_phrase, step_name
+from console.presentation.phrases import duration
 from core.clock import in_words
+from widgets.bars import sparkline
+from widgets.glyphs import ASCII
 
 if TYPE_CHECKING:
-    from core.explain.served_trend import ServedTrend, VersionStep
+    from core.explain.served_trend import FeatureTrend, ServedTrend, VersionStep
     from core.explain.trend_moves import ImportanceMove
     from core.training.own_data.served_trend import ServedExplanation
 
 _MOST_LINES = 20
-_LEVELS = "_.-:=+*#"
-_UNITS = ((86_400, "a day", "days"), (3_600, "an hour", "hours"), (60, "a minute", "minutes"))
 
 
 def print_trends(found: "ServedExplanation") -> None:
@@ -23,25 +25,22 @@ def print_trends(found: "ServedExplanation") -> None:
     for step in found.steps:
         _print_step(found.model, step)
     for lacking in found.not_explained:
-        print(f"{lacking.n_rows:,} more answers of {printable(lacking.version)} stand for nothing here")
-    print(
-        f"an interval has the level that leaves 5 % for a false change among all {found.n_compared:,} figures; "
-        "buckets of time are its units"
-    )
+        print(printable(lacking_phrase(lacking)))
+    print(change_rule(found.n_compared))
     for note in found.notes:
         print(f"note: {printable(note)}")
 
 
 def _print_trend(found: "ServedExplanation", trend: "ServedTrend") -> None:
     name = f"{printable(found.model)} {printable(trend.version)}"
-    print(f"{name} from {in_words(found.start)} on, a sign for {span(found.bucket_seconds)}")
+    print(f"{name} from {in_words(found.start)} on, one character per {duration(found.bucket_seconds)}")
     lines = [
         {
             "feature": entry.feature,
             "importance": f"{entry.importance:.4g}",
             "error": f"{entry.error:.2g}",
             "share": f"{entry.share:.1%}",
-            "over time": course(entry.sizes),
+            "over time": _course(entry),
             "earlier > later": "-" if entry.move is None else f"{entry.move.before:.4g} > {entry.move.after:.4g}",
             "difference": _interval(entry.move),
             "": _verdict(entry.move),
@@ -65,9 +64,7 @@ def _print_step(model: str, step: "VersionStep") -> None:
     before, after = printable(step.before), printable(step.after)
     if before == after:
         before, after = "before", "after"
-    print(
-        f"{printable(model)}: share of the importance while served, {printable(step.before)} to {printable(step.after)}"
-    )
+    print(f"{printable(model)}: share of the importance while served, {printable(step_name(step))}")
     lines = [
         {
             "feature": entry.feature,
@@ -81,28 +78,10 @@ def _print_step(model: str, step: "VersionStep") -> None:
     print_table(lines, ("feature", before, after, "difference", ""), empty="no columns")
 
 
-def course(sizes: Sequence[float | None]) -> str:
-    """Draw a course, from zero to its greatest value; a blank where there is none.
-
-    >>> course([1.0, None, 2.0, 0.0])
-    '= #_'
-    """
-    top = max((size for size in sizes if size is not None), default=0.0)
-    return "".join(
-        " " if size is None else _LEVELS[round(size / top * (len(_LEVELS) - 1)) if top > 0.0 else 0] for size in sizes
-    )
-
-
-def span(seconds: int) -> str:
-    """Write the length of a bucket.
-
-    >>> span(21_600), span(3_600), span(300)
-    ('6 hours', 'an hour', '5 minutes')
-    """
-    for size, one, many in _UNITS:
-        if seconds % size == 0:
-            return one if seconds == size else f"{seconds // size} {many}"
-    return f"{seconds} seconds"
+def _course(entry: "FeatureTrend") -> str:
+    """Draw a course, from zero to its greatest value; a blank where nothing was explained."""
+    sizes = [math.nan if size is None else size for size in entry.sizes]
+    return sparkline(sizes, len(sizes), low=0.0, high=max(filter(math.isfinite, sizes)) or 1.0, glyphs=ASCII)
 
 
 def _interval(move: "ImportanceMove | None", *, is_share: bool = False) -> str:

@@ -11,9 +11,9 @@ from widgets.line import Line
 
 if TYPE_CHECKING:
     from core.explain.documents import GlobalExplanation, LocalExplanation
-    from core.explain.served_trend import ServedTrend
+    from core.explain.served_trend import ServedTrend, VersionStep
     from core.training.own_data.explanation import ComparedExplanations
-    from core.training.own_data.served_trend import ServedExplanation
+    from core.training.own_data.served_trend import NotExplained, ServedExplanation
 
 WIDTH = 20  # of the longest bar
 MOST = 15
@@ -78,16 +78,33 @@ def trend_lines(found: "ServedExplanation", glyphs: Glyphs) -> list[Line]:
     for trend in found.trends:
         lines += [*_trend(found, trend, glyphs), Line()]
     for step in found.steps:
+        name = step_name(step)
         changed = [entry for entry in step.features if entry.move is not None and entry.move.is_change][:MOST]
         if not changed:
-            lines.append(_muted(f"{step.before} to {step.after}: no share of the importance changed clearly."))
+            lines.append(_muted(f"{name}: no share of the importance changed clearly."))
         for entry in changed:
             shares = " > ".join("-" if each is None else f"{each:.1%}" for each in (entry.before, entry.after))
-            lines.append(Line(((_name(entry.feature), ""), (f"{step.before} to {step.after}: {shares}", "warn"))))
-    for lacking in found.not_explained:
-        lines.append(_muted(f"{counted(lacking.n_rows, 'more answer')} of {lacking.version} stand for nothing here."))
+            lines.append(Line(((_name(entry.feature), ""), (f"{name}: {shares}", "warn"))))
+    lines += [_muted(f"{lacking_phrase(lacking)}.") for lacking in found.not_explained]
     lines += [_muted(note) for note in found.notes]
-    return [*lines, _muted(f"A change: its interval excludes none, at 5 % over all {found.n_compared} figures.")]
+    return [*lines, _muted(change_rule(found.n_compared))]
+
+
+def step_name(step: "VersionStep") -> str:
+    """Name the versions of a step, or the one version of which answers were explained in two ways."""
+    return f"{step.before}, explained in two ways" if step.before == step.after else f"{step.before} to {step.after}"
+
+
+def lacking_phrase(lacking: "NotExplained") -> str:
+    """Say how many answers of a version the explained ones do not stand for."""
+    are, them = ("is", "it") if lacking.n_rows == 1 else ("are", "them")
+    more = counted(lacking.n_rows, "more answer")
+    return f"{more} of {lacking.version} {are} not represented: no explained answer stands for {them}"
+
+
+def change_rule(n_compared: int) -> str:
+    """Say when a difference is called a change."""
+    return f"A change: its interval excludes zero. False-change rate at most 5 % over all {n_compared:,} figures."
 
 
 def _trend(found: "ServedExplanation", trend: "ServedTrend", glyphs: Glyphs) -> list[Line]:

@@ -60,7 +60,7 @@ class Explain(Verb[VersionName]):
         asked = options[0] if options else None
         if isinstance(asked, timedelta):
             title = f"What {thing.model} {thing.version} relied on while it served"
-            app.push_screen(TextDialog(title, lambda: _over(app.workspace, thing, asked, app.glyphs)))
+            app.push_screen(TextDialog(title, lambda: _over(app, thing, asked)))
             return
         row = asked if isinstance(asked, int) else None
         name = f"{thing.model} {thing.version}"
@@ -81,11 +81,12 @@ def _lines(
     return contribution_lines(explain_one(workspace, request).report, glyphs)
 
 
-def _over(workspace: "Workspace", name: VersionName, over: timedelta, glyphs: "Glyphs") -> "list[Line]":
+def _over(app: "ConsoleControls", name: VersionName, over: timedelta) -> "list[Line]":
     from console.presentation.explanation import trend_lines
     from core.training.own_data.served_trend import explain_over
 
-    return trend_lines(explain_over(workspace, name.model, over, version=name.version), glyphs)
+    found = explain_over(app.workspace, name.model, over, version=name.version, clock=app.now)
+    return trend_lines(found, app.glyphs)
 
 
 class ExplainAgainst(Verb[VersionName]):

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from console.commands.served_trend import print_trends
 from console.dialogs.text import TextDialog
 from console.presentation.explanation import MOST, change_lines, contribution_lines, importance_lines, trend_lines
 from console.verbs.explain import row_number
@@ -201,14 +202,15 @@ def test_a_time_asks_for_served_answers():
         row_number("7x")
 
 
-def trend_of(*, factor):
-    """A week of a version whose first column counts more in the later half."""
+def trend_of(*, factor, n_ways=1):
+    """A week of a version whose first column counts more in the later half, explained in as many ways."""
     start, basis = datetime(2026, 3, 2, tzinfo=UTC), ContributionBasis(("rating", "size"), "TreeSHAP", "bp", None, "x")
     random = np.random.default_rng(1)
     stored = []
-    for place in range(28):
-        values = random.normal(size=(200, 2)) * [factor if place >= 14 else 1.0, 1.0]
-        stored.append((start + place * timedelta(hours=6), ContributionSketch.of(basis, values, 1_000)))
+    for place in range(28 * n_ways):
+        way = msgspec.structs.replace(basis, reference=f"x{place // 28}") if place >= 28 else basis
+        values = random.normal(size=(200, 2)) * [factor if place % 28 >= 14 else 1.0, 1.0]
+        stored.append((start + place % 28 * timedelta(hours=6), ContributionSketch.of(way, values, 1_000)))
     end = start + timedelta(days=7)
     found = trend_report({"1.0.0": stored}, start=start, end=end, step=timedelta(hours=6))
     return ServedExplanation(
@@ -235,9 +237,18 @@ def test_the_course_of_an_importance_is_a_sparkline_and_a_change_is_marked(glyph
     assert f"{glyphs.up} 0." in rating
     size = next(line for line in lines if line.startswith("size"))
     assert glyphs.up not in size
-    assert max(map(len, lines)) <= 76
+    assert max(map(len, (rating, size))) <= 76
     assert "5,600 of 28,000 answers explained, at random; TreeSHAP." in lines
-    assert "7 more answers of 1.0.0 stand for nothing here." in lines
+    assert "7 more answers of 1.0.0 are not represented: no explained answer stands for them." in lines
+    assert lines[-1] == "A change: its interval excludes zero. False-change rate at most 5 % over all 2 figures."
+
+
+def test_a_version_that_was_explained_in_two_ways_is_compared_with_itself_by_name(capsys):
+    found = trend_of(factor=1.0, n_ways=2)
+    said = "1.0.0, explained in two ways: no share of the importance changed clearly."
+    assert said in texts(trend_lines(found, ASCII))
+    print_trends(found)
+    assert "share of the importance while served, 1.0.0, explained in two ways\n" in capsys.readouterr().out
 
 
 async def test_explain_with_a_time_shows_what_was_served_or_says_that_nothing_was(open_console):
@@ -250,7 +261,8 @@ async def test_explain_with_a_time_shows_what_was_served_or_says_that_nothing_wa
         assert f"No answer of {version.model}" in console.text()
 
 
-async def test_w_on_a_version_shows_the_course_of_what_it_relied_on_while_it_served(workspace, open_console, clock):
+@pytest.mark.parametrize("asked", ["w", ":explain"])
+async def test_the_course_of_what_a_version_relied_on_while_it_served_is_shown(workspace, open_console, clock, asked):
     version = Registry(workspace).versions()[0]
     basis, random = ContributionBasis(("rating", "size"), "TreeSHAP", "bp", None, "x"), np.random.default_rng(1)
     async with open_console((80, 24)) as console:
@@ -262,14 +274,17 @@ async def test_w_on_a_version_shows_the_course_of_what_it_relied_on_while_it_ser
                 at = int((now - timedelta(hours=hours)).timestamp()) // 60 * 60
                 writer.add(CountedMinute(version.model, version.version, basis.number, at, 100, 0, content))
             writer.flush()
-        await console.press("3")
-        await console.settled()
-        console.app.screen.main_table().move_to(version.key)
-        await console.press("w")
+        if asked == "w":
+            await console.press("3")
+            await console.settled()
+            console.app.screen.main_table().move_to(version.key)
+            await console.press("w")
+        else:
+            await console.press("colon", *f"explain {version.model} {version.version} 7d", "enter")
         await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Reading" not in console.text())
         await console.press("end")
         await console.settled()
         text = console.text()
         assert f"{version.model} {version.version}, answers since" in text
         assert "9,000 of 15,000 answers explained, at random; TreeSHAP." in text
-        assert any(line.lstrip(" │").startswith("rating") for line in text.splitlines())
+        assert f"{'rating':<22}" in text

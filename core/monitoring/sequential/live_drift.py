@@ -141,8 +141,8 @@ class LiveDrift:
         if not n_dropped:
             return []
         return [
-            f"{n_dropped:,} of the {n:,} rows answered today and yesterday are not counted: of busy minutes a random "
-            "share is counted, and rows that come too fast are dropped"
+            f"{n_dropped:,} of the {n:,} rows answered today and yesterday are not counted: in busy minutes only a "
+            "random share of the requests is counted, and rows that come too fast are dropped"
         ]
 
     def _date(

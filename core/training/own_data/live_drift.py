@@ -82,8 +82,8 @@ def _notes(index: ProfileIndex, window: LiveWindow) -> list[str]:
         notes.append(f"the groups of {index.profile.group!r} are not counted: rows are taken for independent")
     if window.n_dropped:
         notes.append(
-            f"{window.n_dropped:,} more rows were answered and are not counted: of busy minutes a random share is, so "
-            "they weigh less here than their rows do"
+            f"{window.n_dropped:,} more rows were answered and are not counted: in busy minutes only a random share of "
+            "the requests is counted, so these minutes weigh less here than by all their rows"
         )
     if window.n_other:
         notes.append(f"{window.n_other:,} more rows were counted without this profile")

@@ -234,7 +234,7 @@ def test_what_a_model_relied_on_while_it_served_is_told_over_http(desk, relied):
     ("path", "status", "named"),
     [
         (f"{OVER}?over=soon", 400, "soon"),
-        (f"{OVER}?over=30s", 400, "from a minute to ten years"),
+        (f"{OVER}?over=30s", 400, "must be from 1m to ten years, such as 7d."),
         (f"{OVER}?over={'9' * 41}", 400, "not a duration"),
         (f"{OVER}?version=9.9.9", 404, "9.9.9"),
         ("/api/v1/models/nothing/explain/over", 404, "nothing"),

@@ -281,8 +281,8 @@ def test_rows_that_were_answered_but_not_counted_are_said(workspace, version, se
 
     assert part.n_rows == 800
     assert (
-        "1,234 of the 2,034 rows answered today and yesterday are not counted: of busy minutes a random share is "
-        "counted, and rows that come too fast are dropped"
+        "1,234 of the 2,034 rows answered today and yesterday are not counted: in busy minutes only a random share of "
+        "the requests is counted, and rows that come too fast are dropped"
     ) in part.notes
 
 

@@ -279,9 +279,11 @@ def test_the_command_prints_what_a_model_relied_on_while_it_served(served, bondx
     assert size.endswith("change")
     assert "#" in size
     assert not any(line.endswith("change") for line in out.splitlines() if line.startswith(("grade", "noise")))
-    assert "a sign for 6 hours" in out
+    assert "on, one character per 6h" in out
+    assert next(line for line in out.splitlines() if line.startswith("noise")).count("_") >= 27  # it moves nothing
     assert "3,320 of 8,300 answers explained, chosen at random" in out
-    assert "830 more answers of 1.0.0 stand for nothing here" in out
+    assert "830 more answers of 1.0.0 are not represented: no explained answer stands for them" in out
+    assert "A change: its interval excludes zero. False-change rate at most 5 % over all 3 figures." in out
     code, out, err = bondx("price@1.0.0", "--over", "7d", "--json")
     (trend,) = json.loads(out)["trends"]
     assert trend["features"][0]["move"]["is_change"] is True
@@ -300,10 +302,10 @@ def test_programs_get_the_same_trend(served):
     ("words", "problem"),
     [
         (["price", "--over", "soon"], "'soon' is not a duration"),
-        (["price", "--over", "30s"], "from a minute to ten years"),
-        (["price", "--over", "9999d"], "from a minute to ten years"),
-        (["price", "--over", "7d", "--row", "3"], "only --json goes with it"),
-        (["price", "--over", "7d", "--interactions"], "only --json goes with it"),
+        (["price", "--over", "30s"], "The time to look back must be from 1m to ten years, such as 7d."),
+        (["price", "--over", "9999d"], "The time to look back must be from 1m to ten years, such as 7d."),
+        (["price", "--over", "7d", "--row", "3"], "It can only be combined with --json."),
+        (["price", "--over", "7d", "--interactions"], "It can only be combined with --json."),
         (["price@7.0.0", "--over", "7d"], "7.0.0"),
         (["nothing", "--over", "7d"], "nothing"),
     ],
