@@ -1,6 +1,7 @@
 """The thread that counts answered rows in the bins of profiles, and hands finished minutes to the store."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Container, Iterable
@@ -35,9 +36,17 @@ MINUTE = 60
 _RETIRED_SECONDS = 120.0  # after which no request of an unloaded version can still be under way
 
 
+_PartOfMinute = tuple[int, int]
+"""The beginning of a minute, in seconds since 1970, and the power of two above the share of the requests counted then.
+
+A row stands for as many as the share says, so rows of very different shares are not added up: of a minute in which the
+rates rise, those of its beginning would weigh as much as those that stand for hundreds.
+"""
+
+
 @dataclass(slots=True)
 class _Minute:
-    """The rows of one version within one minute, so far."""
+    """The rows of one version within one minute, or a part of it, so far."""
 
     n: int = 0
     n_dropped: int = 0  # those for which others stand, too
@@ -73,7 +82,7 @@ class LiveCounter:
         self._count_seconds = count_seconds
         self._is_on = is_on
         self._taps: list[LiveTap] = []
-        self._minutes: dict[LiveTap, dict[int, _Minute]] = {}
+        self._minutes: dict[LiveTap, dict[_PartOfMinute, _Minute]] = {}
         self._counted_at: float | None = None  # when all was counted last
         self._told: set[LiveTap] = set()  # versions of which it was said that rows are dropped
         self._lock = threading.Lock()  # of counting; and of the list of taps
@@ -204,21 +213,20 @@ class LiveCounter:
         while taken := tap.take():
             if self._features is not None:
                 self._features.add(tap, taken)
-            by_minute: dict[int, list[AnsweredRequest]] = {}
+            by_part: dict[_PartOfMinute, list[AnsweredRequest]] = {}
             for each in taken:
-                if not each.is_counted:
-                    continue
-                by_minute.setdefault(int(each.at) // MINUTE * MINUTE, []).append(each)
-            for at, requests in by_minute.items():
-                self._add(tap, minutes.setdefault(at, _Minute()), requests)
+                if each.is_counted:
+                    by_part.setdefault(_part(each.at, each.share), []).append(each)
+            for part, requests in by_part.items():
+                self._add(tap, minutes.setdefault(part, _Minute()), requests)
                 if self._explaining is not None:
-                    self._explaining.add(tap, at, requests)
+                    self._explaining.add(tap, part[0], requests)
         if not n_left_out + n_dropped:
             return
-        at = int(since) // MINUTE * MINUTE
-        minutes.setdefault(at, _Minute()).n_dropped += n_left_out + n_dropped
+        part = _part(since, share)
+        minutes.setdefault(part, _Minute()).n_dropped += n_left_out + n_dropped
         if self._explaining is not None:
-            self._explaining.lack(tap, at, n_left_out=n_left_out, share=share, n_dropped=n_dropped)
+            self._explaining.lack(tap, part[0], n_left_out=n_left_out, share=share, n_dropped=n_dropped)
         tap.stats.n_live_left_out += n_left_out
         if n_dropped:
             tap.stats.n_live_dropped += n_dropped
@@ -251,9 +259,10 @@ class LiveCounter:
         """Hand the minutes that began before an instant to the store; all of them if it is None."""
         assert self._writer is not None
         minutes = self._minutes.get(tap, {})
-        for at in sorted(minutes):
+        for part in sorted(minutes):
+            at, _ = part
             if before is None or at < before:
-                minute = minutes.pop(at)
+                minute = minutes.pop(part)
                 content = to_bytes(minute.sketch) if minute.sketch.n else b""
                 self._writer.add(
                     CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
@@ -262,3 +271,12 @@ class LiveCounter:
             self._explaining.finish(tap, before)
         if not minutes:
             self._minutes.pop(tap, None)
+
+
+def _part(at: float, share: float) -> _PartOfMinute:
+    """Return the part of a minute in which a share of the requests was counted.
+
+    >>> _part(61.0, 1.0), [_part(61.0, share)[1] for share in (0.99, 0.5, 0.49, 0.02)]
+    ((60, 1), [0, 0, -1, -5])
+    """
+    return int(at) // MINUTE * MINUTE, math.frexp(share)[1]

@@ -58,7 +58,8 @@ class LiveReader:
     def minutes(self, model: str, version: str, after: int = 0, *, limit: int = MOST_MINUTES) -> list[LiveMinute]:
         """Return the minutes stored after a reader's last look, in the order in which they were stored.
 
-        A minute comes in parts: one of each server process, and more if a process ended within it.
+        A minute comes in parts: one of each server process, and more if a process ended within it, or if the share of
+        the requests that is counted was halved or doubled.
 
         Args:
             model: The model.
