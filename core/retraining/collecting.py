@@ -21,6 +21,7 @@ from core.errors import UsageError
 from core.escape import shown
 from core.files import remove_file
 from core.losses import Actual, class_index
+from core.natural_order import natural
 from core.own_python import die_with_parent
 from core.registry import ModelVersion, Registry
 from core.retraining.errors import NotPassedError
@@ -171,7 +172,7 @@ def _served(
         "source": "served",
         "n_served": len(logged),
         "n_labelled": int(found.labelled.sum()),
-        "versions": sorted(set(logged.versions)),
+        "versions": sorted(set(logged.versions), key=natural),
         "from": None if not len(at) else float(at.min()),
         "to": None if not len(at) else float(at.max()),
     }

@@ -12,6 +12,7 @@ from core.errors import UsageError
 from core.explain.deny_list import DenyList
 from core.explain.served_sketch import ContributionSketch, ContributionSketchError, sketch_from_bytes
 from core.explain.served_trend import ServedTrend, VersionStep, bucket_step, trend_report
+from core.natural_order import natural
 from core.registry import Registry
 from core.settings import settings_in_force
 from core.state import Workspace
@@ -115,7 +116,9 @@ def explain_over(
         trends=found.trends,
         steps=found.steps,
         n_compared=found.n_compared,
-        not_explained=tuple(NotExplained(version=name, n_rows=n) for name, n in sorted(lacking.items()) if n),
+        not_explained=tuple(
+            NotExplained(version=name, n_rows=lacking[name]) for name in sorted(lacking, key=natural) if lacking[name]
+        ),
         notes=(*found.notes, *damage),
     )
 

@@ -16,7 +16,7 @@ import pytest
 
 from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
-from core.explain.served_sketch import add_sketches, sketch_from_bytes
+from core.explain.served_sketch import add_sketches, merged_contributions, sketch_from_bytes
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.live import LiveCounter
 from core.serving.live.explaining import CLOSE_SECONDS, ServedExplanations
@@ -28,7 +28,7 @@ from core.settings import settings_in_force
 from core.settings.current import CurrentSettings
 from core.settings.feature_log import FeatureLogSettings
 from core.telemetry.features import logged_features
-from core.telemetry.live import LiveReader
+from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
 from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, prepared_explainer
 from core.training.own_data.served_trend import explain_over
 from tests.clocks import HandClock
@@ -237,8 +237,12 @@ def test_rows_that_nothing_stands_for_are_counted_and_said(explained, rows_of):
     server.end_minute()
     assert [(minute.n, minute.n_dropped) for minute in server.minutes()] == [(6, 0), (6, 7)]
     assert (server.stats.n_explained, server.stats.n_unexplained) == (12, 7)
+    with LiveWriter(server.workspace.contributions_file, merged_contributions, clock=server.clock) as writer:
+        for version in ("1.10.0", "1.9.0"):
+            writer.add(CountedMinute("spread", version, "", int(START.timestamp()), 0, 3, b""))
     found = explain_over(server.workspace, "spread", timedelta(hours=1), clock=server.clock)
-    assert [(each.version, each.n_rows) for each in found.not_explained] == [("1.0.0", 7)]
+    lacking = [(each.version, each.n_rows) for each in found.not_explained]
+    assert lacking == [("1.0.0", 7), ("1.9.0", 3), ("1.10.0", 3)]
 
 
 def test_where_whole_requests_are_left_out_those_chosen_stand_for_them_and_their_rows_count_as_one(explained, rows_of):
