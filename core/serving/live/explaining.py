@@ -3,7 +3,9 @@
 The counting thread chooses the rows: each row of a minute gets a random number, and those with the least are kept, so
 that every row has the same chance however many come. Where requests are counted by a share, the number of a row is
 drawn from 0 to the share of its request: that a row gets a number below a limit is then as likely as if all requests
-were counted, whatever the share was then, as long as the limit is below the least share of the minute.
+were counted, whatever the share was then, as long as the limit is below the least share of the minute. Rows of one
+request are counted together or not at all: where few large requests are counted, their rows have a smaller chance (a
+fifth less where six of 10,000 rows are).
 
 When the minute is over, the sample is explained, and only sums of contributions are stored. A version is loaded for
 that when its first minute is over. The thread rests after each sample, so that explaining takes at most one hundredth
