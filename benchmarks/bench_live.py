@@ -37,7 +37,7 @@ from load import OWN, Question, ask, warm
 
 from core.explain.deny_list import DenyList
 from core.models.scoring.fields import Rows
-from core.monitoring.data_profile import DataProfile
+from core.monitoring.data_profile import PROFILE_NAME, DataProfile
 from core.monitoring.live import LiveSketch, ProfileIndex, SketchCounter, to_bytes
 from core.monitoring.live.counting import Served
 from core.registry import Registry
@@ -223,7 +223,7 @@ def cpu_seconds(process: "subprocess.Popen[bytes]") -> float:
 def counting(workspace: Workspace) -> dict[str, float]:
     """Time the counting of single rows, and measure a minute of them."""
     with Registry(workspace).opened(MODEL, "1.0.0") as folder:
-        index = ProfileIndex(DataProfile.read(folder, MODEL))
+        index = ProfileIndex(DataProfile.from_bytes((folder / PROFILE_NAME).read_bytes(), MODEL))
     counter = SketchCounter(index, numbers=NUMBERS, texts=LEVELS)
     frame = drawn(10_000, 3)
     numbers, texts = frame[NUMBERS].to_numpy(), list(zip(*(frame[name] for name in LEVELS), strict=True))

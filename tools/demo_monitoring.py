@@ -41,8 +41,9 @@ def monitor_demo(workspace: Workspace, now: datetime) -> None:
     live = {model.model: model.production for model in Registry(workspace).models() if model.production}
     documents = []
     for model, version in live.items():
-        make = {"spread": _moved, "downgrade": _well}.get(model, _silent)
-        documents.append(ModelMonitoring(model=model, versions=(make(version, now),), updated_at=now))
+        make = {"spread": _moved, "downgrade": _well}.get(model)
+        found = _silent(model, version, now) if make is None else make(version, now)
+        documents.append(ModelMonitoring(model=model, versions=(found,), updated_at=now))
     MonitoringStore(workspace).write(documents)
 
 
@@ -193,11 +194,15 @@ def _well(version: str, now: datetime) -> VersionMonitoring:
     )
 
 
-def _silent(version: str, now: datetime) -> VersionMonitoring:
-    missing = ("no request has come for 2 hours", "the version has no profile: it was registered from a folder")
-    return VersionMonitoring(
-        version=version, role="stable", health=VersionHealth(since=now - timedelta(hours=2), missing=missing)
+def _silent(model: str, version: str, now: datetime) -> VersionMonitoring:
+    no_profile = (
+        f"{model} {version}: it has no profile of the data that it learned from: it was registered from a folder, "
+        "imported, or made by an earlier release. Make one of that data: "
+        f"bondx drift profile {model} --version {version} --data FILE"
     )
+    missing = ("no request has come for 2 hours", f"drift: {no_profile}")
+    health = VersionHealth(since=now - timedelta(hours=2), missing=missing)
+    return VersionMonitoring(version=version, role="stable", health=health, no_profile=no_profile)
 
 
 def _traffic(now: datetime, n_requests: int, n_failed: int) -> TrafficPart:

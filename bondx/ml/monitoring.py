@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.tables import ReadingRules, Table
     from core.training.own_data.drift import VersionDrift
     from core.training.own_data.estimation import VersionEstimate
+    from core.training.own_data.profile import VersionProfile
     from core.view.monitoring_history import MonitoringHistory
     from core.view.version_performance import VersionPerformance
 
@@ -242,6 +243,58 @@ class ModelMonitoringService:
             raise UsageError(f"since is {since}; it must be positive.")
         rules = self._config.for_model(model_name).drift
         return check_served(self._config.workspace, model_name, rules, since=since, version=version)
+
+    @checked
+    def profile(self, model_name: str, version: str | None = None) -> "VersionProfile":
+        """Return what a registered version learned from: counts by column, predictions and errors, and no row.
+
+        Args:
+            model_name: A model of the workspace.
+            version: Its version; by default the live version, else the newest.
+        Raises:
+            NotFoundError: There is no such model or version.
+            UsageError: The version has no profile, or none that can be read.
+        """
+        from core.training.own_data.profile import version_profile
+
+        return version_profile(self._config.workspace, model_name, version=version)
+
+    @checked
+    def make_profile(
+        self,
+        model_name: str,
+        data: TableLike,
+        *,
+        version: str | None = None,
+        held_out: bool = False,
+        reason: str = "",
+    ) -> "VersionProfile":
+        """Make the profile of a version that was registered without one, as `bondx drift profile` does.
+
+        Args:
+            model_name: A model of the workspace.
+            data: The rows that it learned from: a data frame, columns by name, or a file.
+            version: Its version; by default the live version, else the newest.
+            held_out: Whether these are rows that it did not learn from: predictions, errors, calibration and slices are
+                then taken from its answers to them.
+            reason: Why; needed to replace a profile that was made before.
+        Raises:
+            NotFoundError: There is no such model or version.
+            RefusedError: The artifact of the version holds a profile, which is never replaced.
+            UsageError: The rows cannot be used, or a profile was made before and there is no reason to replace it.
+        """
+        from core.training.own_data.profile import make_profile
+
+        with _on_disk(data) as file:
+            return make_profile(
+                self._config.workspace,
+                model_name,
+                file,
+                actor=self._config.actor,
+                version=version,
+                held_out=held_out,
+                reason=reason,
+            )
 
     @checked
     def estimate_batch(self, model_name: str, data: TableLike, *, version: str | None = None) -> "VersionEstimate":

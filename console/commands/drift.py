@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli.waiting import seconds
+from console.commands.drift_profile import add_profile
 from console.commands.drift_watched import add_watched
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
 from console.commands.reading import add_reading_arguments, reading_rules
@@ -24,7 +25,7 @@ _COLUMNS = ("column", "verdict", "psi", "ks", "x2", "js", "moved_by", "of_model"
 
 
 def add_parser(commands: Subparsers) -> None:
-    """Add the noun and its verb."""
+    """Add the noun and its verbs."""
     verbs = noun_parser(commands, "drift", help="how far data have moved from what a version learned from")
     check = command_parser(
         verbs, "check", help="compare a file, or what was served, with the profile of a version: exit code 1 on drift"
@@ -40,6 +41,7 @@ def add_parser(commands: Subparsers) -> None:
     add_reading_arguments(check)
     add_json_argument(check)
     check.set_defaults(command=check_rows)
+    add_profile(verbs)
     add_watched(verbs)
 
 

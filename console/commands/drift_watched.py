@@ -140,11 +140,14 @@ def _row(model: str, version: "VersionMonitoring") -> dict[str, Any]:
     health, drift, performance = version.health, version.drift, version.performance
     reason = next((each.text for each in health.reasons), "") or next(iter(health.missing), "")
     moved = sum(column.verdict == "alarm" for column in drift.columns) if drift is not None else 0
+    inputs = "no profile" if version.no_profile else None
+    if drift is not None:
+        inputs = f"{drift.verdict}{f' ({moved})' if moved else ''}"
     return {
         "model": model,
         "version": version.version,
         "health": health.state,
-        "inputs": None if drift is None else f"{drift.verdict}{f' ({moved})' if moved else ''}",
+        "inputs": inputs,
         "performance": None if performance is None else performance.verdict,
         "reason": reason or None,
     }

@@ -264,6 +264,8 @@ def _trend_points(column: MonitoredColumn) -> tuple[tuple[float, float], ...]:
 
 
 def why_nothing(version: VersionMonitoring) -> str:
-    """Say why no column is compared."""
+    """Say why no column is compared; of a version without a profile, what to do."""
+    if version.no_profile:
+        return f"Nothing is compared. {version.no_profile}"
     missing = "; ".join(version.health.missing)
     return f"Nothing is compared yet: {missing}." if missing else "Nothing is compared yet."

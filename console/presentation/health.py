@@ -82,7 +82,7 @@ def reason_text(version: VersionMonitoring) -> str:
 def _inputs(version: VersionMonitoring, glyphs: Glyphs) -> Cell:
     drift = version.drift
     if drift is None:
-        return Cell(NOTHING, "muted")
+        return Cell("no profile", "warn") if version.no_profile else Cell(NOTHING, "muted")
     n = sum(column.verdict is drift.verdict for column in drift.columns)
     is_moved = drift.verdict in (DriftVerdict.WATCH, DriftVerdict.ALARM)
     return verdict_cell(drift.verdict, glyphs, of=f" {n}/{len(drift.columns)}" if is_moved else "")

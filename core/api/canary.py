@@ -14,9 +14,12 @@ from core.api.answers import RecordedAnswers
 from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.clock import utc_now
+from core.errors import NotFoundError
 from core.losses import RecordedAnswer
-from core.monitoring.data_profile import DataProfile, ProfileError
+from core.monitoring.data_profile import ProfileError
 from core.monitoring.performance.recorded_slices import RecordedColumn, code_of_row, recorded_columns
+from core.registry import Registry
+from core.registry.errors import ChangedFileError
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
 from core.rollout.slices import code_of
 from core.settings import settings_in_force
@@ -28,6 +31,7 @@ from core.telemetry.predictions import (
     check_against,
     checked_outcome,
 )
+from core.training.version_profile import profile_of_version
 
 _MAX_RECENT = 100_000
 
@@ -157,9 +161,9 @@ class CanaryDeploymentManager:
         with self._lock:
             if (model, version) not in self._columns:
                 try:
-                    profile = DataProfile.read(self._config.workspace.artifacts_dir / model / version, version)
+                    profile = profile_of_version(Registry(self._config.workspace), model, version)
                     self._columns[model, version] = recorded_columns(profile)
-                except ProfileError:
+                except (ProfileError, ChangedFileError, NotFoundError):
                     self._columns[model, version] = ()
             return self._columns[model, version]
 
@@ -233,6 +237,7 @@ class CanaryDeploymentManager:
         if found != self._routed:
             with self._lock:
                 self._router.update(routing_tables(self._config.workspace))
+                self._columns.clear()  # a profile may have been made
                 self._routed = found
 
     def _predictions(self) -> PredictionWriter:

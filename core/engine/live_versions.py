@@ -12,6 +12,7 @@ from core.monitoring.watch import LiveVersion
 from core.registry import ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import REPORT_NAME, importance_shares, parsed_object
+from core.registry.documents import MadeProfile
 from core.registry.errors import ChangedFileError
 from core.rollout.rollout_records import DATABASE
 from core.rollout.routing import RoutingTable, routing_tables
@@ -63,7 +64,8 @@ class LiveVersions:
     def _described(self, version: ModelVersion, role: Literal["stable", "candidate"], policy: Policy) -> LiveVersion:
         key = f"{version.model}@{version.version}"
         learned = self._known.get(key)
-        if learned is None or learned.of.manifest_sha256 != version.manifest_sha256:
+        made = self._registry.made_profile(version.model, version.version)
+        if learned is None or learned.of.manifest_sha256 != version.manifest_sha256 or learned.made != made:
             learned = self._known[key] = self._read(version)
         return LiveVersion(
             workspace=self._workspace,
@@ -74,6 +76,7 @@ class LiveVersions:
             created_at=version.created_at,
             folder=self._artifacts.folder(version.model, version.version),
             profile=learned.profile,
+            profile_since=learned.profile_since,
             no_profile=learned.no_profile,
             importance=learned.importance,
             rules=policy.for_model(version.model),
@@ -84,25 +87,28 @@ class LiveVersions:
         if not self._known[live.key].is_changed:
             return live
         learned = self._known[live.key] = self._read(self._known[live.key].of)
-        return replace(live, profile=learned.profile, no_profile=learned.no_profile, importance=learned.importance)
+        return replace(
+            live,
+            profile=learned.profile,
+            profile_since=learned.profile_since,
+            no_profile=learned.no_profile,
+            importance=learned.importance,
+        )
 
     def _read(self, version: ModelVersion) -> "_Learned":
-        from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
+        from core.monitoring.data_profile import ProfileError
+        from core.training.version_profile import profile_and_file
 
-        place = f"{version.model} {version.version}"
+        made = self._registry.made_profile(version.model, version.version)
         try:
-            files = self._artifacts.contents(
-                version.model, version.version, version.manifest_sha256, (PROFILE_NAME, REPORT_NAME)
-            )
+            files = self._artifacts.contents(version.model, version.version, version.manifest_sha256, (REPORT_NAME,))
+            importance = importance_shares(parsed_object(files.get(REPORT_NAME, b"")))
+            profile, file = profile_and_file(self._registry, version.model, version.version)
         except ChangedFileError as error:
-            return _Learned(version, None, f"{place}: {error}", {}, is_changed=True)
-        importance = importance_shares(parsed_object(files.get(REPORT_NAME, b"")))
-        try:
-            if (content := files.get(PROFILE_NAME)) is None:
-                raise ProfileError(place, "it has no profile of the data that it learned from", "Train it again.")
-            return _Learned(version, DataProfile.from_bytes(content, place), "", importance)
-        except ProfileError as error:
-            return _Learned(version, None, str(error), importance)
+            return _Learned(version, made, None, f"{version.model} {version.version}: {error}", {}, is_changed=True)
+        except ProfileError as error:  # the file of a profile that was made may have been restored at the next look
+            return _Learned(version, made, None, str(error), importance, is_changed=made is not None)
+        return _Learned(version, file.made, profile, "", importance)
 
     def _live_since(self, version: ModelVersion, role: str) -> datetime | None:
         moved = self._registry.went_live(version.model, version.version) if role == "stable" else None
@@ -119,10 +125,16 @@ class _Learned(NamedTuple):
     """What a version learned from, as far as its files say so."""
 
     of: ModelVersion
+    made: MadeProfile | None  # the record of a profile that was made later
     profile: "DataProfile | None"
     no_profile: str
     importance: dict[str, float]
     is_changed: bool = False  # the files are not as registered
+
+    @property
+    def profile_since(self) -> datetime | None:
+        """Since when answers are counted by it; None if always."""
+        return None if self.made is None else self.made.made_at
 
 
 def _roles(table: RoutingTable) -> Iterator[tuple[str, Literal["stable", "candidate"]]]:

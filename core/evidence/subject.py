@@ -13,6 +13,7 @@ from core.evidence.sources import Recorded, SourceBook
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.record import AuditRecord
+from core.registry.documents import MADE_PROFILES
 from core.registry.move_packs import TABLE as MOVE_PACKS
 from core.state.workspace import Workspace
 
@@ -46,6 +47,7 @@ class VersionFacts:
     model_file: Recorded | None
     explanation: Recorded | None
     conformal: Recorded | None
+    made_profile: Recorded | None  # the record of a profile that was made after the version was registered
 
 
 @dataclass(slots=True)
@@ -219,6 +221,7 @@ def _version(book: SourceBook, document: Recorded) -> VersionFacts:
         book.file(f"{folder}/model.json", within=within),
         book.file(f"{folder}/explanation.json", within=within),
         book.file(f"{folder}/conformal.json", within=within),
+        next(iter(book.chosen("registry", MADE_PROFILES, key=document["key"])), None),
     )
 
 

@@ -18,6 +18,7 @@ from core.maintenance.state_files import archive_files, state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_documents
 from core.plain_files import read_file
 from core.progress import begins
+from core.registry import Registry
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
@@ -55,6 +56,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the state files": lambda: _examine_state(workspace, tables),
         "the archives": lambda: _examine_archives(workspace),
         "the holds": lambda: _examine_holds(workspace),
+        "the profiles": lambda: _examine_profiles(workspace),
         "the audit log": lambda: _examine_audit(workspace),
         "the telemetry": lambda: _examine_telemetry(workspace),
     }
@@ -190,6 +192,23 @@ def _examine_holds(workspace: Workspace) -> Iterator[Finding]:
             if found.is_repair:
                 problem = f"the holds of {found.model} differ from its rollouts ({found.problem})"
                 yield Finding(file=str(path), problem=problem, cure=cure)
+
+
+def _examine_profiles(workspace: Workspace) -> Iterator[Finding]:
+    """Compare the profiles that were made later with their records; those in artifacts are the registry's to verify."""
+    try:
+        problems = Registry(workspace).profile_problems()
+    except CoreError:
+        return  # the registry cannot be read; that is already reported, with its cure
+    for found in problems:
+        model = found.file.parent.parent.name
+        cure = (
+            f"restore the file from a backup, or bondx drift profile {model} --version {found.version} --data FILE "
+            "--reason TEXT makes it again; until then the version is watched as one without a profile"
+        )
+        if found.is_orphan:
+            cure = "nothing to do: the next start of an engine removes it"
+        yield Finding(file=str(found.file), problem=found.problem, cure=cure)
 
 
 def _examine_audit(workspace: Workspace) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ The file holds counts and values of single columns: no row, and no two columns t
 import math
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,7 +17,6 @@ from core.arrays import IntArray
 from core.errors import UsageError
 from core.json_documents import decode_json
 from core.monitoring.number_sketch import NumberSketch
-from core.plain_files import open_plain
 from core.tables.signature import ColumnKind
 
 PROFILE_NAME = "profile.json"
@@ -247,32 +245,6 @@ class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if len(set(names)) < len(names):
             raise ProfileError(place, "it has two features of one name", cure)
         return profile
-
-    @classmethod
-    def read(cls, folder: Path, version: str) -> "DataProfile":
-        """Read the profile of an artifact.
-
-        Args:
-            folder: Of the artifact.
-            version: Its name, for messages.
-        Raises:
-            ProfileError: It has none, or none that can be read.
-        """
-        path = folder / PROFILE_NAME
-        try:
-            with open_plain(path) as file:
-                content = file.read(MOST_BYTES + 1)
-        except FileNotFoundError:
-            raise ProfileError(
-                version,
-                "it has no profile of the data that it learned from: it was registered from a folder, imported, or "
-                "made by an earlier release",
-                "Train it again (bondx-mlops train, bondx run), or compare two files: bondx-mlops drift-check "
-                "--baseline FILE --current FILE",
-            ) from None
-        except OSError as error:
-            raise ProfileError(f"{version}, {PROFILE_NAME}", f"it cannot be read ({error})", "Restore it.") from error
-        return cls.from_bytes(content, f"{version}, {PROFILE_NAME}")
 
 
 def _year(instant: float) -> float:

@@ -227,6 +227,7 @@ class VersionMonitoring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     estimate: EstimatePart | None = None
     labels: LabelsPart | None = None
     failures: dict[str, str] = {}  # by watcher, why it could not look
+    no_profile: str = ""  # why there is no profile of what it learned from, and what to do; empty if there is
 
 
 class EarlierVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

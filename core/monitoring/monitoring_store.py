@@ -153,6 +153,7 @@ def _verdicts(version: VersionMonitoring) -> tuple[object, ...]:
         version.labels and (version.labels.draw, version.labels.verdict, version.labels.n_expired),
         version.traffic is None,
         version.failures,
+        version.no_profile,
     )
 
 

@@ -32,6 +32,7 @@ class LiveVersion:
         created_at: When it was registered.
         folder: Its artifact. Files are not hashed again when they are read there.
         profile: What it learned from, or None.
+        profile_since: When the profile was made, if that was after the version was registered.
         no_profile: Why it has no profile; empty if it has.
         importance: The share of each feature in its answers.
         rules: The policy in force for the model.
@@ -45,6 +46,7 @@ class LiveVersion:
     created_at: datetime
     folder: Path
     profile: "DataProfile | None"
+    profile_since: datetime | None = None
     no_profile: str
     importance: Mapping[str, float]
     rules: "ModelPolicy"

@@ -16,6 +16,7 @@ gates.py         what a version must show before it moves up
 planning.py      what a move would do, decided beforehand; planner.py gathers its inputs
 transitions.py   carrying out a plan
 integrity.py     whether the files still match the registered files
+made_profiles.py profiles that were made later, beside the artifacts of versions without one
 diff.py          two versions compared
 lineage.py       where a version comes from, as a graph; ancestry.py lists its versions, graph_layout.py draws them
 retention.py     which versions may go; pruning.py removes them

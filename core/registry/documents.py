@@ -147,3 +147,29 @@ class PrunedVersion(msgspec.Struct, frozen=True, kw_only=True):
     pruned_at: datetime
     pruned_by: str
     revision: int = 0
+
+
+MADE_PROFILES = "made_profiles"  # the table
+MADE_PROFILE_FOLDER = "profiles"  # below the folder of a model
+
+
+class MadeProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a profile that was made for a version."""
+
+    key: str  # "spread/1.4.0", of the version
+    model: str
+    version: str
+    sha256: str  # of the file
+    n_bytes: int
+    made_at: datetime
+    made_by: str
+    reason: str = ""
+    data_sha256: str  # of the file that it was made from
+    n_rows: int
+    is_held_out: bool  # the version did not learn from these rows
+    revision: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where it lies, below `artifacts/`."""
+        return f"{self.model}/{MADE_PROFILE_FOLDER}/{self.version}-{self.sha256}.json"

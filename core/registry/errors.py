@@ -69,6 +69,16 @@ class ChangedFileError(RefusedError):
     """A file of a version is not the registered one, though it was a moment ago."""
 
 
+class OwnProfileError(RefusedError):
+    """The artifact of a version holds a profile, so none is made."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(
+            f"{model} {version} was registered with its profile, which is hashed with its files and never replaced. "
+            f"bondx drift profile {model} --version {version} shows it."
+        )
+
+
 class CopyFailedError(CoreError):
     """The files of a version could not be copied, which says nothing about the version."""
 

@@ -14,6 +14,7 @@ from core.registry.artifacts import ArtifactStore
 from core.registry.changes import registry_change
 from core.registry.documents import ModelVersion, PrunedVersion
 from core.registry.holds import Holds
+from core.registry.made_profiles import MadeProfiles
 from core.registry.records import Records
 from core.registry.registration import evidence
 from core.registry.retention import PruneCandidate, PrunePlan
@@ -33,6 +34,7 @@ class Pruner:
         store: ArtifactStore,
         aliases: Aliases,
         approvals: Approvals,
+        made: MadeProfiles,
         *,
         policy: PolicySource,
         clock: Clock,
@@ -42,6 +44,7 @@ class Pruner:
         self._store = store
         self._aliases = aliases
         self._approvals = approvals
+        self._made = made
         self._holds = Holds(records.database)
         self._policy = policy
         self._clock = clock
@@ -82,9 +85,11 @@ class Pruner:
                 was = {"stage": version.stage, "run_id": version.run_id, "metrics": version.metrics}
                 change.record("version.prune", version.key, before=was, evidence=[evidence(version)])
             self._records.versions.remove_all(version.key for version in removed)
+            self._made.forget(version.key for version in removed)
             self._records.pruned.insert_all(self._tombstone(version, actor) for version in removed)
         # If the process is killed here, the next sweep finishes the work.
         left = [self._store.withdraw(candidate.model, candidate.version) for candidate in plan.doomed]
+        self._made.sweep()
         return tuple(replace(each, files_left=why) for each, why in zip(plan.doomed, left, strict=True))
 
     def _decide(self, name: str, children: dict[str, str], keep: int | None) -> Sequence[PruneCandidate]:

@@ -5,7 +5,15 @@ from itertools import islice
 
 import msgspec
 
-from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition, transition_key
+from core.registry.documents import (
+    MADE_PROFILES,
+    MadeProfile,
+    ModelVersion,
+    PrunedVersion,
+    RegisteredModel,
+    Transition,
+    transition_key,
+)
 from core.registry.errors import ModelNotFoundError, VersionNotFoundError
 from core.registry.move_packs import TABLE as MOVE_PACKS
 from core.registry.move_packs import MovePack, numbers_to_pack, pack_key
@@ -27,6 +35,7 @@ class Records:
         self.transitions = self.database.documents("transitions", Transition, "key")
         self.packs = self.database.documents(MOVE_PACKS, MovePack, "key")
         self.pruned = self.database.documents("pruned", PrunedVersion, "key")
+        self.made_profiles = self.database.documents(MADE_PROFILES, MadeProfile, "key")
 
     def model(self, name: str) -> RegisteredModel:
         """Return a model.

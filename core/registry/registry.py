@@ -17,9 +17,10 @@ from core.registry import planning
 from core.registry.aliases import Alias
 from core.registry.approvals import Approval
 from core.registry.changes import registry_change
-from core.registry.documents import ModelVersion
-from core.registry.errors import HashMismatchError, PromotionRefusedError, StalePlanError
+from core.registry.documents import MadeProfile, ModelVersion
+from core.registry.errors import HashMismatchError, OwnProfileError, PromotionRefusedError, StalePlanError
 from core.registry.gates import VERIFIED_ARTIFACT
+from core.registry.made_profiles import OWN_NAME
 from core.registry.numbering import version_key
 from core.registry.plan_changes import news_since
 from core.registry.planning import Plan
@@ -139,9 +140,53 @@ class Registry(RegistryReader):
             )
             return after
 
+    def make_profile(
+        self,
+        model: str,
+        version: str,
+        content: bytes,
+        *,
+        data_sha256: str,
+        n_rows: int,
+        is_held_out: bool,
+        actor: Actor,
+        reason: str = "",
+    ) -> MadeProfile:
+        """Keep a profile of what a version learned from, beside its artifact, which holds none.
+
+        The same profile again changes nothing.
+
+        Args:
+            model: The model.
+            version: Its version.
+            content: The profile, as `core.monitoring.data_profile` writes it.
+            data_sha256: The hash of the file that it was made from.
+            n_rows: The rows of that file.
+            is_held_out: Whether the version did not learn from them.
+            actor: Who made it.
+            reason: Why; needed to replace a profile that was made before.
+        Raises:
+            RefusedError: The artifact holds a profile, which is never replaced.
+            ChangedFileError: The manifest of the version is not what was registered.
+            UsageError: A profile was made before, and there is no reason to replace it.
+        """
+        found = self.get(model, version)
+        if OWN_NAME in self._store.names(found.model, found.version, found.manifest_sha256):
+            raise OwnProfileError(found.model, found.version)
+        return self._made.keep(
+            found,
+            content,
+            data_sha256=data_sha256,
+            n_rows=n_rows,
+            is_held_out=is_held_out,
+            actor=actor,
+            reason=reason,
+        )
+
     def sweep(self, actor: Actor) -> Sweep:
         """Clean up after killed processes: remove unfinished copies, record complete folders whose record was lost."""
-        return self._registrar.sweep(actor)
+        found = self._registrar.sweep(actor)
+        return msgspec.structs.replace(found, n_removed=found.n_removed + self._made.sweep())
 
     # Names
 

@@ -5,17 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from core.actor import Actor
 from core.clock import Clock, utc_now
+from core.files import digest
 from core.quality.gate import GateResult
 from core.registry.aliases import Alias, Aliases
 from core.registry.approvals import Approval, Approvals
 from core.registry.artifacts import ArtifactStore
 from core.registry.diff import VersionDiff, compare_versions
-from core.registry.documents import ModelVersion, PrunedVersion, RegisteredModel, Transition
+from core.registry.documents import MadeProfile, ModelVersion, PrunedVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError
 from core.registry.integrity import IntegrityResult
 from core.registry.lineage import LineageGraph, lineage_of
+from core.registry.made_profiles import OWN_NAME, MadeProfiles, ProfileFile, ProfileProblem
+from core.registry.numbering import version_key
 from core.registry.planner import Planner
 from core.registry.planning import Plan
 from core.registry.private_copies import KEPT
@@ -59,6 +64,7 @@ class RegistryReader:
         self._store = ArtifactStore(workspace.artifacts_dir)
         self._aliases = Aliases(workspace, self._records, clock)
         self._approvals = Approvals(workspace, self._records, clock)
+        self._made = MadeProfiles(workspace, self._records, self._store, clock)
         self._registrar = Registrar(workspace, self._records, self._store, clock)
         self._trials = Trials(workspace, clock)
         self._planner = Planner(
@@ -72,7 +78,14 @@ class RegistryReader:
             clock=clock,
         )
         self._pruner = Pruner(
-            workspace, self._records, self._store, self._aliases, self._approvals, policy=policy, clock=clock
+            workspace,
+            self._records,
+            self._store,
+            self._aliases,
+            self._approvals,
+            self._made,
+            policy=policy,
+            clock=clock,
         )
 
     def models(self) -> list[RegisteredModel]:
@@ -256,9 +269,41 @@ class RegistryReader:
         return self._pruner.plan(model, keep)
 
     def verify(self, model: str | None = None, version: str | None = None) -> list[IntegrityResult]:
-        """Hash the files of versions again: of all, of one model, or one version. A mismatch fires an alert."""
+        """Hash the files of versions again: of all, of one model, or one version. A mismatch fires an alert.
+
+        A profile that was made later is among their files here, but it keeps no version from being served.
+        """
         chosen = [self.get(model, version)] if model and version else self.versions(model)
-        return [self._planner.examine(found) for found in chosen]
+        results = [self._planner.examine(found) for found in chosen]
+        wrong: dict[tuple[str, str], list[str]] = {}
+        for found in self._made.problems(model):
+            wrong.setdefault((found.file.parent.parent.name, found.version), []).append(found.problem)
+        return [
+            msgspec.structs.replace(each, ok=False, problems=(*each.problems, *more))
+            if (more := wrong.get((each.model, each.version)))
+            else each
+            for each in results
+        ]
+
+    def profile_file(self, model: str, version: str) -> ProfileFile | None:
+        """Return the profile of a version: that of its artifact, else the one that was made later; None without one.
+
+        Raises:
+            ChangedFileError: The file, or the manifest of the version, is not what was recorded.
+        """
+        found = self.get(model, version)
+        own = self._store.contents(found.model, found.version, found.manifest_sha256, (OWN_NAME,))
+        if (content := own.get(OWN_NAME)) is not None:
+            return ProfileFile(content, f"{found.path}/{OWN_NAME}", digest(content), None)
+        return self._made.file(found.key)
+
+    def profile_problems(self, model: str | None = None) -> list[ProfileProblem]:
+        """List the files of profiles that were made later and are not as recorded, and those that no record names."""
+        return self._made.problems(model)
+
+    def made_profile(self, model: str, version: str) -> MadeProfile | None:
+        """Return the record of the profile that was made for a version, if one was; its file is not read."""
+        return self._made.find(version_key(model, version))
 
     def load_path(self, model: str, version: str) -> Path:
         """Return a private copy of a version's folder, hashed on the way and tried in a child process.

@@ -5,13 +5,13 @@ from typing import Any
 
 from core.errors import RefusedError, UsageError
 from core.models.outcomes import Outcomes
-from core.monitoring.data_profile import DataProfile
 from core.monitoring.profile_check import check_profile
 from core.monitoring.verdicts import DriftVerdict
-from core.registry import ModelVersion
+from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
 from core.settings import PolicySource
 from core.state import Workspace
+from core.training.version_profile import profile_of_version
 
 MOST_NAMED = 10
 
@@ -28,7 +28,7 @@ def drift_of(workspace: Workspace, live: ModelVersion, artifact: Path, outcomes:
         `verdict` and the columns that `moved`; without a profile the verdict is unknown, and a `note` says why.
     """
     try:
-        profile = DataProfile.read(artifact, live.key)
+        profile = profile_of_version(Registry(workspace), live.model, live.version)
         rules = PolicySource(workspace.root).policy().for_model(live.model).drift
         importance = importance_shares(read_object(artifact / REPORT_NAME))
         found = check_profile(profile, outcomes.rows, rules, outcomes=outcomes, importance=importance)

@@ -27,7 +27,7 @@ from core.models.errors import NotReweighableError
 from core.models.interface import Model
 from core.models.outcomes import Outcomes, outcomes_by
 from core.models.reweighing import Reweighing
-from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
+from core.monitoring.data_profile import PROFILE_NAME, ProfileError
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutError, HeldOutRows, decided_by
 from core.monitoring.profiling import with_answers
 from core.registry import ModelVersion, Registry
@@ -42,6 +42,7 @@ from core.tables import ReadingRules, TableSignature
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs, tracked_run
 from core.training.explaining import conformal_of, explanation_of_training
+from core.training.version_profile import profile_of_version
 
 
 def reweigh(
@@ -53,7 +54,8 @@ def reweigh(
         NotPassedError: It has no weights that could follow, or they moved less than the policy asks for.
         CoreError: The rows cannot be read.
     """
-    with Registry(workspace).opened(live.model, live.version) as artifact:
+    registry = Registry(workspace)
+    with registry.opened(live.model, live.version) as artifact:
         signature = TableSignature.read(artifact)
         if signature is None or signature.target is None:
             raise NotPassedError(NO_SIGNATURE.format(live.key), {})
@@ -72,7 +74,7 @@ def reweigh(
             )
         newest = _judged(trained.model if hasattr(trained, "model") else trained, signature, folder / NEWEST)
         metrics = newest.model.judge(newest.frame)
-        files = _files(trained, signature, artifact, live, found, metrics, settings)
+        files = _files(trained, signature, registry, artifact, live, found, metrics, settings)
 
     def fill(place: Path) -> None:
         trained.save(place)
@@ -121,6 +123,7 @@ def _in_time(frame: pd.DataFrame, signature: TableSignature) -> pd.DataFrame:
 def _files(
     trained: Any,
     signature: TableSignature,
+    registry: Registry,
     artifact: Path,
     live: ModelVersion,
     found: Reweighing,
@@ -140,7 +143,7 @@ def _files(
     files = {REPORT_NAME: content + b"\n", SIGNATURE_NAME: signature.to_bytes()}
     try:
         before = HeldOutRows.read(artifact, live.key)
-        profile = DataProfile.read(artifact, live.key)
+        profile = profile_of_version(registry, live.model, live.version)
     except (HeldOutError, ProfileError):  # then there is no reference to bring up to date, as before
         return files
     rows = before.rows.assign(**dict.fromkeys(before.masked, np.nan)) if before.masked else before.rows

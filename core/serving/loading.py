@@ -23,6 +23,7 @@ from core.explain.conformal import Conformal, ConformalError
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
+from core.registry.errors import ChangedFileError
 from core.serving.errors import UnavailableError
 from core.serving.live import LiveCounter
 from core.serving.offers import ServedList, ServedOffer, is_listed, offer_of
@@ -32,6 +33,7 @@ from core.serving.stats import ServerStats
 from core.serving.table import LoadedVersion, ServedModel, ServingTable, VersionKey
 from core.serving.unserved_alerts import UnservedAlerts
 from core.state import ChangeWatch, Workspace
+from core.training.version_profile import profile_and_file
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +41,6 @@ DATABASE = "registry"
 WATCH_SECONDS = 1.0
 RETRY_SECONDS = 30.0
 MAX_ON_DEMAND = 4
-
-
-def _profile_in(folder: Path, version: str) -> DataProfile | None:
-    """Return the profile of a version; None for a version from before: no slices are recorded, and no rows counted."""
-    try:
-        return DataProfile.read(folder, version)
-    except ProfileError as error:
-        log.info("predictions are recorded without slices: %s", error)
-        return None
 
 
 def _conformal_in(folder: Path, version: str) -> Conformal | None:
@@ -112,6 +105,7 @@ class Loader:
         self._wishes: dict[VersionKey, list[Future[LoadedVersion]]] = {}
         self._lock = threading.Lock()
         self._stopping = False
+        self._is_profile_unread = False  # a profile that was made cannot be read now
         self._wake = threading.Event()
         self._worker = ThreadPoolExecutor(1, "serving-loading")
         self._thread = threading.Thread(target=self._run, name="serving-loader", daemon=True)
@@ -143,6 +137,7 @@ class Loader:
         self._routings.read()
         offers = self._offers()
         self._take_loaded()
+        self._take_profiles()
         wished = self._take_wishes(
             {(name, version.version) for name, offer in offers.items() for version in offer.versions}
         )
@@ -184,7 +179,7 @@ class Loader:
             if DATABASE in watch.wait(WATCH_SECONDS, self._wake):
                 return
             self._policy.update()
-            if self._failures and time.monotonic() >= until:
+            if (self._failures or self._is_profile_unread) and time.monotonic() >= until:
                 return
 
     def _evict(self, staying: dict[VersionKey, None]) -> None:
@@ -233,7 +228,7 @@ class Loader:
         begin, bytes_before = time.monotonic(), _memory()
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
-            profile = _profile_in(folder, f"{model} {version}")
+            profile, made = self._profile(key)
             conformal = _conformal_in(folder, f"{model} {version}")
             stats = self._stats.of(model, version)
             tap = self._live.tap(model, version, scorer, profile, stats) if self._live is not None else None
@@ -252,9 +247,37 @@ class Loader:
             seconds=seconds,
             n_bytes=n_bytes,
             profile=profile,
+            made_profile=made,
             tap=tap,
             conformal=conformal,
         )
+
+    def _profile(self, key: VersionKey) -> tuple[DataProfile | None, str]:
+        """Return the profile of a version, and the hash of one that was made later; None if it has none.
+
+        Without one no slices are recorded, and no rows counted.
+        """
+        try:
+            profile, file = profile_and_file(self._registry, *key)
+        except (ProfileError, ChangedFileError) as error:
+            log.info("predictions are recorded without slices: %s", error)
+            return None, ""
+        return profile, "" if file.made is None else file.sha256
+
+    def _take_profiles(self) -> None:
+        """Take up the profiles that were made, or replaced, since their versions were loaded."""
+        self._is_profile_unread = False
+        for key, loaded in list(self._loaded.items()):
+            wanted = self._registry.made_profile(*key)
+            if wanted is None or wanted.sha256 == loaded.made_profile:
+                continue
+            profile, made = self._profile(key)
+            if profile is None:
+                self._is_profile_unread = True
+                continue
+            tap = self._live.tap(*key, loaded.scorer, profile, loaded.stats) if self._live is not None else None
+            self._loaded[key] = loaded.with_profile(profile, made, tap)
+            log.info("%s %s is counted and recorded by the profile that was made for it", *key)
 
     def _take_loaded(self) -> None:
         for key in [key for key, future in self._loading.items() if future.done()]:

@@ -49,6 +49,7 @@ class LoadedVersion:
         seconds: float,
         n_bytes: int = 0,
         profile: "DataProfile | None" = None,
+        made_profile: str = "",
         tap: "LiveTap | None" = None,
         conformal: "Conformal | None" = None,
     ) -> None:
@@ -62,12 +63,29 @@ class LoadedVersion:
         self.load_seconds = seconds
         self.n_bytes = n_bytes  # of memory
         self.profile = profile
+        self.made_profile = made_profile  # the hash of a profile that was made after the version was registered
         self.slice_columns = () if profile is None else recorded_columns(profile)
         self.conformal = conformal
         self.tap = tap  # takes answered rows to be counted
         stats.last_used = time.monotonic()
         self.alone = Assignment(self, slicer=self.slicer(()))  # outside a rollout
         self._speech: dict[str, Speech] = {}
+
+    def with_profile(self, profile: "DataProfile", made_profile: str, tap: "LiveTap | None") -> "LoadedVersion":
+        """Return the same version, with a profile that was made since it was loaded."""
+        return LoadedVersion(
+            self.model,
+            self.version,
+            self.scorer,
+            self.stats,
+            loaded_at=self.loaded_at,
+            seconds=self.load_seconds,
+            n_bytes=self.n_bytes,
+            profile=profile,
+            made_profile=made_profile,
+            tap=tap,
+            conformal=self.conformal,
+        )
 
     def slicer(self, slices: Sequence[Slice]) -> Slicer | None:
         """Return what finds the levels to record with its predictions: of its own slices, and those of a rollout."""

@@ -7,7 +7,7 @@ import msgspec
 from core.domains.catalogue import load_model
 from core.domains.registry import session_domain
 from core.errors import UsageError
-from core.monitoring.data_profile import ColumnProfile, DataProfile, ProfileError
+from core.monitoring.data_profile import ColumnProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.settings import TrainingSettings
 from core.state import Workspace
@@ -16,6 +16,7 @@ from core.stress.report import StressReport
 from core.stress.stress_test import StressRequest, chosen_cases, run_stress_test
 from core.stress.stressed_models import ColumnRange, StressedModel, stressed_models
 from core.training.own_data.evaluation import chosen_version
+from core.training.version_profile import profile_of_version
 
 
 def stress_versions(
@@ -56,7 +57,7 @@ def _opened(registry: Registry, version: ModelVersion) -> StressedModel:
     with registry.opened(version.model, version.version) as folder:
         loaded = load_model(folder)
         try:
-            profile = DataProfile.read(folder, version.key)
+            profile = profile_of_version(registry, version.model, version.version)
         except ProfileError:  # of an imported version: that its features leave a range cannot be known
             columns: Iterable[ColumnProfile] = ()
         else:

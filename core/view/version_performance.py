@@ -61,6 +61,7 @@ def version_performance(
             )
     with closing(LiveReader(workspace.live_file)) as reader:
         state = reader.watch_state(chosen.model, chosen.version, PerformanceWatch.name)
+    made = registry.made_profile(chosen.model, chosen.version)
     rules = settings_in_force(workspace.root).monitoring.for_model(chosen.model)
     report = current_report(
         workspace.predictions_file,
@@ -69,6 +70,7 @@ def version_performance(
         profile,
         now,
         state=None if state is None else state[1],
+        profile_since=None if made is None else made.made_at,
         by=by,
         rules=PerformanceRules.of(rules),
     )
@@ -86,10 +88,11 @@ def _live_or_newest(registry: "Registry", model: str) -> "ModelVersion":
 
 def _profile_of(registry: "Registry", version: "ModelVersion") -> "DataProfile | None":
     """Return the profile of a version; None for a version from before, which is reported without a comparison."""
-    from core.monitoring.data_profile import DataProfile, ProfileError
+    from core.monitoring.data_profile import ProfileError
+    from core.training.version_profile import profile_of_version
 
-    with registry.opened(version.model, version.version) as folder:
+    with registry.opened(version.model, version.version):  # its files are as registered
         try:
-            return DataProfile.read(folder, version.key)
+            return profile_of_version(registry, version.model, version.version)
         except ProfileError:
             return None

@@ -17,6 +17,7 @@ from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer
 from core.state import Workspace
 from core.telemetry.live import CountedMinute, LiveWriter
+from core.training.version_profile import profile_of_version
 
 
 def prices(seed, n=400, *, shift=0.0, dearer=0.0):
@@ -83,7 +84,7 @@ def test_a_changed_relation_shows_in_the_errors_alone(answer):
 
 def test_a_classification_has_its_calibration_in_the_profile(answer, home):
     folder = home / "ws" / "artifacts" / "sales" / "1.0.0"
-    profile = DataProfile.read(folder, "sales/1.0.0")
+    profile = DataProfile.from_bytes((folder / PROFILE_NAME).read_bytes(), "sales/1.0.0")
     assert PROFILE_NAME in (folder / "MANIFEST.json").read_text(), "hashed"
     assert sum(part.rows for part in profile.calibration) == profile.held_out == 600
     code, out, _ = answer(prices(5).drop(columns="price"), model="sales")
@@ -152,8 +153,9 @@ def serve(home):
 
     def served(frame, *, n_dropped=0):
         workspace = Workspace.open(home / "ws")
+        profile = profile_of_version(Registry(workspace), "pricing", "1.0.0")
         with Registry(workspace).opened("pricing", "1.0.0") as folder:
-            profile, scorer = DataProfile.read(folder, "pricing"), warm_scorer(folder)
+            scorer = warm_scorer(folder)
         columns = {field.name: frame[field.name].tolist() for field in scorer.signature.fields}
         rows = scorer.signature.convert_columns(columns)
         counter = SketchCounter(

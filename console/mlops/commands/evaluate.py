@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from console.commands.opening import Subparsers, open_workspace
+from console.commands.opening import Subparsers, open_workspace, person
 from console.commands.reading import add_reading_arguments, reading_rules
 from console.mlops.opening import add_model_argument, stage, verb_parser
 from core.errors import ExitCode
@@ -43,6 +43,7 @@ def evaluate(args: argparse.Namespace) -> int:
         stage=args.stage,
         rules=reading_rules(args),
         drop_missing_target=args.drop_missing_target,
+        actor=person(),
     )
     (gates,) = gates_of(workspace, Registry(workspace).get(found.model, found.version))
     if args.json:
@@ -52,6 +53,8 @@ def evaluate(args: argparse.Namespace) -> int:
     print_metrics(found.metrics)
     if found.was_trained_on:
         print("note: the version was trained on this very file, so these figures flatter it")
+    if found.profile:
+        print(f"note: {printable(found.profile)}")
     if found.n_without_target:
         print(f"note: {found.n_without_target:,} more rows have no target, and are left out")
     for note in (*found.reading, *found.notes.sentences()):

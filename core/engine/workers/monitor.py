@@ -145,6 +145,7 @@ class Monitor(Worker):
             before or VersionMonitoring(version=version.version, role=version.role),
             role=version.role,
             live_since=version.live_since,
+            no_profile=version.no_profile,
         )
         states, failures = [], {}
         for watcher in self._watchers:

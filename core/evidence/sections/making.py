@@ -5,7 +5,7 @@ from typing import Any
 from core.evidence.pack import EvidenceSection, Figure
 from core.evidence.sections.writing import SectionDraft
 from core.evidence.sources import Recorded
-from core.evidence.subject import Subject
+from core.evidence.subject import Subject, VersionFacts
 
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "lightgbm", "scipy", "skops", "bondx-console")
 
@@ -44,6 +44,7 @@ def data(subject: Subject) -> EvidenceSection:
         if not gates:
             draft.lack(f"{document['key']} was registered without verdicts of quality gates.")
         _missing_values(draft, version.report, str(document["key"]))
+        _made_profile(draft, version)
     if subject.final is not None:
         final = subject.final
         rows = [
@@ -77,6 +78,23 @@ def _missing_values(draft: SectionDraft, report: Recorded | None, key: str) -> N
     }
     if report is not None and shares:
         draft.bars(f"Share of missing values, {key}", shares, report.source)
+
+
+def _made_profile(draft: SectionDraft, version: VersionFacts) -> None:
+    """Name a profile of what the version learned from that was made after it was registered."""
+    made = version.made_profile
+    if made is None:
+        return
+    key = str(version.document["key"])
+    draft.facts += made.facts(
+        sha256=f"profile of {key}, made later, SHA-256",
+        data_sha256=f"profile of {key}: made from the file with SHA-256",
+        n_rows=f"profile of {key}: rows of that file",
+        is_held_out=f"profile of {key}: rows that the version did not learn from",
+        made_at=f"profile of {key}: made at",
+        made_by=f"profile of {key}: made by",
+        reason=f"profile of {key}: reason",
+    )
 
 
 def development(subject: Subject) -> EvidenceSection:

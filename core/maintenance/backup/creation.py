@@ -51,8 +51,8 @@ _ATTEMPTS = 5
 _CHECKPOINT_ATTEMPTS = 100
 
 
-class _PrunedMeanwhileError(Exception):
-    """A version that is in the registry at the instant lost its files before they were copied."""
+class _RemovedMeanwhileError(Exception):
+    """A version or a profile that is in the registry at the instant lost its files before they were copied."""
 
 
 @dataclass
@@ -161,10 +161,12 @@ class _Creation:
         for _ in range(_ATTEMPTS):
             try:
                 return self._attempt()
-            except _PrunedMeanwhileError:
+            except _RemovedMeanwhileError:
                 continue
         raise FileAccessError(
-            self._workspace.artifacts_dir, "read", f"versions were pruned during each of {_ATTEMPTS} attempts"
+            self._workspace.artifacts_dir,
+            "read",
+            f"versions or profiles were removed during each of {_ATTEMPTS} attempts",
         )
 
     def _attempt(self) -> tuple[BackupManifest, int, float]:
@@ -177,6 +179,7 @@ class _Creation:
             self._copy_stores(progress, instant.stores)
         self._copy_folders(progress)
         self._judge_versions(progress, instant)
+        self._judge_profiles(progress, instant)
         return (
             BackupManifest(
                 backup_id=self._repository.new_id(instant.at),
@@ -329,7 +332,7 @@ class _Creation:
         """Compare what was copied with what was registered.
 
         Raises:
-            _PrunedMeanwhileError: A version is gone that the registry had at the instant.
+            _RemovedMeanwhileError: A version or a profile is gone that the registry had at the instant.
         """
         present = {version.key for version in instant.versions}
         gone = {
@@ -340,7 +343,7 @@ class _Creation:
         if gone:
             now = set(Records(self._workspace).versions.all_keys())
             if gone & (present - now):
-                raise _PrunedMeanwhileError
+                raise _RemovedMeanwhileError
         for version in instant.versions:
             where = f"{version.model} {version.version}"
             stored = progress.files.get(f"artifacts/{version.path}/{MANIFEST_NAME}")
@@ -356,6 +359,22 @@ class _Creation:
                 if found is None or found.sha256 != registered.sha256:
                     how = "is missing" if found is None else "differs from the registered file"
                     progress.problems.append(f"{where}: {name} {how}")
+
+    def _judge_profiles(self, progress: _Progress, instant: WorkspaceInstant) -> None:
+        """Compare the profiles that were made later with their records.
+
+        Raises:
+            _RemovedMeanwhileError: A profile was replaced, or pruned with its version, before it was copied.
+        """
+        records = Records(self._workspace).made_profiles
+        for made in instant.made_profiles:
+            found = progress.files.get(f"artifacts/{made.path}")
+            if found is not None and found.sha256 == made.sha256:
+                continue
+            if found is None and records.find(made.key) != made:
+                raise _RemovedMeanwhileError
+            how = "is missing" if found is None else "differs from the recorded file"
+            progress.problems.append(f"{made.model} {made.version}: {made.path} {how}")
 
 
 def _copied(store: OpenedStore, copy: Path) -> str:

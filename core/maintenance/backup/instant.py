@@ -26,7 +26,7 @@ from core.governance.ledgers import LedgerFiles
 from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.state_files import archive_files, state_files
 from core.plain_files import open_regular
-from core.registry.documents import ModelVersion
+from core.registry.documents import MadeProfile, ModelVersion
 from core.registry.records import Records
 from core.state.fair_lock import FairLock
 from core.state.workspace import Workspace
@@ -67,6 +67,7 @@ class WorkspaceInstant:
     ledgers: Mapping[str, int]  # files that only grow, and how far they had come
     stores: Sequence[OpenedStore]
     versions: Sequence[ModelVersion]
+    made_profiles: Sequence[MadeProfile]
     audit_sequence: int
     audit_hash: str
     held_seconds: float  # how long changes had to wait
@@ -100,7 +101,7 @@ def instant_of(workspace: Workspace, clock: Clock) -> Iterator[WorkspaceInstant]
                     connection.execute("BEGIN")
                     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the reader begins here
             ledgers = _ledgers(workspace)
-            versions, head = records.versions.all(), heads.load()
+            versions, head, made_profiles = records.versions.all(), heads.load(), records.made_profiles.all()
             held_seconds = time.monotonic() - begun
         yield WorkspaceInstant(
             at=at,
@@ -108,6 +109,7 @@ def instant_of(workspace: Workspace, clock: Clock) -> Iterator[WorkspaceInstant]
             ledgers=ledgers,
             stores=[OpenedStore(path, connection) for path, connection in connections],
             versions=versions,
+            made_profiles=made_profiles,
             audit_sequence=head.sequence if head else 0,
             audit_hash=head.hash if head else GENESIS,
             held_seconds=held_seconds,

@@ -25,7 +25,8 @@ from core.maintenance.backup.manifest import BackupManifest, StoredFile
 from core.maintenance.backup.repository import BackupRepository
 from core.output_files import require_output
 from core.progress import begins
-from core.registry.documents import ModelVersion
+from core.registry import Registry
+from core.registry.documents import MADE_PROFILES, ModelVersion
 from core.registry.manifest import check
 from core.registry.records import DATABASE as REGISTRY
 from core.registry.records import Records
@@ -37,7 +38,10 @@ from core.telemetry import check as check_store
 
 _OLD = ".of-the-backup"
 _OWNERS_RIGHTS = 0o700
-_OF_A_MODEL: Final = ("models", "versions", "transitions", "move_packs", "pruned", "quarantine", "aliases", "approvals")
+_OF_A_MODEL: Final = (
+    *("models", "versions", "transitions", "move_packs", "pruned", "quarantine", "aliases", "approvals"),
+    MADE_PROFILES,
+)
 RECORDED_IN: Final = "sessions"  # the database beside whose documents a restoration is recorded
 
 
@@ -164,6 +168,7 @@ def restore_model(
         remove_tree(old, root=folder)
         versions.extend(Records(workspace).versions.all())
         _require_versions(workspace, versions, manifest)
+        _require_profiles(workspace, manifest)
         _require_log(workspace, manifest)
 
     _into(target, fill, option)
@@ -247,6 +252,7 @@ def _verify(workspace: Workspace, manifest: BackupManifest) -> tuple[int, int]:
             raise BackupDamagedError(file.path, f"is damaged: {problem}")
     versions = Records(workspace).versions.all()
     _require_versions(workspace, versions, manifest)
+    _require_profiles(workspace, manifest)
     return len(versions), n_records
 
 
@@ -270,6 +276,14 @@ def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], ma
         was_damaged = any(problem.startswith(f"{version.model} {version.version}:") for problem in manifest.problems)
         if problems and not was_damaged:
             raise BackupDamagedError(version.key, f"is not what was registered: {problems[0]}")
+
+
+def _require_profiles(workspace: Workspace, manifest: BackupManifest) -> None:
+    """Refuse a profile that differs from its record, unless it did when the backup was taken."""
+    for found in Registry(workspace).profile_problems():
+        name = found.file.relative_to(workspace.artifacts_dir).as_posix()
+        if not found.is_orphan and not any(name in problem for problem in manifest.problems):
+            raise BackupDamagedError(name, f"is not what was recorded: {found.problem}")
 
 
 def _origin(manifest: BackupManifest) -> dict[str, Any]:

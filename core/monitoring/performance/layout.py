@@ -94,6 +94,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         classes = form.classes or ("0", "1")
         return cls(task=MeasuredTask.EVENT, classes=classes, edges=_edges(profile), tenths=_tenths(profile))
 
+    def has_bins_of(self, profile: DataProfile) -> bool:
+        """Whether the sums are in the bins that the profile would give them today."""
+        if self.task is not MeasuredTask.EVENT:
+            return True
+        return (self.edges, self.tenths) == (_edges(profile), _tenths(profile))
+
     @property
     def n_bins(self) -> int:
         """The bins of a score."""

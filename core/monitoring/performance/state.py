@@ -65,6 +65,7 @@ class PerformanceState:
         is_behind: Whether outcomes are left that have not been read.
         n_grouped: Outcomes whose caller is known, or that have the request in common with others.
         n_other_form: Outcomes of answers of another form than the first, which are left out.
+        slices_since_us: Since when answers carry the slices of `columns`; earlier ones are added to no slice.
     """
 
     def __init__(self, columns: Sequence[RecordedColumn] = ()) -> None:
@@ -84,6 +85,7 @@ class PerformanceState:
         self.is_behind = False
         self.n_grouped = 0
         self.n_other_form = 0
+        self.slices_since_us = 0
 
     @classmethod
     def begun(cls, profile: DataProfile | None) -> "PerformanceState":
@@ -99,6 +101,13 @@ class PerformanceState:
     def n_outcomes(self) -> int:
         """Answers with an outcome, or with a reported loss."""
         return 0 if self.layout is None else self.layout.n_outcomes(self.life)
+
+    def fits(self, profile: DataProfile | None) -> bool:
+        """Whether the sums are of the slices and in the bins of a profile; without one, they stay what they are."""
+        if profile is None:
+            return True
+        is_of_bins = self.layout is None or self.layout.has_bins_of(profile)
+        return is_of_bins and self.columns == recorded_columns(profile)
 
     def awaited_since(self, hour: int) -> float | None:
         """Return the share of the answers given since an hour whose outcome is awaited; None without an answer.
@@ -161,6 +170,7 @@ class PerformanceState:
         start = 0
         for column, (number, known) in zip(self.columns, level_numbers(self.columns, rows.code), strict=True):
             end = start + column.n_numbers
+            known = known & (rows.at_us >= self.slices_since_us)  # noqa: PLW2901
             for one in np.unique(day[known]).tolist():
                 group = np.where(known & (day == one), number, -1)
                 sums = sums_by_group(layout, rows, group, column.n_numbers)

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 SETTLED = timedelta(seconds=5)
 """Another server process may not have committed the prediction of a younger outcome yet."""
+TAKEN_UP = timedelta(minutes=1)
+"""After a profile was made, servers record its slices: they look at the registry every second, and read it again."""
 MOST_BATCHES = 60
 """Batches of one look: a million outcomes and more, so that a first look at a long past ends within a minute."""
 _KEPT = 8
@@ -84,7 +86,7 @@ class PerformanceWatch(Watcher):
         """Add what is new, and report; arguments as in the protocol."""
         file = version.workspace.predictions_file
         feed = self._feeds.setdefault(file, OutcomeFeed(file))
-        found = read_state(version.key, state, version.profile)
+        found = read_state(version.key, state, version.profile, version.profile_since)
         catch_up(found, feed, version.model, version.version, version.profile, now)
         rules = PerformanceRules.of(self._settings().for_model(version.model))
         report = report_of(found, version.profile, now, rules=rules)
@@ -92,21 +94,29 @@ class PerformanceWatch(Watcher):
         return WatcherLook(part=part, state=found.to_bytes(), cursor=found.cursor.outcome)
 
 
-def read_state(version: str, state: bytes | None, profile: DataProfile | None) -> PerformanceState:
-    """Read the state of a version, or begin again where there is none that can be read.
+def read_state(
+    version: str, state: bytes | None, profile: DataProfile | None, profile_since: datetime | None = None
+) -> PerformanceState:
+    """Read the state of a version, or begin again where there is none that can be read, or that the profile fits.
 
     Args:
         version: Its name, for the log.
         state: The state.
         profile: What it learned from.
+        profile_since: When the profile was made, if that was after the version was registered.
     """
-    if state is None:
-        return PerformanceState.begun(profile)
-    try:
-        return PerformanceState.from_bytes(state)
-    except ValueError as error:
-        log.warning("%s: its performance is counted from the first stored outcome again: %s", version, error)
-        return PerformanceState.begun(profile)
+    found = PerformanceState.begun(profile)
+    if state is not None:
+        try:
+            found = PerformanceState.from_bytes(state)
+            if not found.fits(profile):
+                raise ValueError("a profile was made for it since")
+        except ValueError as error:
+            log.warning("%s: its performance is counted from the first stored outcome again: %s", version, error)
+            found = PerformanceState.begun(profile)
+    if profile_since is not None:
+        found.slices_since_us = int((profile_since + TAKEN_UP).timestamp() * 1e6)
+    return found
 
 
 def catch_up(
@@ -144,6 +154,7 @@ def current_report(
     now: datetime,
     *,
     state: bytes | None = None,
+    profile_since: datetime | None = None,
     by: str = "",
     rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
 ) -> PerformanceReport:
@@ -156,12 +167,13 @@ def current_report(
         profile: What it learned from.
         now: The time.
         state: What the engine has added up; without it, all stored outcomes are read.
+        profile_since: When the profile was made, if that was after the version was registered.
         by: Only slices of this column are listed.
         rules: What is judged.
     """
     feed = OutcomeFeed(file)
     try:
-        found = read_state(f"{model}@{version}", state, profile)
+        found = read_state(f"{model}@{version}", state, profile, profile_since)
         catch_up(found, feed, model, version, profile, now)
     finally:
         feed.close()

@@ -4,17 +4,19 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, post
-from litestar.params import FromPath, JSONBody
+from litestar import Controller, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from core.serving.control.admission import INSPECT, Given
+from core.serving.authenticator import Caller
+from core.serving.control.admission import INSPECT, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.settings import load_policy
 from core.state import Workspace
 from core.training.own_data.drift import VersionDrift
 from core.training.own_data.estimation import VersionEstimate
 from core.training.own_data.given_rows import MOST_ROWS
+from core.training.own_data.profile import VersionProfile
 
 GivenRows = Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=MOST_ROWS)]
 
@@ -34,8 +36,17 @@ class EstimateQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     version: str | None = None  # by default the live version, else the newest
 
 
+class ProfileWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rows to make the profile of a version from."""
+
+    rows: GivenRows  # with the target, if the version has one
+    held_out: bool = False  # the version did not learn from them
+    version: str | None = None  # by default the live version, else the newest
+    reason: str = ""  # needed to replace a profile that was made before
+
+
 class GivenRowsRoutes(Controller):
-    """Drift and estimated performance of given rows."""
+    """Drift and estimated performance of given rows, and the profile that rows are compared with."""
 
     path = "/models"
     tags = ["monitoring"]
@@ -56,6 +67,32 @@ class GivenRowsRoutes(Controller):
 
         since = timedelta(hours=1.0 if data.since_hours is None else data.since_hours)
         return check_served(workspace, model, rules, since=since, version=data.version)
+
+    @get("/{model:str}/profile", opt=INSPECT, sync_to_thread=True)
+    def get_profile(
+        self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+    ) -> VersionProfile:
+        """Return what a version learned from, by default the live version, else the newest: counts, and no row."""
+        from core.training.own_data.profile import version_profile
+
+        return version_profile(workspace, model, version=version)
+
+    @post("/{model:str}/profile", opt=OPERATE, status_code=201, sync_to_thread=True)
+    def make_profile(
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[ProfileWish]
+    ) -> VersionProfile:
+        """Make the profile of a version that was registered without one; one in the artifact is never replaced."""
+        from core.training.own_data.profile import make_profile_of_rows
+
+        return make_profile_of_rows(
+            workspace,
+            model,
+            data.rows,
+            actor=caller.actor,
+            version=data.version,
+            held_out=data.held_out,
+            reason=data.reason,
+        )
 
     @post("/{model:str}/estimates", opt=INSPECT, status_code=200, sync_to_thread=True)
     def estimate_rows(

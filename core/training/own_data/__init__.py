@@ -3,6 +3,7 @@
 training.py    the whole way from a file to a version
 request.py     what a person asks for, and the same again
 evaluation.py  a version evaluated on another file
+profile.py     what a version learned from, and a profile made later, of a version that has none
 by_path.py     files made elsewhere, registered unchanged
 
 The names load pandas and the models when first touched.

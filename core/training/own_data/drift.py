@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from core.domains.catalogue import load_model
-from core.monitoring.data_profile import DataProfile
 from core.monitoring.profile_check import ProfileDrift, check_profile
 from core.registry import Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
@@ -16,6 +15,7 @@ from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
+from core.training.version_profile import profile_of_version
 
 
 class VersionDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +59,7 @@ def check_version(
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
     with registry.opened(chosen.model, chosen.version) as folder:
-        profile = DataProfile.read(folder, chosen.key)
+        profile = profile_of_version(registry, chosen.model, chosen.version)
         loaded, signature = load_model(folder), TableSignature.read(folder)
         report = read_object(folder / REPORT_NAME)
     batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))

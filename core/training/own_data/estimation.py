@@ -10,7 +10,6 @@ from core.domains.catalogue import load_model
 from core.errors import UsageError
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence
-from core.monitoring.data_profile import DataProfile
 from core.monitoring.estimation.estimate import EstimatedPerformance, LiveRows, RowEstimate, estimate_performance
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows, decided_by
 from core.monitoring.estimation.score_only import estimate_by_scores
@@ -21,6 +20,7 @@ from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
+from core.training.version_profile import profile_of_version
 
 
 class VersionEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ def estimate_batch(
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
     with registry.opened(chosen.model, chosen.version) as folder:
-        profile = DataProfile.read(folder, chosen.key)
+        profile = profile_of_version(registry, chosen.model, chosen.version)
         loaded, signature = load_model(folder), TableSignature.read(folder)
         held_out: HeldOutRows | HeldOutError
         try:

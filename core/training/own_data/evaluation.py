@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import NotFoundError, UsageError
 from core.registry import ModelVersion, Registry, Stage
@@ -26,6 +27,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     notes: InputNotes
     n_without_target: int = 0  # rows that were left out
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
+    profile: str = ""  # what was done for a version that had no profile of what it learned from
 
 
 def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
@@ -55,6 +57,7 @@ def evaluate_on_file(
     stage: Stage | None = None,
     rules: ReadingRules | None = None,
     drop_missing_target: bool = False,
+    actor: Actor | None = None,
 ) -> Evaluation:
     """Evaluate a version on a file with the target.
 
@@ -66,6 +69,8 @@ def evaluate_on_file(
         stage: Its stage; by default the live version is chosen, else the newest.
         rules: How columns are to be read, beyond what the signature says.
         drop_missing_target: Leave out rows without a target.
+        actor: Who evaluates: a version that learned from this very file, and has no profile of it, gets one in their
+            name. Without an author, nothing is written.
     Raises:
         NotFoundError: There is no such model or version.
         TableError: The file cannot be used, or does not fit the signature of the version.
@@ -89,6 +94,12 @@ def evaluate_on_file(
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
     learned_from = chosen.lineage.get("data", {}).get("file", {}).get("sha256")
+    was_trained_on = learned_from == table.source.sha256
+    metrics, profile = found.model.judge(frame), ""
+    if was_trained_on and actor is not None:
+        from core.training.own_data.profile import profile_from_its_file
+
+        profile = profile_from_its_file(workspace, chosen, data, actor=actor, reading=rules)
     return Evaluation(
         model=chosen.model,
         version=chosen.version,
@@ -96,9 +107,10 @@ def evaluate_on_file(
         task=str(signature.task) if signature else loaded.task,
         data_sha256=table.source.sha256,
         n_rows=len(table),
-        was_trained_on=learned_from == table.source.sha256,
-        metrics=found.model.judge(frame),
+        was_trained_on=was_trained_on,
+        metrics=metrics,
         notes=notes,
         n_without_target=n_rows - len(table),
         reading=table.notes,
+        profile=profile,
     )

@@ -41,6 +41,7 @@ from core.training.explaining import N_PAIRS_OF_MANY, asked_columns, background_
 from core.training.own_data.batch import read_batch
 from core.training.own_data.evaluation import chosen_version
 from core.training.own_data.given_rows import rows_as_file
+from core.training.version_profile import profile_of_version
 
 CACHE: Final = "explanations"
 MOST_CACHED: Final = 200
@@ -363,7 +364,7 @@ def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
     with registry.opened(chosen.model, chosen.version) as folder:
         profile: DataProfile | ProfileError
         try:
-            profile = DataProfile.read(folder, chosen.key)
+            profile = profile_of_version(registry, chosen.model, chosen.version)
         except ProfileError as error:
             profile = error
         try:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from core.clock import Clock, in_words, utc_now
 from core.errors import UsageError
-from core.monitoring.data_profile import DataProfile
 from core.monitoring.live.sketch import ProfileIndex
 from core.monitoring.live.window import LiveWindow, live_window
 from core.monitoring.profile_check import check_sketch
@@ -15,6 +14,7 @@ from core.state import Workspace
 from core.telemetry.live import LiveReader
 from core.training.own_data.drift import VersionDrift
 from core.training.own_data.evaluation import chosen_version
+from core.training.version_profile import profile_of_version
 
 FIXED_WINDOW = (
     "this is one check of one window: whoever looks again and again, and acts on the first alarm, will see false ones; "
@@ -50,7 +50,8 @@ def check_served(
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
     with registry.opened(chosen.model, chosen.version) as folder:
-        profile, report = DataProfile.read(folder, chosen.key), read_object(folder / REPORT_NAME)
+        report = read_object(folder / REPORT_NAME)
+        profile = profile_of_version(registry, chosen.model, chosen.version)
     index, reader, now = ProfileIndex(profile), LiveReader(workspace.live_file), clock()
     try:
         window = live_window(reader, index, chosen.model, chosen.version, now - since, now)

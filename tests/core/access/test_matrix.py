@@ -183,6 +183,7 @@ VERB_OF_ROUTE: dict[str, str] = {
     "POST /api/v1/models/{model:str}/versions/{version:str}/approvals": "version.approve",
     "DELETE /api/v1/models/{model:str}/versions/{version:str}/approvals": "version.withdraw_approval",
     "POST /api/v1/models/{model:str}/labels": "labels.draw labels.more",
+    "POST /api/v1/models/{model:str}/profile": "version.make_profile",
     "POST /api/v1/sessions": "session.start",
     "POST /api/v1/sessions/{session_id:str}/requests": "session.pause session.resume session.stop",
     "POST /api/v1/sessions/{session_id:str}/tuning/stop": "session.stop_tuning",
@@ -328,6 +329,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "data list": LOOKS,
     **{f"compliance {verb}": OWN_FILES for verb in ("ecl", "check")},
     **{f"drift {verb}": LOOKS for verb in ("check", "status", "why", "history")},
+    "drift profile": "version.make_profile",
     "telemetry traffic": LOOKS,
     "telemetry export": OWN_FILES,
     **{f"performance {verb}": LOOKS for verb in ("estimate", "show")},
@@ -436,7 +438,7 @@ def test_a_command_is_refused_to_every_role_that_may_not(command, stocked, tmp_p
 
 VERB_OF_MLOPS_COMMAND: dict[str, str] = {
     "train": "run.start run.log_parameters run.finish version.register",
-    "evaluate": LOOKS,
+    "evaluate": "version.make_profile",  # of a version without a profile, from the file that it learned from
     "register": "version.register",
     "promote": "version.promote",
     "deploy": "rollout.start",
@@ -520,8 +522,9 @@ VERB_OF_METHOD: dict[str, str] = {
     **{f"ModelMonitoringService.{name}": LOOKS for name in ("check", "check_batch", "check_served", "detect_drift")},
     **{f"ModelMonitoringService.{name}": LOOKS for name in ("estimate_batch", "estimate_performance", "performance")},
     **{f"ModelMonitoringService.{name}": LOOKS for name in ("live_history", "live_model", "live_models")},
-    **{f"ModelMonitoringService.{name}": LOOKS for name in ("labels_judged", "register_model")},
+    **{f"ModelMonitoringService.{name}": LOOKS for name in ("labels_judged", "profile", "register_model")},
     "ModelMonitoringService.labels_wanted": "labels.draw labels.more",
+    "ModelMonitoringService.make_profile": "version.make_profile",
     **{f"ModelRegistry.{verb}_model": f"version.{verb}" for verb in ("approve", "archive", "promote", "register")},
     **{f"ModelRegistry.{verb}_model": f"version.{verb}" for verb in ("rollback", "undo")},
     "ModelRegistry.prune_models": "version.prune",

@@ -15,7 +15,6 @@ from core.domains.registry import domain_names, find_domain
 from core.engine import Engine
 from core.errors import ExitCode, UsageError
 from core.models.errors import UninstalledModelError, UnknownAlgorithmError
-from core.monitoring.data_profile import DataProfile
 from core.plugins import PluginLoadError, UnknownPluginError
 from core.registry import Registry
 from core.serving.scoring.warming import warm_scorer
@@ -24,6 +23,7 @@ from core.state import Workspace
 from core.training.session import SessionPhase
 from core.training.session_domain import DomainSettingsError, checked
 from core.training.sessions import Sessions
+from core.training.version_profile import profile_of_version
 from tests.packages import installed
 from tests.waiting import until
 from widgets.glyphs import UNICODE
@@ -85,7 +85,7 @@ def test_its_version_carries_the_distribution_of_its_training_data(finished):
 
 def test_its_version_carries_the_profile_that_later_batches_are_compared_with(finished):
     workspace, _ = finished
-    profile = DataProfile.read(workspace.artifacts_dir / "loss" / "1.0.0", "loss/1.0.0")
+    profile = profile_of_version(Registry(workspace), "loss", "1.0.0")
     assert "amount" in [column.name for column in profile.features]
     assert profile.held_out > 0
     assert profile.prediction is not None

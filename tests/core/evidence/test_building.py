@@ -15,6 +15,7 @@ from core.evidence.sources import spelled
 from core.governance import AuditFilter, AuditLog
 from core.monitoring.documents import DriftPart
 from core.monitoring.verdicts import DriftVerdict
+from core.registry import Registry
 from core.rollout import Rollouts
 from core.stress.stored_tests import StressTests
 from tests.core.evidence.conftest import ANA
@@ -233,3 +234,16 @@ def test_two_builders_at_once_have_packs_of_their_own(demo, packs, described, fo
     children = [fork(build) for _ in range(3)]
     assert sorted(child.answer() for child in children) == ["ev-0001", "ev-0002", "ev-0003"]
     assert AuditLog(demo).verify().ok
+
+
+def test_a_profile_that_was_made_later_is_named_with_its_author_and_hashes(packs, described, demo):
+    made = Registry(demo).make_profile(
+        "spread", described, b"{}", data_sha256="cd" * 32, n_rows=700, is_held_out=True, actor=ANA, reason="watch it"
+    )
+    data = packs.read(packs.of_version("spread", described, actor=ANA).pack_id).sections[2]
+    facts = {fact.name: fact.value.text for fact in data.facts}
+    of = f"profile of spread/{described}"
+    assert facts[f"{of}, made later, SHA-256"] == made.sha256
+    assert facts[f"{of}: made from the file with SHA-256"] == "cd" * 32
+    assert (facts[f"{of}: rows of that file"], facts[f"{of}: reason"]) == ("700", "watch it")
+    assert facts[f"{of}: rows that the version did not learn from"] == "yes"

@@ -8,7 +8,7 @@ import pytest
 
 from core.models.outcomes import Outcomes
 from core.monitoring import profiling
-from core.monitoring.data_profile import PROFILE_NAME, DataProfile, ProfileError
+from core.monitoring.data_profile import DataProfile, ProfileError
 from core.monitoring.drift_check import check_drift
 from core.monitoring.number_sketch import CountedNumbers
 from core.monitoring.profile_check import DriftType, check_profile
@@ -199,14 +199,6 @@ def test_a_file_that_contradicts_itself_is_refused(reference, change):
 def test_a_file_that_is_no_profile_is_refused(content):
     with pytest.raises(ProfileError, match=r"pricing/1\.0\.0: it is not the profile of a version .* Train"):
         DataProfile.from_bytes(content, "pricing/1.0.0")
-
-
-def test_a_version_without_a_profile_says_what_to_do(tmp_path):
-    with pytest.raises(ProfileError, match=r"pricing/1.0.0: it has no profile .* Train it again"):
-        DataProfile.read(tmp_path, "pricing/1.0.0")
-    (tmp_path / PROFILE_NAME).mkdir()
-    with pytest.raises(ProfileError, match="cannot be read"):
-        DataProfile.read(tmp_path, "pricing/1.0.0")
 
 
 @pytest.mark.truth

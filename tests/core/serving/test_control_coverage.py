@@ -121,6 +121,7 @@ PATHS = {
     "compliance check": LEFT_OUT,
     "compliance ecl": LEFT_OUT,
     "drift check": "post /api/v1/models/{model}/drift",
+    "drift profile": "post /api/v1/models/{model}/profile",
     "stress run": "post /api/v1/stress",
     "stress list": "get /api/v1/stress",
     "stress show": "get /api/v1/stress/{test_id}",
@@ -235,8 +236,9 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 # What only reads, or previews; every other public method is a verb.
 READS = {
     Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
-    "lacking_approvals lineage load_path models newest_moves numbers opened plan_archive plan_promotion "
-    "plan_promotions plan_prune plan_rollback plan_undo policy_gates production pruned quarantined try_version "
+    "lacking_approvals lineage load_path made_profile models newest_moves numbers opened plan_archive plan_promotion "
+    "plan_promotions plan_prune plan_rollback plan_undo policy_gates production profile_file profile_problems pruned "
+    "quarantined try_version "
     "verdicts verify versions versions_in_brief went_live",
     Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
     "verdict_against wrong_holds named",
@@ -268,6 +270,7 @@ FACES: dict[str, tuple[Face, Face]] = {
         ("registry promote", "mlops promote"),
     ),
     "Registry.release": (("release",), ("registry release",)),
+    "Registry.make_profile": (SELDOM, ("drift profile", "mlops evaluate")),
     "Registry.prune": (SELDOM, ("registry prune",)),
     "Rollouts.start": (("canary",), ("rollout start", "mlops deploy")),
     "Rollouts.request": (WITH_THE_PARTS, WITH_THE_PARTS),

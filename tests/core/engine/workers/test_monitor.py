@@ -594,3 +594,42 @@ def test_states_of_a_version_that_has_left_long_ago_are_forgotten(monitor, publi
     assert states.load("spread", "0.9.0", "drift") is None
     assert states.load("spread", "1.0.0", "drift") == b"live"
     states.close()
+
+
+def test_a_profile_that_is_made_while_the_engine_runs_is_taken_up_at_the_next_look(
+    monitor, publish, registry, person, workspace, clock
+):
+    seeing = Seeing()
+    monitor = monitor(seeing)
+    publish("spread")
+    monitor.step()
+    assert shown(workspace).live.no_profile.endswith("bondx drift profile spread --version 1.0.0 --data FILE")
+    profile = DataProfile(format=1, rows=100, features=())
+    made = registry.make_profile(
+        "spread", "1.0.0", profile.to_bytes(), data_sha256="", n_rows=100, is_held_out=False, actor=person
+    )
+    clock.pass_by(60)
+    monitor.step()
+    assert (seeing.versions[-1].profile, seeing.versions[-1].profile_since) == (profile, made.made_at)
+    assert shown(workspace).live.no_profile == ""
+
+    file = workspace.artifacts_dir / made.path
+    file.write_bytes(b"torn")
+    registry.set_tags("spread", "1.0.0", {"looked": "at"}, actor=person)
+    another = replace_profile(registry, person, rows=200)
+    (workspace.artifacts_dir / another.path).write_bytes(b"torn")
+    clock.pass_by(60)
+    monitor.step()
+    assert seeing.versions[-1].profile is None
+    assert f"{another.path} was changed" in shown(workspace).live.no_profile
+    (workspace.artifacts_dir / another.path).write_bytes(DataProfile(format=1, rows=200, features=()).to_bytes())
+    clock.pass_by(60)
+    monitor.step()  # the file was restored, and nothing was recorded
+    assert seeing.versions[-1].profile.rows == 200
+
+
+def replace_profile(registry, person, *, rows):
+    content = DataProfile(format=1, rows=rows, features=()).to_bytes()
+    return registry.make_profile(
+        "spread", "1.0.0", content, data_sha256="", n_rows=rows, is_held_out=False, actor=person, reason="more rows"
+    )

@@ -2,15 +2,19 @@
 
 import os
 import signal
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from core.losses import AnswerForm, AnswerKind
+from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
+from core.monitoring.performance.recorded_slices import code_of_row, recorded_columns
 from core.monitoring.performance.state import PerformanceState
 from core.monitoring.performance.watch import PerformanceWatch
 from core.monitoring.watch import LiveVersion, WatchState
 from core.settings.policy import Policy
+from core.tables.signature import ColumnKind
 from core.telemetry.live import LiveStates
 from core.telemetry.predictions import OutcomeRecord, PredictionRecord, PredictionWriter
 
@@ -105,3 +109,85 @@ def test_a_version_without_answers_has_nothing_to_show(version, clock):
     found = PerformanceWatch().look(version, clock(), None)
     assert found.part is None
     assert PerformanceWatch().look(version, clock(), found.state).part is None
+
+
+REGION = ColumnProfile(name="region", kind=ColumnKind.CATEGORY, rows=60, levels={"EU": 30, "US": 30}, n_levels=2)
+SECTOR = ColumnProfile(name="sector", kind=ColumnKind.CATEGORY, rows=60, levels={"banks": 60}, n_levels=1)
+
+
+def profiled(column):
+    slices = {f"{column.name}={level}": SliceProfile(rows=30, residual=0.0, residual_sd=1.0) for level in column.levels}
+    residual = ColumnProfile(
+        name="residual", kind=ColumnKind.NUMBER, rows=60, points=(-1.0, 1.0), below=(0, 30), equal=(30, 30),
+        mean=0.0, sd=1.0,
+    )  # fmt: skip
+    return DataProfile(format=1, rows=60, features=(column,), held_out=60, residual=residual, slices=slices)
+
+
+@pytest.fixture
+def sliced(workspace, clock):
+    """Record answers with the slices of a profile and, now or later, their outcomes."""
+
+    def answered(requests, *, profile=None, row=None, minutes_ago=60, outcomes=True):
+        at = clock() - timedelta(minutes=minutes_ago)
+        code = None if profile is None else code_of_row(recorded_columns(profile), row)
+        with PredictionWriter(workspace.predictions_file, clock=lambda: at) as writer:
+            for request in requests:
+                writer.add(PredictionRecord(request, at, "spread", "1.0.0", 1.0, value=3.0, form=NUMBER, slices=code))
+                if outcomes:
+                    writer.add_outcome(OutcomeRecord(request, at, actual=1.0))
+            writer.flush()
+
+    def came(requests):
+        with PredictionWriter(workspace.predictions_file, clock=lambda: clock() - timedelta(minutes=1)) as writer:
+            for request in requests:
+                writer.add_outcome(OutcomeRecord(request, clock() - timedelta(minutes=1), actual=1.0))
+            writer.flush()
+
+    answered.came = came
+    return answered
+
+
+def slices_in(found):
+    state = PerformanceState.from_bytes(found.state)
+    rows = [state.layout.n_outcomes(sums) for sums in state.slices]
+    return {name: n for name, n in zip(state.slice_names, rows, strict=True) if n}
+
+
+def test_a_version_that_gets_a_profile_is_judged_by_it_from_its_first_stored_outcome(version, clock, sliced):
+    sliced([f"a{n}" for n in range(40)])
+    before = PerformanceWatch().look(version, clock(), None)
+    assert (before.part.n_outcomes, before.part.metrics[0].reference) == (40, None)
+    made = replace(version, profile=profiled(REGION), profile_since=clock() - timedelta(minutes=30))
+    sliced([f"b{n}" for n in range(40)], profile=made.profile, row={"region": "EU"}, minutes_ago=10)
+    after = PerformanceWatch().look(made, clock(), before.state)
+    assert (after.part.n_outcomes, after.part.metrics[0].reference) == (80, 1.0)
+    assert slices_in(after) == {"region=EU": 40}
+    again = PerformanceWatch().look(made, clock(), after.state)
+    assert (again.part.n_outcomes, slices_in(again)) == (80, {"region=EU": 40})
+
+
+def test_a_late_outcome_is_judged_by_the_new_profile_and_added_to_no_slice_of_the_old_one(version, clock, sliced):
+    old = replace(version, profile=profiled(REGION), profile_since=clock() - timedelta(hours=3))
+    late = [f"late{n}" for n in range(30)]
+    sliced(late, profile=old.profile, row={"region": "US"}, minutes_ago=120, outcomes=False)
+    sliced([f"a{n}" for n in range(30)], profile=old.profile, row={"region": "EU"}, minutes_ago=110)
+    before = PerformanceWatch().look(old, clock(), None)
+    assert slices_in(before) == {"region=EU": 30}
+    new = replace(version, profile=profiled(SECTOR), profile_since=clock() - timedelta(minutes=60))
+    sliced(["between"], profile=old.profile, row={"region": "EU"}, minutes_ago=59.5)  # a server took it up later
+    sliced([f"b{n}" for n in range(30)], profile=new.profile, row={"sector": "banks"}, minutes_ago=10)
+    sliced.came(late)
+    after = PerformanceWatch().look(new, clock(), before.state)
+    assert after.part.n_outcomes == 91
+    assert slices_in(after) == {"sector=banks": 30}
+
+
+def test_a_profile_that_cannot_be_read_for_a_while_makes_no_state_begin_again(version, clock, sliced, caplog):
+    made = replace(version, profile=profiled(REGION), profile_since=clock() - timedelta(hours=3))
+    sliced([f"a{n}" for n in range(30)], profile=made.profile, row={"region": "EU"})
+    found = PerformanceWatch().look(made, clock(), None)
+    found = PerformanceWatch().look(replace(version, no_profile="torn"), clock(), found.state)
+    found = PerformanceWatch().look(made, clock(), found.state)
+    assert slices_in(found) == {"region=EU": 30}
+    assert "again" not in caplog.text

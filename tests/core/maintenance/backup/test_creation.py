@@ -390,3 +390,41 @@ def test_the_size_of_a_derivation_that_somebody_edited_is_refused(full, back_up,
     marker.write_text(marker.read_text().replace("32768", str(1 << 30)))
     with pytest.raises(BackupDamagedError, match="would take too much memory"):
         BackupRepository.open(safe, KEY)
+
+
+def keep_profile(workspace, content, **more):
+    """Make the profile of the first version of spread."""
+    return Registry(workspace).make_profile(
+        "spread", "1.0.0", content, data_sha256="", n_rows=2, is_held_out=False, actor=ANA, **more
+    )
+
+
+def test_a_profile_that_was_made_later_is_part_of_a_backup_and_its_damage_is_named(full, back_up, repository):
+    made = keep_profile(full, b"{}")
+    result = back_up()
+    assert result.problems == ()
+    assert f"artifacts/{made.path}" in {file.path for file in repository().read(result.backup_id).files}
+    (full.artifacts_dir / made.path).write_bytes(b"[]")
+    assert back_up().problems == (f"spread 1.0.0: {made.path} differs from the recorded file",)
+    (full.artifacts_dir / made.path).unlink()
+    assert back_up().problems == (f"spread 1.0.0: {made.path} is missing",)
+
+
+def test_a_profile_that_is_replaced_while_it_is_copied_makes_the_backup_begin_anew(
+    full, back_up, repository, monkeypatch
+):
+    from core.maintenance.backup import creation
+
+    first, walk, replaced = keep_profile(full, b"{}"), creation._walk, []
+
+    def replace_first(root, skipped):
+        if not replaced:
+            replaced.append(keep_profile(full, b"[]", reason="more rows"))
+        yield from walk(root, skipped)
+
+    monkeypatch.setattr(creation, "_walk", replace_first)
+    result = back_up()
+    assert result.problems == ()
+    paths = {file.path for file in repository().read(result.backup_id).files}
+    assert f"artifacts/{first.path}" not in paths
+    assert f"artifacts/{replaced[0].path}" in paths

@@ -195,3 +195,17 @@ def test_backups_of_a_busy_workspace_are_each_at_one_instant(full, back_up, repo
             for each in restored.versions("busy")
         }
         assert contents == {str(n) for n in range(len(contents))}
+
+
+@pytest.mark.parametrize("model", [None, "spread"])
+def test_a_profile_that_was_made_later_is_restored_with_its_record(full, back_up, repository, target, model):
+    made = Registry(full).make_profile("spread", "1.0.0", b"{}", data_sha256="", n_rows=2, is_held_out=False, actor=ANA)
+    backup = back_up()
+    if model is None:
+        restore_workspace(repository(), backup.backup_id, target, actor=ANA)
+    else:
+        restore_model(repository(), backup.backup_id, model, target, actor=ANA)
+    restored = Registry(Workspace.open(target))
+    assert restored.profile_file("spread", "1.0.0").content == b"{}"
+    assert restored.made_profile("spread", "1.0.0").sha256 == made.sha256
+    assert examine(Workspace.open(target)) == []

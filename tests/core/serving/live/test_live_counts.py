@@ -67,7 +67,7 @@ def profiled(tmp_path_factory, artifacts, bonds):
 
 @pytest.fixture
 def index(profiled):
-    return ProfileIndex(DataProfile.read(profiled, "spread"))
+    return ProfileIndex(DataProfile.from_bytes((profiled / PROFILE_NAME).read_bytes(), "spread"))
 
 
 def stored(workspace, index, version="1.0.0"):
@@ -146,7 +146,8 @@ class Counted:
         self.live = LiveCounter(workspace, clock=clock, logs=logs)
         self.stats = VersionStats()
         self.scorer = warm_scorer(folder)
-        self.profile = DataProfile.read(folder, "spread") if (folder / PROFILE_NAME).exists() else None
+        file = folder / PROFILE_NAME
+        self.profile = DataProfile.from_bytes(file.read_bytes(), "spread") if file.exists() else None
         self.tap = self.live.tap("spread", "1.0.0", self.scorer, self.profile, self.stats)
 
     def answer(self, rows):

@@ -1,0 +1,241 @@
+"""Profiles that were made later, for versions whose artifact holds none: a file beside the artifacts, and its record.
+
+An artifact is hashed and never changes, so such a profile lies in `artifacts/MODEL/profiles/VERSION-SHA256.json`. The
+file is durable before its record is, and the record has its hash: a process that is killed leaves the profile that was
+there before, and at most a file that no record names, which the next sweep removes. What a profile holds is the
+business of `core.monitoring`; here it is bytes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from core.actor import Actor
+from core.clock import Clock
+from core.errors import UsageError
+from core.files import UNFINISHED, FileAccessError, digest, remove_file, write_file
+from core.governance.audit import require_access
+from core.governance.record import Evidence
+from core.plain_files import open_regular
+from core.registry.artifacts import ArtifactStore
+from core.registry.changes import registry_change
+from core.registry.documents import MADE_PROFILE_FOLDER, MadeProfile, ModelVersion
+from core.registry.errors import ChangedFileError
+from core.registry.records import Records
+from core.state import Workspace
+from core.text_limits import require_reason
+
+OWN_NAME = "profile.json"  # the file of an artifact that was registered with a profile
+MAKE = "version.make_profile"
+
+_FILE = re.compile(r"(.+)-[0-9a-f]{64}\.json")
+
+
+class ProfileFile(NamedTuple):
+    """The bytes of the profile of a version.
+
+    Attributes:
+        content: The bytes.
+        path: Where they lie, below `artifacts/`.
+        sha256: Their hash, as recorded.
+        made: The record of a profile that was made later; None of a profile in the artifact.
+    """
+
+    content: bytes
+    path: str
+    sha256: str
+    made: MadeProfile | None
+
+
+class ProfileProblem(NamedTuple):
+    """A file below `profiles/` that is not as recorded."""
+
+    file: Path
+    version: str  # the version that it is about, as its name says; empty if it does not
+    problem: str
+    is_orphan: bool  # no record names it: the next sweep removes it
+
+
+class DamagedProfileError(ChangedFileError):
+    """The file of a profile that was made is not what was recorded."""
+
+
+class MadeProfiles:
+    """The profiles that were made for the versions of one workspace."""
+
+    def __init__(self, workspace: Workspace, records: Records, store: ArtifactStore, clock: Clock) -> None:
+        self._workspace = workspace
+        self._records = records
+        self._store = store
+        self._documents = records.made_profiles
+        self._clock = clock
+
+    def find(self, key: str) -> MadeProfile | None:
+        """Return the record of a version, if a profile was made for it."""
+        return self._documents.find(key)
+
+    def file(self, key: str) -> ProfileFile | None:
+        """Return the profile that was made for a version, compared with its hash; None if there is none.
+
+        Raises:
+            DamagedProfileError: The file is missing, or is not what was recorded.
+        """
+        made = self.find(key)
+        while made is not None:
+            try:
+                return ProfileFile(self._content(made), made.path, made.sha256, made)
+            except DamagedProfileError:
+                if (now := self.find(key)) == made:
+                    raise
+                made = now  # it was replaced between the look at its record and at its file
+        return None
+
+    def keep(
+        self,
+        version: ModelVersion,
+        content: bytes,
+        *,
+        data_sha256: str,
+        n_rows: int,
+        is_held_out: bool,
+        actor: Actor,
+        reason: str,
+    ) -> MadeProfile:
+        """Keep the profile of a version, in place of the one that was made before; see `Registry.make_profile`."""
+        require_reason(reason)
+        require_access(
+            self._workspace,
+            actor,
+            MAKE,
+            object=version.key,
+            model=version.model,
+            stage=version.stage,
+            clock=self._clock,
+        )
+        wanted = MadeProfile(
+            key=version.key,
+            model=version.model,
+            version=version.version,
+            sha256=digest(content),
+            n_bytes=len(content),
+            made_at=self._clock(),
+            made_by=str(actor),
+            reason=reason,
+            data_sha256=data_sha256,
+            n_rows=n_rows,
+            is_held_out=is_held_out,
+        )
+        if (same := self._same(wanted)) is not None:
+            return same
+        with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
+            stage = self._records.version(version.model, version.version).stage
+            before = self.find(version.key)
+            if before is None:
+                stored = self._documents.insert(wanted)
+            elif not reason.strip():
+                raise UsageError(
+                    f"{version.model} {version.version} has a profile that {before.made_by} made on "
+                    f"{before.made_at:%Y-%m-%d %H:%M} UTC. Give a reason to replace it (--reason TEXT)."
+                )
+            else:
+                stored = self._documents.replace(msgspec.structs.replace(wanted, revision=before.revision))
+            change.record(
+                MAKE,
+                version.key,
+                before=_figures(before),
+                after=_figures(wanted),
+                evidence=[Evidence(path=f"artifacts/{wanted.path}", sha256=wanted.sha256)],
+                stage=stage,
+            )
+            write_file(self._store.root / wanted.path, content)  # durable before the record
+        if before is not None and before.path != wanted.path:
+            with suppress(FileAccessError):  # the next sweep removes it
+                remove_file(self._store.root / before.path)
+        return stored
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Remove the records of versions, inside a transaction; `sweep` removes their files."""
+        known = set(self._documents.all_keys())
+        self._documents.remove_all([key for key in keys if key in known])
+
+    def sweep(self) -> int:
+        """Remove the files that no record names, and return their number."""
+        if not any(problem.is_orphan for problem in self.problems()):
+            return 0
+        n_removed = 0
+        with self._records.database.transaction():  # a file is written and recorded in one: none is on its way now
+            for found in self.problems():
+                if found.is_orphan:
+                    with suppress(FileAccessError):
+                        remove_file(found.file)
+                        n_removed += 1
+        return n_removed
+
+    def problems(self, model: str | None = None) -> list[ProfileProblem]:
+        """List the files that are missing or damaged, and those that no record names, of one model or of all."""
+        made = [found for found in self._documents.all() if model in (None, found.model)]
+        named = {found.path: found for found in made}
+        problems = []
+        for found in made:
+            try:
+                self._content(found)
+            except DamagedProfileError as error:
+                if self.find(found.key) == found:
+                    place = self._store.root / found.path
+                    problems.append(ProfileProblem(place, found.version, str(error), is_orphan=False))
+        for path in self._files(model):
+            name = path.relative_to(self._store.root).as_posix()
+            is_ours = (match := _FILE.fullmatch(path.name)) or path.name.endswith(UNFINISHED)
+            if name in named or not is_ours:
+                continue
+            of = match[1] if match else ""
+            known = self.find(f"{path.parent.parent.name}/{of}")  # recorded since the look at the records
+            if known is None or known.path != name:
+                problems.append(ProfileProblem(path, of, f"no record names {name}", is_orphan=True))
+        return problems
+
+    def _same(self, wanted: MadeProfile) -> MadeProfile | None:
+        """Return the record if this very profile is kept already, from the same data."""
+        found = self.find(wanted.key)
+        if found is None:
+            return None
+        of_data = (found.sha256, found.data_sha256, found.is_held_out)
+        if of_data != (wanted.sha256, wanted.data_sha256, wanted.is_held_out):
+            return None
+        try:
+            self._content(found)
+        except DamagedProfileError:
+            return None
+        return found
+
+    def _content(self, made: MadeProfile) -> bytes:
+        place = self._store.root / made.path
+        try:
+            with open_regular(place) as file:
+                content = file.read(made.n_bytes + 1)
+        except FileNotFoundError:
+            raise DamagedProfileError(f"{made.path} is missing") from None
+        except OSError as error:
+            raise DamagedProfileError(f"{made.path} cannot be read ({error.strerror or error})") from error
+        if digest(content) != made.sha256:
+            raise DamagedProfileError(f"{made.path} was changed")
+        return content
+
+    def _files(self, model: str | None) -> Iterator[Path]:
+        names = [model] if model is not None else sorted(found.model for found in self._records.models.all())
+        for name in names:
+            folder = self._store.root / name / MADE_PROFILE_FOLDER
+            if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
+                continue
+            yield from sorted(path for path in folder.iterdir() if not path.is_dir())
+
+
+def _figures(made: MadeProfile | None) -> dict[str, object] | None:
+    """Return what the audit log says of a profile."""
+    if made is None:
+        return None
+    return {"sha256": made.sha256, "data_sha256": made.data_sha256, "n_rows": made.n_rows, "held_out": made.is_held_out}

@@ -1,0 +1,341 @@
+"""The profile of a registered version: what it says, and a profile made later, of a version that has none."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from core.actor import Actor
+from core.domains.catalogue import judged_by_its_domain, load_model
+from core.errors import CoreError, UsageError
+from core.escape import spelled_out
+from core.models import Model
+from core.models.outcomes import Outcomes, outcomes_by
+from core.monitoring.data_profile import CalibrationBin, ColumnProfile, DataProfile
+from core.monitoring.profiling import kinds_of, profile_columns, profile_of, time_of
+from core.progress import begins
+from core.registry import ModelVersion, Registry
+from core.registry.contents import NO_MODEL
+from core.registry.errors import OwnProfileError
+from core.registry.made_profiles import OWN_NAME, ProfileFile
+from core.state import Workspace
+from core.tables import ReadingRules, Table, TableSignature, conform, read_table, require_target
+from core.tables.limits import LEAST_ROWS
+from core.tables.signature import ColumnKind
+from core.tables.task import has_target
+from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.given_rows import rows_as_file
+from core.training.version_profile import profile_and_file
+
+
+class ProfiledColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column of a profile."""
+
+    name: str
+    kind: ColumnKind
+    rows: int
+    missing_share: float = 0.0
+    n_edges: int = 0  # of numbers: values and edges between which rows are counted
+    mean: float | None = None
+    sd: float | None = None
+    least: float | None = None
+    most: float | None = None
+    n_levels: int = 0
+    levels: dict[str, int] = {}  # of a category with at most 400 levels: the rows of each
+
+
+class MakingOfProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made a profile later, when, why, and of what."""
+
+    at: datetime
+    by: str
+    reason: str
+    data_sha256: str
+    n_rows: int
+    is_held_out: bool
+
+
+class VersionProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version learned from."""
+
+    model: str
+    version: str
+    stage: str
+    file: str  # relative to the workspace
+    sha256: str
+    n_bytes: int
+    made: MakingOfProfile | None  # None of a profile in the artifact, which is never replaced
+    rows: int
+    features: tuple[ProfiledColumn, ...]
+    target: ProfiledColumn | None
+    group: str | None
+    time: str | None
+    held_out: int  # rows that the version did not learn from, to which it answered
+    prediction: ProfiledColumn | None
+    residual: ProfiledColumn | None
+    calibration: tuple[CalibrationBin, ...]
+    slices: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # about its making
+
+
+def version_profile(workspace: Workspace, model: str, *, version: str | None = None) -> VersionProfile:
+    """Return the profile of a version.
+
+    Args:
+        workspace: Where the version is registered.
+        model: Its model.
+        version: Its number; by default the live version, else the newest.
+    Raises:
+        NotFoundError: There is no such model or version.
+        ProfileError: The version has no profile, or none that can be read.
+        ChangedFileError: The files of its artifact differ from the registered files.
+    """
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, model, version, None)
+    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
+
+
+def make_profile(
+    workspace: Workspace,
+    model: str,
+    data: Path,
+    *,
+    actor: Actor,
+    version: str | None = None,
+    held_out: bool = False,
+    reason: str = "",
+    reading: ReadingRules | None = None,
+) -> VersionProfile:
+    """Make the profile of a version that was registered without one, and keep it.
+
+    Args:
+        workspace: Where the version is registered.
+        model: Its model.
+        data: The rows that it learned from; its columns are read as those of the training data.
+        actor: Who makes it.
+        version: Its number; by default the live version, else the newest.
+        held_out: Whether these are rows that it did not learn from: predictions, errors, calibration and slices are
+            then taken from its answers to them.
+        reason: Why; needed to replace a profile that was made before.
+        reading: How columns are to be read, beyond what the signature says.
+    Raises:
+        NotFoundError: There is no such model or version.
+        RefusedError: The artifact holds a profile, or the version's files differ from the registered files.
+        TableError: The file cannot be used.
+        UsageError: The rows are too few or cannot be answered, the version holds no model, or a profile was made before
+            and there is no reason to replace it.
+    """
+    registry = Registry(workspace)
+    chosen = chosen_version(registry, model, version, None)
+    learned_from = _learned_from(chosen)
+    with registry.opened(chosen.model, chosen.version) as folder:
+        if (folder / OWN_NAME).exists():
+            raise OwnProfileError(chosen.model, chosen.version)
+        if not registry.holds_model(chosen.model, chosen.version):
+            raise UsageError(f"No profile of {chosen.key} can be made: {NO_MODEL}.")
+        loaded, signature = load_model(folder), TableSignature.read(folder)
+    rows = _rows(loaded, signature, data, reading or ReadingRules())
+    if held_out and rows.table.source.sha256 == learned_from:
+        raise rows.table.error(
+            f"{chosen.key} learned from this very file, so its answers to it would flatter it",
+            "Leave --held-out out, or give rows that it did not learn from.",
+        )
+    profile = _profile(rows, held_out=held_out)
+    content = profile.to_bytes()
+    DataProfile.from_bytes(content, str(data))  # what is kept can be read again
+    registry.make_profile(
+        chosen.model,
+        chosen.version,
+        content,
+        data_sha256=rows.table.source.sha256,
+        n_rows=len(rows.frame),
+        is_held_out=held_out,
+        actor=actor,
+        reason=reason,
+    )
+    notes = list(rows.notes)
+    if not held_out and learned_from not in (None, rows.table.source.sha256):
+        notes.append(f"{chosen.key} learned from a file with other bytes; its rows are taken for those of this file")
+    if held_out and profile.residual is None and profile.prediction is not None:
+        notes.append("the file has no outcomes, so errors are not watched")
+    found = _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
+    return msgspec.structs.replace(found, notes=tuple(notes))
+
+
+def make_profile_of_rows(
+    workspace: Workspace,
+    model: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    actor: Actor,
+    version: str | None = None,
+    held_out: bool = False,
+    reason: str = "",
+) -> VersionProfile:
+    """Make the profile of a version of rows that come with the request, as `make_profile` does of a file."""
+    with rows_as_file(rows) as file:
+        return make_profile(workspace, model, file, actor=actor, version=version, held_out=held_out, reason=reason)
+
+
+def profile_from_its_file(
+    workspace: Workspace, version: ModelVersion, data: Path, *, actor: Actor, reading: ReadingRules | None = None
+) -> str:
+    """Make the profile of a version from the file that it learned from, if it has none; say so in one sentence.
+
+    Nothing but the sentence depends on it: what prevents the profile prevents nothing else.
+
+    Returns:
+        What was done, or why it was not; empty if the version has a profile.
+    """
+    registry = Registry(workspace)
+    try:
+        if registry.profile_file(version.model, version.version) is not None:
+            return ""
+        made = make_profile(workspace, version.model, data, actor=actor, version=version.version, reading=reading)
+    except CoreError as error:
+        return f"no profile was made of what {version.key} learned from: {error}"
+    return (
+        f"{version.key} had no profile of what it learned from: one was made of this file ({made.rows:,} rows), and "
+        "its drift can be watched now"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a file in the layout of a model."""
+
+    model: Any
+    signature: TableSignature | None
+    table: Table
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: ReadingRules) -> _Rows:
+    found = judged_by_its_domain(loaded, written, data, rules, needs_target=False)
+    if found is None:
+        table = read_table(data, kinds=written.kinds if written is not None else None, rules=rules)
+        model, signature, frame = loaded, written, table.frame
+    else:
+        model, signature, table, frame = found.model, found.signature, found.table, found.frame
+    notes = list(table.notes)
+    target = signature.target if signature is not None else None
+    if signature is not None:
+        notes += conform(table, signature).sentences()
+    if target is not None and target in table.frame:
+        is_filled = has_target(table, target)
+        if n_lost := int(np.count_nonzero(~is_filled)):
+            notes.append(f"{n_lost:,} rows without a target are left out")
+            table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
+    if len(frame) < LEAST_ROWS:
+        raise table.error(f"it has {len(frame)} rows", f"At least {LEAST_ROWS} are needed for a profile.")
+    if signature is not None and target is not None and target in table.frame:
+        require_target(table, signature)
+    return _Rows(model, signature, table, frame, tuple(notes))
+
+
+def _profile(rows: _Rows, *, held_out: bool) -> DataProfile:
+    """Profile the columns that the version reads, as its training would have done."""
+    frame, signature = rows.frame, rows.signature
+    if signature is not None:
+        features = tuple(name for name in signature.names if name != signature.group)
+        kinds = {name: signature.kinds[name] for name in features}
+        target, group, time = signature.target, signature.group, signature.time or time_of(signature.kinds)
+        if target is not None and signature.target_kind is not None and target in frame:
+            kinds[target] = signature.target_kind
+    else:
+        known = kinds_of(frame)
+        label = getattr(rows.model, "label", None)
+        target, group, time = label if isinstance(label, str) and label in known else None, None, time_of(known)
+        read = rows.model.feature_importance()
+        features = tuple(name for name in read if name in known and name != target)
+        if not features:
+            raise rows.table.error(
+                "it holds no column that the version is known to read",
+                "Give a file with the columns that it learned from.",
+            )
+        kinds = {name: known[name] for name in (*features, *([target] if target is not None else []))}
+    columns = profile_columns(frame, kinds, group, time)
+    for column in columns.values():
+        if column.unreadable:
+            what = "infinite numbers" if column.infinite else "cells of another type"
+            problem = f"it holds {column.unreadable:,} {what}"
+            raise rows.table.error(problem, "Correct or empty these cells.", column=column.name)
+    answers = _answers(rows) if held_out else None
+    return profile_of(columns, features=features, target=target, group=group, held_out=answers, time=time)
+
+
+def _answers(rows: _Rows) -> Outcomes:
+    begins("the answers of the version")
+    try:
+        found = outcomes_by(rows.model, rows.frame)
+        answers = np.asarray(found.answer, dtype=np.float64)
+    except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        problem = f"the version cannot answer its rows: {spelled_out(str(error))}"
+        raise rows.table.error(problem, "Give rows with the columns that it learned from.") from error
+    if not np.isfinite(answers).all():
+        row = int(np.argmax(~np.isfinite(answers).reshape(len(rows.frame), -1).all(axis=1)))
+        problem = "the version answers no finite number here"
+        raise rows.table.error(problem, "Correct this row or leave it out.", row=row)
+    return found
+
+
+def _learned_from(version: ModelVersion) -> str | None:
+    """Return the hash of the file that a version learned from, if its lineage has one."""
+    data = version.lineage.get("data")
+    file = data.get("file") if isinstance(data, dict) else None
+    found = file.get("sha256") if isinstance(file, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> VersionProfile:
+    made = file.made
+    return VersionProfile(
+        model=version.model,
+        version=version.version,
+        stage=version.stage,
+        file=f"artifacts/{file.path}",
+        sha256=file.sha256,
+        n_bytes=len(file.content),
+        made=None
+        if made is None
+        else MakingOfProfile(
+            at=made.made_at,
+            by=made.made_by,
+            reason=made.reason,
+            data_sha256=made.data_sha256,
+            n_rows=made.n_rows,
+            is_held_out=made.is_held_out,
+        ),
+        rows=profile.rows,
+        features=tuple(map(_column, profile.features)),
+        target=None if profile.target is None else _column(profile.target),
+        group=profile.group,
+        time=profile.time,
+        held_out=profile.held_out,
+        prediction=None if profile.prediction is None else _column(profile.prediction),
+        residual=None if profile.residual is None else _column(profile.residual),
+        calibration=profile.calibration,
+        slices=tuple(profile.slices),
+    )
+
+
+def _column(column: ColumnProfile) -> ProfiledColumn:
+    return ProfiledColumn(
+        name=column.name,
+        kind=column.kind,
+        rows=column.rows,
+        missing_share=column.missing / column.rows if column.rows else 0.0,
+        n_edges=len(column.points),
+        mean=column.mean,
+        sd=column.sd,
+        least=column.points[0] if column.points else None,
+        most=column.points[-1] if column.points else None,
+        n_levels=column.n_levels,
+        levels=column.levels,
+    )

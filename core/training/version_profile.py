@@ -1,0 +1,38 @@
+"""The profile of a version: that of its artifact, else the one that was made later. Every reader finds it here."""
+
+from core.monitoring.data_profile import DataProfile, ProfileError
+from core.registry.made_profiles import DamagedProfileError, ProfileFile
+from core.registry.registry_reader import RegistryReader
+
+
+def profile_of_version(registry: RegistryReader, model: str, version: str) -> DataProfile:
+    """Read what a version learned from.
+
+    Args:
+        registry: Where it is registered.
+        model: Its model.
+        version: Its number.
+    Raises:
+        NotFoundError: There is no such version.
+        ProfileError: It has no profile, or none that can be read; the message says how one is made.
+        ChangedFileError: The files of its artifact differ from the registered files.
+    """
+    return profile_and_file(registry, model, version)[0]
+
+
+def profile_and_file(registry: RegistryReader, model: str, version: str) -> tuple[DataProfile, ProfileFile]:
+    """Read what a version learned from, and say where that lies; raises as `profile_of_version`."""
+    place, command = f"{model} {version}", f"bondx drift profile {model} --version {version} --data FILE"
+    try:
+        file = registry.profile_file(model, version)
+    except DamagedProfileError as error:
+        cure = f"Restore the file from a backup, or make the profile again: {command} --reason TEXT"
+        raise ProfileError(f"{place}, its profile", str(error), cure) from error
+    if file is None:
+        raise ProfileError(
+            place,
+            "it has no profile of the data that it learned from: it was registered from a folder, imported, or made by "
+            "an earlier release",
+            f"Make one of that data: {command}",
+        )
+    return DataProfile.from_bytes(file.content, f"{place}, {file.path}"), file

@@ -1,0 +1,296 @@
+"""`bondx drift profile`: what a version learned from, and the profile of a version that was registered without one."""
+
+import functools
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bondx.ml import ModelMonitoringService
+from console.cli.main import main
+from console.mlops.cli import main as mlops
+from core.access import Principal, PrincipalKind
+from core.actor import Actor, Origin
+from core.api import MLOpsConfig
+from core.errors import RefusedError, UsageError
+from core.governance.audit_log import AuditLog
+from core.governance.grants import Grants
+from core.registry import Registry
+from core.registry.made_profiles import OWN_NAME
+from core.state import Workspace
+from core.training.own_data import evaluate_on_file
+from core.training.version_profile import profile_of_version
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+OF_THE_REGISTRY = ("MANIFEST.json", "registration.json", OWN_NAME, "held_out.parquet")
+
+
+def prices(seed, n=400):
+    rng = np.random.default_rng(seed)
+    size, grade = rng.normal(size=n), rng.choice(["A", "B"], n)
+    price = 3 * size + (grade == "A") + rng.normal(0, 0.5, n)
+    return pd.DataFrame({"size": size, "grade": grade, "price": price, "sold": np.where(price > 0, "yes", "no")})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train a regression and a classification, and register each once more as from before: without a profile."""
+    folder = tmp_path_factory.mktemp("profile")
+    frame = prices(1, 600)
+    frame.drop(columns="sold").to_csv(folder / "prices.csv", index=False)
+    frame.drop(columns="price").to_csv(folder / "sales.csv", index=False)
+    home = ["--workspace", str(folder / "ws")]
+    assert main(["init", *home]) == 0
+    assert mlops(["train", *home, "--model", "pricing", "--data", str(folder / "prices.csv"), "--target", "price"]) == 0
+    assert mlops(["train", *home, "--model", "sales", "--data", str(folder / "sales.csv"), "--target", "sold"]) == 0
+    registry = Registry(Workspace.open(folder / "ws"))
+    for model in ("pricing", "sales"):
+        version = registry.get(model, "1.0.0")
+        bare = shutil.copytree(folder / "ws" / "artifacts" / version.path, folder / model)
+        for name in OF_THE_REGISTRY:
+            (bare / name).chmod(0o600)
+            (bare / name).unlink()
+        registry.register(f"old_{model}", bare, metrics=version.metrics, lineage=version.lineage, gates=(), actor=ANA)
+    return folder
+
+
+@pytest.fixture
+def home(trained, tmp_path):
+    """Return a folder with a copy of the workspace and of the files."""
+    return shutil.copytree(trained, tmp_path / "home")
+
+
+@pytest.fixture
+def profile(called, home):
+    return functools.partial(called, main, "drift", "profile", "--workspace", str(home / "ws"))
+
+
+@pytest.fixture
+def check(called, home):
+    return functools.partial(called, main, "drift", "check", "--workspace", str(home / "ws"))
+
+
+@pytest.fixture
+def evaluate(called, home):
+    return functools.partial(called, mlops, "evaluate", "--workspace", str(home / "ws"))
+
+
+def saved(frame, home, name="rows.csv"):
+    frame.to_csv(home / name, index=False)
+    return home / name
+
+
+def workspace_of(home):
+    return Workspace.open(home / "ws")
+
+
+def test_the_profile_of_an_artifact_is_shown(profile):
+    code, out, err = profile("pricing")
+    assert (code, err) == (0, "")
+    assert out.startswith("pricing 1.0.0 (Development): 600 rows\n")
+    for row in ("size ", "grade ", "(target) ", "(prediction) ", "(residual) "):
+        assert any(line.startswith(row) for line in out.splitlines()), row
+    assert "answers to 600 held-out rows" in out
+    assert "slices: grade=A, grade=B" in out
+    assert "in the artifact, hashed with its other files" in out
+    assert "artifacts/pricing/1.0.0/profile.json" in out
+
+
+def test_json_has_every_figure(profile):
+    found = json.loads(profile("sales", "--version", "1.0.0", "--json")[1])
+    assert (found["made"], found["rows"], found["held_out"]) == (None, 600, 600)
+    size, grade = sorted(found["features"], key=lambda column: column["kind"], reverse=True)
+    assert (size["name"], size["kind"], size["n_edges"] > 20) == ("size", "number", True)
+    assert (grade["levels"].keys(), sum(grade["levels"].values())) == ({"A", "B"}, 600)
+    assert sum(part["rows"] for part in found["calibration"]) == 600
+
+
+def test_a_version_from_before_says_how_its_profile_is_made_and_is_watched_with_it(profile, check, home):
+    batch = saved(prices(2)[["size", "grade", "price"]], home, "batch.csv")
+    cure = "Make one of that data: bondx drift profile old_pricing --version 1.0.0 --data FILE"
+    for code, _, err in (profile("old_pricing"), check("old_pricing", "--data", batch)):
+        assert (code, "it has no profile of the data that it learned from" in err, cure in err) == (2, True, True)
+    code, out, err = profile("old_pricing", "--data", home / "prices.csv")
+    assert (code, err) == (0, "")
+    assert "no answers to held-out rows: predictions and errors are not compared" in out
+    assert "of 600 rows, SHA-256 " in out
+
+    registry = Registry(workspace_of(home))
+    made, own = (profile_of_version(registry, model, "1.0.0") for model in ("old_pricing", "pricing"))
+    assert (made.features, made.target, made.rows) == (own.features, own.target, own.rows)
+    assert (made.held_out, made.prediction, made.residual) == (0, None, None)
+    code, out, _ = check("old_pricing", "--data", batch)
+    assert (code, "not compared, for want of data: " in out) == (0, True)
+    code, out, _ = check("old_pricing", "--data", saved(prices(3).assign(size=lambda f: f["size"] + 2), home))
+    assert (code, "size" in out) == (1, True)
+
+
+def test_held_out_rows_bring_errors_and_calibration(profile, check, home):
+    held = saved(prices(4, 800).drop(columns="price"), home)
+    code, out, _ = profile("old_sales", "--data", held, "--held-out")
+    assert code == 0
+    assert "answers to 800 held-out rows; calibration in 10 tenths" in out
+    assert "of 800 rows that it did not learn from" in out
+    swapped = prices(6).assign(sold=lambda frame: np.where(frame["price"] > 0, "no", "yes")).drop(columns="price")
+    code, out, _ = check("old_sales", "--data", saved(swapped, home))
+    assert (code, "(residual)" in out or "residual " in out) == (1, True)
+
+
+def test_rows_that_the_version_learned_from_are_no_held_out_rows(profile, home):
+    code, _, err = profile("old_pricing", "--data", home / "prices.csv", "--held-out")
+    assert (code, "learned from this very file" in err) == (2, True)
+    assert not (home / "ws" / "artifacts" / "old_pricing" / "profiles").exists()
+
+
+def test_rows_without_outcomes_bring_predictions_and_say_so(profile, home):
+    code, out, _ = profile("old_pricing", "--data", saved(prices(4)[["size", "grade"]], home), "--held-out")
+    assert (code, "their outcomes are not known" in out) == (0, True)
+    assert "note: the file has no outcomes, so errors are not watched" in out
+
+
+def test_a_profile_in_the_artifact_is_never_replaced(profile, home):
+    code, _, err = profile("pricing", "--data", home / "prices.csv", "--reason", "better")
+    assert (code, "never replaced" in err) == (3, True)
+
+
+def test_a_made_profile_is_replaced_with_a_reason_and_audited(profile, home):
+    assert profile("old_pricing", "--data", home / "prices.csv")[0] == 0
+    again = saved(prices(5, 300).drop(columns="sold"), home)
+    code, _, err = profile("old_pricing", "--data", again)
+    assert (code, "Give a reason to replace it (--reason TEXT)" in err) == (2, True)
+    code, out, _ = profile("old_pricing", "--data", again, "--held-out", "--reason", "rows of March")
+    assert (code, "(rows of March) of 300 rows that it did not learn from" in out) == (0, True)
+    assert "learned from a file with other bytes" not in out
+    record = AuditLog(workspace_of(home)).tail(1)[0]
+    assert (record.verb, record.reason, record.after["held_out"]) == ("version.make_profile", "rows of March", True)
+
+
+def test_another_file_than_the_one_learned_from_is_taken_with_a_note(profile, home):
+    code, out, _ = profile("old_pricing", "--data", saved(prices(5).drop(columns="sold"), home))
+    assert (code, "learned from a file with other bytes" in out) == (0, True)
+
+
+def spoiled(name):
+    frame = prices(7, 200).drop(columns="sold")
+    match name:
+        case "a missing column":
+            return frame.drop(columns="grade")
+        case "foreign columns":
+            return frame.rename(columns={"size": "weight", "grade": "kind"})
+        case "text in a number":
+            return frame.astype({"size": object}).assign(size=lambda f: f["size"].where(f.index != 3, "n/k"))
+        case "an infinite number":
+            return frame.assign(size=lambda f: f["size"].where(f.index != 3, np.inf))
+        case "too few rows":
+            return frame.head(49)
+        case "no row":
+            return frame.head(0)
+        case "no target in any row":
+            return frame.assign(price=np.nan)
+    raise ValueError(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a missing column",
+        "foreign columns",
+        "text in a number",
+        "an infinite number",
+        "too few rows",
+        "no row",
+        "no target in any row",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("held_out", [(), ("--held-out",)], ids=["learned from", "held out"])
+def test_a_hostile_file_is_one_error_and_nothing_is_written(profile, home, name, suffix, held_out):
+    frame, file = spoiled(name), home / f"rows.{suffix}"
+    if suffix == "csv":
+        frame.to_csv(file, index=False)
+    else:
+        frame.astype({column: str for column in frame if frame[column].dtype == object}).to_parquet(file)
+    state = (home / "ws" / "state" / "registry.json").read_bytes()
+    code, out, err = profile("old_pricing", "--data", file, *held_out)
+    assert (code, out) == (2, "")
+    assert err.startswith("bondx: ")
+    assert "Traceback" not in err
+    assert file.name in err
+    assert (home / "ws" / "state" / "registry.json").read_bytes() == state
+    assert not (home / "ws" / "artifacts" / "old_pricing" / "profiles").exists()
+
+
+def test_an_unknown_class_is_refused(profile, home):
+    frame = prices(7, 200).drop(columns="price").assign(sold=lambda f: f["sold"].where(f.index != 3, "perhaps"))
+    code, _, err = profile("old_sales", "--data", saved(frame, home), "--held-out")
+    assert (code, "'perhaps' is not a class of the model" in err) == (2, True)
+
+
+def test_a_version_that_holds_no_model_gets_none(profile, called, home):
+    (home / "notes").mkdir()
+    (home / "notes" / "readme.txt").write_text("elsewhere")
+    Registry(workspace_of(home)).register("elsewhere", home / "notes", metrics={}, lineage={}, gates=(), actor=ANA)
+    code, _, err = profile("elsewhere", "--data", home / "prices.csv")
+    assert (code, "its files hold no model.json" in err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--held-out", "--reason=why"])
+def test_options_of_making_go_with_a_file(profile, option):
+    code, _, err = profile("pricing", option)
+    assert (code, "goes with --data FILE" in err) == (2, True)
+
+
+def test_a_damaged_profile_is_one_clear_error_and_can_be_made_again(profile, check, called, home):
+    batch = saved(prices(2)[["size", "grade"]], home, "batch.csv")
+    assert profile("old_pricing", "--data", home / "prices.csv")[0] == 0
+    (file,) = (home / "ws" / "artifacts" / "old_pricing" / "profiles").iterdir()
+    file.write_bytes(file.read_bytes()[:-10])
+    for code, _, err in (profile("old_pricing"), check("old_pricing", "--data", batch)):
+        assert (code, f"{file.name} was changed" in err, "--reason TEXT" in err) == (2, True, True)
+    code, out, _ = called(main, "registry", "verify", "old_pricing", "--workspace", home / "ws")
+    assert (code, "DAMAGED" in out) == (1, True)
+    code, _, _ = profile("old_pricing", "--data", home / "prices.csv", "--reason", "the file was torn")
+    assert code == 0
+    assert check("old_pricing", "--data", batch)[0] == 0
+
+
+def test_an_evaluation_on_the_file_learned_from_makes_the_profile_and_says_so_in_one_line(evaluate, profile, home):
+    code, out, _ = evaluate("--model", "old_pricing", "--test-data", saved(prices(8).drop(columns="sold"), home))
+    assert (code, "profile" in out) == (0, False)
+    code, out, _ = evaluate("--model", "old_pricing", "--test-data", home / "prices.csv")
+    (line,) = [line for line in out.splitlines() if "profile" in line]
+    assert (code, line) == (
+        0,
+        "note: old_pricing/1.0.0 had no profile of what it learned from: one was made of this file (600 rows), and its "
+        "drift can be watched now",
+    )
+    assert profile("old_pricing")[0] == 0
+    code, out, _ = evaluate("--model", "old_pricing", "--test-data", home / "prices.csv")
+    assert (code, "profile" in out) == (0, False)
+    assert [record.verb for record in AuditLog(workspace_of(home)).tail(50)].count("version.make_profile") == 1
+
+
+def test_an_evaluation_by_who_may_not_make_a_profile_evaluates_all_the_same(home, evaluate):
+    workspace = workspace_of(home)
+    owner = Actor(Grants(workspace).door.owner, "desk", Origin.COMMAND_LINE)
+    Grants(workspace).grant(Principal(PrincipalKind.USER, "ana"), "viewer", actor=owner)
+    found = evaluate_on_file(workspace, "old_pricing", home / "prices.csv", actor=ANA)
+    assert found.profile.startswith("no profile was made of what old_pricing/1.0.0 learned from: ")
+    assert found.metrics["r2"] > 0.8
+    assert evaluate_on_file(workspace, "old_pricing", home / "prices.csv").profile == ""
+    assert Registry(workspace).made_profile("old_pricing", "1.0.0") is None
+
+
+def test_python_shows_and_makes_profiles(home):
+    service = ModelMonitoringService(MLOpsConfig.from_yaml(workspace=home / "ws"))
+    with pytest.raises(UsageError, match="it has no profile"):
+        service.profile("old_sales")
+    made = service.make_profile("old_sales", prices(9).drop(columns="price"), held_out=True)
+    assert (made.rows, made.held_out, made.made.is_held_out) == (400, 400, True)
+    assert service.profile("old_sales") == made
+    with pytest.raises(UsageError, match="Give a reason"):
+        service.make_profile("old_sales", prices(10).drop(columns="price"))
+    with pytest.raises(RefusedError, match="never replaced"):
+        service.make_profile("sales", prices(9).drop(columns="price"))

@@ -1,0 +1,171 @@
+"""Profiles that were made later: beside the artifact, recorded, hashed at every read, and whole after every death."""
+
+from itertools import count
+
+import pytest
+
+from core.errors import RefusedError, UsageError
+from core.files import digest
+from core.governance.audit_log import AuditLog
+from core.maintenance.doctor import examine
+from core.registry import Registry
+from core.registry.made_profiles import OWN_NAME, DamagedProfileError
+from core.state import Workspace
+from tests.processes import dies
+
+OLD, NEW = b'{"rows":1}\n', b'{"rows":2}\n'
+
+
+@pytest.fixture
+def keep(registry, register, ana):
+    register()
+
+    def kept(content, **more):
+        given = {"data_sha256": "ab" * 32, "n_rows": 100, "is_held_out": False, "actor": ana, **more}
+        return registry.make_profile("spread", "1.0.0", content, **given)
+
+    return kept
+
+
+def files(workspace):
+    return sorted(path.name for path in (workspace.artifacts_dir / "spread" / "profiles").glob("*"))
+
+
+def test_a_profile_lies_beside_the_artifact_and_is_found_with_its_record(keep, registry, workspace):
+    assert registry.profile_file("spread", "1.0.0") is None
+    made = keep(OLD, reason="watch it")
+    found = registry.profile_file("spread", "1.0.0")
+    assert (found.content, found.sha256, found.made) == (OLD, digest(OLD), made)
+    assert found.path == f"spread/profiles/1.0.0-{digest(OLD)}.json"
+    assert (made.made_by, made.reason, made.n_rows, made.is_held_out) == ("ana@desk", "watch it", 100, False)
+    record = AuditLog(workspace).tail(1)[0]
+    assert (record.verb, record.object, record.reason) == ("version.make_profile", "spread/1.0.0", "watch it")
+    assert [each.sha256 for each in record.evidence] == [digest(OLD)]
+    assert registry.verify()[0].ok
+    assert AuditLog(workspace).verify().ok
+
+
+def test_a_profile_of_an_artifact_is_never_replaced(registry, source, ana):
+    (source / OWN_NAME).write_bytes(OLD)
+    registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana)
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+    assert registry.profile_file("spread", "1.0.0").made is None
+    with pytest.raises(RefusedError, match="never replaced"):
+        registry.make_profile(
+            "spread", "1.0.0", NEW, data_sha256="", n_rows=1, is_held_out=False, actor=ana, reason="better"
+        )
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+
+
+def test_a_made_profile_is_replaced_for_a_reason_only(keep, registry, workspace):
+    keep(OLD)
+    with pytest.raises(UsageError, match=r"has a profile that ana@desk made on .* Give a reason"):
+        keep(NEW)
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+    assert keep(NEW, reason="of all rows").revision == 2
+    assert registry.profile_file("spread", "1.0.0").content == NEW
+    assert files(workspace) == [f"1.0.0-{digest(NEW)}.json"]
+    record = AuditLog(workspace).tail(1)[0]
+    assert (record.before["sha256"], record.after["sha256"]) == (digest(OLD), digest(NEW))
+
+
+def test_the_same_profile_again_changes_nothing(keep, workspace):
+    keep(OLD)
+    generation = workspace.database("registry").signature()
+    assert keep(OLD).revision == 1
+    assert workspace.database("registry").signature() == generation
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        pytest.param(lambda file: file.unlink(), "is missing", id="missing"),
+        pytest.param(lambda file: file.write_bytes(OLD[:-1]), "was changed", id="torn"),
+        pytest.param(lambda file: file.write_bytes(OLD + OLD), "was changed", id="longer"),
+        pytest.param(lambda file: (file.unlink(), file.mkdir()), "cannot be read", id="folder"),
+        pytest.param(lambda file: (file.unlink(), file.symlink_to("/etc/hostname")), "cannot be read", id="link"),
+    ],
+)
+def test_a_damaged_file_is_one_error_everywhere_and_keeps_no_version_from_loading(
+    keep, registry, workspace, harm, problem
+):
+    made = keep(OLD)
+    harm(workspace.artifacts_dir / made.path)
+    with pytest.raises(DamagedProfileError, match=f"{made.path} {problem}"):
+        registry.profile_file("spread", "1.0.0")
+    (result,) = registry.verify()
+    assert (result.ok, len(result.problems)) == (False, 1)
+    assert f"{made.path} {problem}" in result.problems[0]
+    (finding,) = [found for found in examine(workspace) if made.path in found.problem]
+    assert "bondx drift profile spread --version 1.0.0 --data FILE --reason TEXT" in finding.cure
+    with registry.opened("spread", "1.0.0") as folder:
+        assert (folder / "model.txt").exists()
+
+
+def test_the_same_profile_mends_a_damaged_file(keep, registry, workspace):
+    made = keep(OLD)
+    (workspace.artifacts_dir / made.path).unlink()
+    keep(OLD, reason="the file was lost")
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+
+
+def test_files_that_no_record_names_are_reported_and_swept(keep, registry, workspace, ana):
+    made = keep(OLD)
+    folder = (workspace.artifacts_dir / made.path).parent
+    orphan, unfinished, of_a_person = folder / f"1.0.0-{'0' * 64}.json", folder / ".1.json.9-9.new", folder / "notes"
+    for file in (orphan, unfinished, of_a_person):
+        file.write_text("{")
+    (result,) = registry.verify()
+    assert result.problems == (f"no record names spread/profiles/{orphan.name}",)
+    assert {found.file for found in examine(workspace)} == {str(orphan), str(unfinished)}
+    assert registry.sweep(ana).n_removed == 2
+    assert sorted(folder.iterdir()) == [workspace.artifacts_dir / made.path, of_a_person]
+    assert registry.verify()[0].ok
+
+
+def test_pruning_a_version_deletes_its_profile(keep, register, registry, workspace, ana):
+    keep(OLD)
+    register()
+    plan = registry.plan_prune("spread", keep=1)
+    assert [found.version for found in plan.doomed] == ["1.0.0"]
+    registry.prune(plan, actor=ana, reason="room")
+    assert files(workspace) == []
+    assert registry.made_profile("spread", "1.0.0") is None
+    assert examine(workspace) == []
+
+
+def test_archiving_a_version_keeps_its_profile(keep, registry, ana):
+    keep(OLD)
+    registry.apply(registry.plan_archive("spread", "1.0.0"), actor=ana, reason="old")
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+
+
+def test_a_death_at_any_change_of_the_disk_leaves_the_old_profile_or_the_new_one(keep, registry, workspace, ana):
+    keep(OLD)
+    seen = set()
+    for point in count(1):
+        now = registry.profile_file("spread", "1.0.0").content
+        wanted = NEW if now == OLD else OLD
+
+        def replace_it(wanted=wanted):
+            Registry(Workspace.open(workspace.root)).make_profile(
+                "spread",
+                "1.0.0",
+                wanted,
+                data_sha256="",
+                n_rows=1,
+                is_held_out=False,
+                actor=ana,
+                reason="another",
+            )
+
+        was_killed = dies(point, replace_it)
+        found = registry.profile_file("spread", "1.0.0")
+        assert found.content in (now, wanted)
+        seen.add(found.content == wanted)
+        registry.sweep(ana)
+        assert files(workspace) == [f"1.0.0-{digest(found.content)}.json"]
+        assert AuditLog(workspace).verify().ok
+        if not was_killed:
+            break
+    assert seen == {True, False}
