@@ -217,6 +217,7 @@ class _Rows:
 
 
 def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: ReadingRules) -> _Rows:
+    model: Any
     found = judged_by_its_domain(loaded, written, data, rules, needs_target=False)
     if found is None:
         table = read_table(data, kinds=written.kinds if written is not None else None, rules=rules)
