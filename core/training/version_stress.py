@@ -15,7 +15,7 @@ from core.stress.choosing import drawn_request, label_engine, stress_engine
 from core.stress.report import StressReport
 from core.stress.stress_test import StressRequest, chosen_cases, run_stress_test
 from core.stress.stressed_models import ColumnRange, StressedModel, stressed_models
-from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_of_version
 
 

@@ -19,7 +19,7 @@ from core.registry import Registry
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.training.own_data.batch import read_batch
-from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_of_version
 
 

@@ -6,11 +6,12 @@ import msgspec
 
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
-from core.errors import NotFoundError, UsageError
-from core.registry import ModelVersion, Registry, Stage
+from core.errors import UsageError
+from core.registry import Registry, Stage
 from core.state import Workspace
 from core.tables import InputNotes, ReadingRules, TableSignature, Task, conform, require_target
 from core.tables.task import has_target
+from core.training.own_data.version_choice import chosen_version
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,24 +29,6 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     n_without_target: int = 0  # rows that were left out
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
     profile: str = ""  # what was done for a version that had no profile of what it learned from
-
-
-def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
-    """Choose the version: by name, else the newest of the stage, else the live or newest version.
-
-    Raises:
-        NotFoundError: There is no such version.
-    """
-    if version is not None:
-        return registry.get(model, version)
-    if stage is None and (live := registry.production(model)) is not None:
-        return live
-    versions = registry.versions_in_brief(model)
-    found = [candidate for candidate in versions if stage in (None, candidate.stage)]
-    if not found:
-        standing = ", ".join(f"{candidate.version} in {candidate.stage}" for candidate in versions[-5:])
-        raise NotFoundError(f"{model} has no version in {stage}; its versions: {standing or 'none'}.")
-    return registry.get(model, found[-1].version)
 
 
 def evaluate_on_file(

@@ -39,8 +39,8 @@ from core.state import Workspace
 from core.tables import ReadingRules, TableSignature, read_table
 from core.training.explaining import N_PAIRS_OF_MANY, asked_columns, background_of, report_of
 from core.training.own_data.batch import read_batch
-from core.training.own_data.evaluation import chosen_version
 from core.training.own_data.given_rows import rows_as_file
+from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_of_version
 
 CACHE: Final = "explanations"

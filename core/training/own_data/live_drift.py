@@ -13,7 +13,7 @@ from core.settings.policy import DriftPolicy
 from core.state import Workspace
 from core.telemetry.live import LiveReader
 from core.training.own_data.drift import VersionDrift
-from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_of_version
 
 FIXED_WINDOW = (

@@ -28,8 +28,8 @@ from core.tables import ReadingRules, Table, TableSignature, conform, read_table
 from core.tables.limits import LEAST_ROWS
 from core.tables.signature import ColumnKind
 from core.tables.task import has_target
-from core.training.own_data.evaluation import chosen_version
 from core.training.own_data.given_rows import rows_as_file
+from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_and_file
 
 

@@ -28,7 +28,7 @@ from core.state import Workspace
 from core.telemetry.features import LoggedFeatures, logged_features
 from core.telemetry.live import LiveReader
 from core.telemetry.predictions import PredictionReader
-from core.training.own_data.evaluation import chosen_version
+from core.training.own_data.version_choice import chosen_version
 
 WINDOW = timedelta(days=7)
 """Rows answered within this time are drawn from."""
