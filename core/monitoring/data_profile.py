@@ -1,7 +1,7 @@
 """`profile.json` of a version: what its model learned from, in so few figures that a check needs no row of it.
 
-The file holds counts and values of single columns: no row, and no two columns together. A column of numbers takes about
-2.5 KiB, a column of few levels some dozen bytes a level. The same rows give the same bytes.
+The file holds counts and values of single columns: no row, and of two columns together only means by slice. A column of
+numbers takes about 2.5 KiB, a column of few levels some dozen bytes a level. The same rows give the same bytes.
 """
 
 import math
@@ -178,6 +178,7 @@ class SliceProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     prediction: float | None = None  # mean
     residual: float | None = None  # mean
     residual_sd: float | None = None
+    features: dict[str, float] = {}  # mean of each feature of numbers; of the first slices alone
 
 
 class DataProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

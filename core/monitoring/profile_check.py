@@ -278,7 +278,7 @@ def _counted(index: ProfileIndex, sketch: LiveSketch) -> dict[DriftType, dict[st
 def _counted_slices(index: ProfileIndex, sketch: LiveSketch) -> dict[str, SliceMove]:
     return {
         name: SliceMove(
-            then=index.profile.slices[name],
+            then=_of_answers(index.profile.slices[name]),
             now=SliceProfile(rows=counts.rows, prediction=sketch.slice_mean(index, name)),
         )
         for name, counts in sketch.slices.items()
@@ -342,4 +342,10 @@ def _slices(profile: DataProfile, outcomes: Outcomes | None) -> dict[str, SliceM
     if outcomes is None or not profile.slices:
         return {}
     now = {name: profiling.slice_profile(outcomes, mask) for name, mask in profiling.slices_of(outcomes)}
-    return {name: SliceMove(then=then, now=now[name]) for name, then in profile.slices.items() if name in now}
+    found = {name: _of_answers(then) for name, then in profile.slices.items() if name in now}
+    return {name: SliceMove(then=then, now=now[name]) for name, then in found.items()}
+
+
+def _of_answers(then: SliceProfile) -> SliceProfile:
+    """Return a slice without the means of features, which live counts are compared with."""
+    return msgspec.structs.replace(then, features={})

@@ -1,6 +1,8 @@
 """Making a profile from the rows that a model learned from, and from its answers to rows held out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ MOST_COLUMNS = 1_000
 MOST_SLICED_LEVELS = 32
 MOST_SLICES = 100
 LEAST_SLICE = 30
+MOST_MEASURED = 32
+"""Slices with the means of features: those of the first slice columns that have no more levels together."""
 N_CALIBRATION = 10
 
 
@@ -218,8 +222,23 @@ def with_answers(profile: DataProfile, held_out: Outcomes) -> DataProfile:
         prediction=found[PREDICTION],
         residual=found.get(RESIDUAL),
         calibration=calibration(held_out),
-        slices={name: slice_profile(held_out, mask) for name, mask in slices_of(held_out)},
+        slices=_sliced(profile, held_out),
     )
+
+
+def _sliced(profile: DataProfile, held_out: Outcomes) -> dict[str, SliceProfile]:
+    masks = dict(slices_of(held_out))
+    by_column = Counter(name.partition("=")[0] for name in masks)
+    measured, n = set[str](), 0
+    for column, n_levels in by_column.items():
+        if n + n_levels <= MOST_MEASURED:
+            n += n_levels
+            measured.add(column)
+    numbers = [each.name for each in profile.features if each.mean is not None and each.name in held_out.rows]
+    return {
+        name: slice_profile(held_out, mask, numbers if name.partition("=")[0] in measured else ())
+        for name, mask in masks.items()
+    }
 
 
 def _known(outcomes: Outcomes) -> BoolArray:
@@ -256,8 +275,8 @@ def slices_of(outcomes: Outcomes) -> Iterator[tuple[str, BoolArray]]:
                 yield f"{name}={level}", mask
 
 
-def slice_profile(outcomes: Outcomes, mask: BoolArray) -> SliceProfile:
-    """Summarise the answers to some rows."""
+def slice_profile(outcomes: Outcomes, mask: BoolArray, features: Iterable[str] = ()) -> SliceProfile:
+    """Summarise the answers to some rows, and features of numbers in them."""
     off = outcomes.residuals
     own = off.to_numpy()[mask] if off is not None else np.empty(0)
     own = own[np.isfinite(own)]
@@ -266,4 +285,12 @@ def slice_profile(outcomes: Outcomes, mask: BoolArray) -> SliceProfile:
         prediction=float(outcomes.answer[mask].mean()) if outcomes.answer.ndim == 1 else None,
         residual=float(own.mean()) if len(own) else None,
         residual_sd=float(own.std()) if len(own) else None,
+        features={name: mean for name in features if (mean := _mean(outcomes.rows[name], mask)) is not None},
     )
+
+
+def _mean(values: "pd.Series[Any]", mask: BoolArray) -> float | None:
+    """Return the mean of a feature in a slice; None where too few cells have a number."""
+    there, _ = present_values(values[mask], ColumnKind.NUMBER)
+    mean = float(there.mean()) if len(there) >= LEAST_SLICE else math.nan
+    return mean if math.isfinite(mean) else None

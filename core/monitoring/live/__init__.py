@@ -8,7 +8,7 @@ from core.monitoring.live.counting import SketchCounter
 from core.monitoring.live.encoding import SketchError, from_bytes, merged_bytes, profile_number, to_bytes
 from core.monitoring.live.level_counts import LevelCounts
 from core.monitoring.live.number_counts import NumberCounts
-from core.monitoring.live.sketch import PREDICTION, RESIDUAL, TARGET, LiveSketch, ProfileIndex, SliceCounts
+from core.monitoring.live.sketch import PREDICTION, RESIDUAL, TARGET, LiveSketch, ProfileIndex, SliceCounts, SliceMoves
 
 __all__ = [
     "PREDICTION",
@@ -21,6 +21,7 @@ __all__ = [
     "SketchCounter",
     "SketchError",
     "SliceCounts",
+    "SliceMoves",
     "from_bytes",
     "merged_bytes",
     "profile_number",

@@ -10,8 +10,8 @@ from core.arrays import AnyArray, FloatArray
 from core.models.scoring.fields import Rows
 from core.monitoring.live.level_counts import LevelIndex
 from core.monitoring.live.number_counts import NumberCounts, NumberGrid
-from core.monitoring.live.number_stack import NumberStack
-from core.monitoring.live.sketch import PREDICTION, LiveSketch, ProfileIndex, SliceCounts
+from core.monitoring.live.number_stack import NumberStack, SliceSums
+from core.monitoring.live.sketch import PREDICTION, LiveSketch, ProfileIndex, SliceCounts, SliceMoves
 from core.monitoring.live.text_columns import TextColumn
 
 
@@ -57,6 +57,12 @@ class SketchCounter:
         if self._is_open:  # slices of what is no feature
             self._texts += [(-1, TextColumn(name, None, slices[name])) for name in slices if name not in index.columns]
         self._n_texts = len(texts)
+        self._places = {name: place for place, name in enumerate(index.measured_slices)}
+        self._measured = [
+            (at, text) for at, text in self._texts if not self._is_open and set(text.slice_names) & self._places.keys()
+        ]
+        stacked = [name for _, name, _ in self._stacked]
+        self._measured_columns = [stacked.index(name) if name in stacked else -1 for name in index.measured_features]
         answer = index.answers.get(PREDICTION)
         self._answers = NumberStack([answer]) if isinstance(answer, NumberGrid) and answer.has_sums else None
 
@@ -77,17 +83,38 @@ class SketchCounter:
         if self._is_open:
             self._count_open(sketch, [row for each in served for row in each.rows.texts], predictions)
             return sketch
+        by_place = self._texts_by_place(served, sketch.n) if self._texts else []
         if self._numbers:
             matrix = np.concatenate([each.rows.numbers for each in served])
-            stacked = self._stack.count(matrix if self._is_whole else matrix[:, self._stacked_at])
+            sums = self._slice_sums(by_place, sketch.n)
+            stacked = self._stack.count(matrix if self._is_whole else matrix[:, self._stacked_at], sums)
+            if sums is not None:
+                sketch.moves = self._slice_moves(sums)
             sketch.features.update(zip([name for _, name, _ in self._stacked], stacked, strict=True))
             for at, name, how in self._single:
                 sketch.features[name] = how.count(np.ascontiguousarray(matrix[:, at]))
-        if self._texts:
-            by_place = self._texts_by_place(served, sketch.n)
-            for at, text in self._texts:
-                self._count_texts(sketch, text, by_place[at], predictions)
+        for at, text in self._texts:
+            self._count_texts(sketch, text, by_place[at], predictions)
         return sketch
+
+    def _slice_sums(self, by_place: Sequence[Sequence[Any]], n_rows: int) -> SliceSums | None:
+        """Find the rows of each slice whose means of features the profile has; None without such a slice."""
+        if not self._measured or not self._stacked:
+            return None
+        is_in = np.zeros((len(self._places) + 1, n_rows), dtype=np.bool_)
+        rows = np.arange(n_rows)
+        for at, text in self._measured:
+            places = np.array([*(self._places.get(name, -1) for name in text.slice_names), -1], dtype=np.int64)
+            is_in[places[text.slice_numbers(by_place[at])], rows] = True
+        return SliceSums(is_in[:-1], len(self._stacked))
+
+    def _slice_moves(self, sums: SliceSums) -> SliceMoves:
+        """Put the sums into the order of the profile; features that requests do not carry have no rows."""
+        found = []
+        for each in (sums.rows, sums.steps):
+            with_none = np.column_stack((np.rint(each).astype(np.int64), np.zeros(len(each), dtype=np.int64)))
+            found.append(with_none[:, self._measured_columns])
+        return SliceMoves(*found)
 
     def _texts_by_place(self, served: Sequence[Served], n_rows: int) -> list[list[Any]]:
         """Return the cells of each place; slices of one list are several times quicker than a transposition."""

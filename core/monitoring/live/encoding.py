@@ -14,7 +14,7 @@ from core.json_documents import decode_msgpack
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live.level_counts import MOST_UNSEEN, LevelCounts, LevelIndex
 from core.monitoring.live.number_counts import FEW_VALUES, NumberCounts
-from core.monitoring.live.sketch import ColumnCounts, ColumnIndex, LiveSketch, ProfileIndex, SliceCounts
+from core.monitoring.live.sketch import ColumnCounts, ColumnIndex, LiveSketch, ProfileIndex, SliceCounts, SliceMoves
 from core.packed_documents import unpacked
 
 MAGIC = b"BXL1"
@@ -57,6 +57,7 @@ class _Sketch(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     features: dict[str, _Numbers | _Levels]
     answers: dict[str, _Numbers | _Levels]
     slices: dict[str, tuple[_Count, _Count, _Steps]]
+    moves: tuple[_Count, list[_Count], list[_Steps]] | None = None  # features, rows, steps; None in earlier releases
 
 
 _ENCODER = msgspec.msgpack.Encoder(order="deterministic")
@@ -74,6 +75,7 @@ def to_bytes(sketch: LiveSketch) -> bytes:
         {name: _packed(counts) for name, counts in sketch.features.items()},
         {name: _packed(counts) for name, counts in sketch.answers.items()},
         {name: (counts.rows, counts.answered, _bounded(counts.steps)) for name, counts in sketch.slices.items()},
+        None if sketch.moves is None else _packed_moves(sketch.moves),
     )
     return MAGIC + zlib.compress(_ENCODER.encode(found), _LEVEL)
 
@@ -102,6 +104,12 @@ def from_bytes(index: ProfileIndex, content: bytes) -> LiveSketch:
         if not answered <= rows <= packed.n:
             _refuse(f"the slice {name!r} has {rows:,} of {packed.n:,} rows")
         sketch.slices[name] = SliceCounts(rows, answered, steps)
+    if packed.moves is not None:
+        sketch.moves = _moves(packed.moves)
+        if sketch.moves.rows.shape != (len(index.measured_slices), len(index.measured_features)):
+            _refuse("they are by other slices than those of the profile")
+        if sketch.moves.rows.max(initial=0) > packed.n:
+            _refuse("a slice has more cells than there are rows")
     return sketch
 
 
@@ -121,6 +129,7 @@ def merged_bytes(parts: list[bytes]) -> bytes:
                     {name: _counts(column) for name, column in packed.features.items()},
                     {name: _counts(column) for name, column in packed.answers.items()},
                     {name: SliceCounts(*counts) for name, counts in packed.slices.items()},
+                    None if packed.moves is None else _moves(packed.moves),
                 )
             )
         except ValueError as error:
@@ -141,6 +150,19 @@ def _packed(counts: ColumnCounts) -> _Numbers | _Levels:
         _bounded(counts.above),
         sorted(counts.others.items()),
     )
+
+
+def _packed_moves(moves: SliceMoves) -> tuple[int, list[int], list[int]]:
+    steps = np.clip(moves.steps, -_FURTHEST_STEPS, _FURTHEST_STEPS)
+    return moves.rows.shape[1], moves.rows.ravel().tolist(), steps.ravel().tolist()
+
+
+def _moves(packed: tuple[int, list[int], list[int]]) -> SliceMoves:
+    n_features, rows, steps = packed
+    if not n_features or len(rows) % n_features or len(rows) != len(steps):
+        _refuse("their counts by slice contradict each other")
+    shape = len(rows) // n_features, n_features
+    return SliceMoves(np.array(rows, dtype=np.int64).reshape(shape), np.array(steps, dtype=np.int64).reshape(shape))
 
 
 def _bounded(steps: int) -> int:

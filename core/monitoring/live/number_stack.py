@@ -16,6 +16,40 @@ _WIDTH = _N_CELLS + 2  # with a cell below the least point, and a cell from the 
 _MOST_IN_BLOCK = 1 << 14  # cells of the matrix, whose intermediate results stay in the cache, too
 
 
+class SliceSums:
+    """Adds up columns by slice: whole steps, whose sums are exact whatever the order of the rows.
+
+    Attributes:
+        rows: Cells with a number, shape (n_slices, number of grids).
+        steps: Their sums, in steps, of the same shape.
+    """
+
+    def __init__(self, is_in: BoolArray, n_columns: int) -> None:
+        """Prepare.
+
+        Args:
+            is_in: Which row is in which slice, shape (n_slices, n).
+            n_columns: How many columns are counted.
+        """
+        self._is_in = is_in.astype(np.float64)
+        self.rows: FloatArray = np.zeros((len(is_in), n_columns))
+        self.steps: FloatArray = np.zeros((len(is_in), n_columns))
+
+    def add(self, start: int, steps: FloatArray, lost: BoolArray | None) -> None:
+        """Add a block of rows.
+
+        Args:
+            start: The number of its first row.
+            steps: By column and row; 0 where there is no number.
+            lost: Where there is no number; None if there is one everywhere.
+        """
+        own = self._is_in[:, start : start + steps.shape[1]]
+        self.steps += own @ steps.T
+        self.rows += own.sum(axis=1)[:, None]
+        if lost is not None:
+            self.rows -= own @ lost.T
+
+
 class NumberStack:
     """Counts columns of a matrix exactly as their grids do one by one.
 
@@ -51,8 +85,13 @@ class NumberStack:
         self._shift = (2 * first_points - self._first_places).astype(np.int64)
         self._with_others = [at for at, grid in enumerate(grids) if grid.counts_others]
 
-    def count(self, matrix: FloatArray) -> list[NumberCounts]:
-        """Count the columns of a matrix, shape (n, number of grids); NaN is an empty cell."""
+    def count(self, matrix: FloatArray, by_slice: "SliceSums | None" = None) -> list[NumberCounts]:
+        """Count the columns of a matrix, shape (n, number of grids); NaN is an empty cell.
+
+        Args:
+            matrix: The rows.
+            by_slice: Takes the sums of each slice of these rows.
+        """
         found = [grid.nothing() for grid in self._grids]
         if not found:
             return found
@@ -60,12 +99,15 @@ class NumberStack:
         places = np.zeros(int(self._n_places.sum()) + 1, dtype=np.int64)
         with np.errstate(all="ignore"):
             for start in range(0, len(matrix), n_rows):
-                places += self._count_block(found, np.ascontiguousarray(matrix[start : start + n_rows].T))
+                block = np.ascontiguousarray(matrix[start : start + n_rows].T)
+                places += self._count_block(found, block, start, by_slice)
         for counts, first, n in zip(found, self._first_places.tolist(), self._n_places.tolist(), strict=True):
             counts.cells = places[first : first + n].copy()
         return found
 
-    def _count_block(self, found: list[NumberCounts], values: FloatArray) -> IntArray:
+    def _count_block(
+        self, found: list[NumberCounts], values: FloatArray, start: int, by_slice: "SliceSums | None"
+    ) -> IntArray:
         """Count some rows, one column after the other; return how many lie at each place of all columns."""
         steps = values - self._least
         steps *= self._factors
@@ -84,6 +126,8 @@ class NumberStack:
                 counts.above += int(over)
         for counts, total in zip(found, steps.sum(axis=1).tolist(), strict=True):
             counts.steps += int(total)
+        if by_slice is not None:
+            by_slice.add(start, steps, lost)
         cells = self._dealt(steps, self._offsets)
         places = self._places[cells]
         is_near = self._is_near[cells]

@@ -41,6 +41,36 @@ class SliceCounts:
         self.steps += other.steps
 
 
+@dataclass(slots=True)
+class SliceMoves:
+    """Features of numbers in the slices of a profile that has their means.
+
+    Attributes:
+        rows: Cells with a number, shape (n_slices, n_features).
+        steps: Sums of these numbers, in steps of their columns, of the same shape.
+    """
+
+    rows: IntArray
+    steps: IntArray
+
+    def add(self, other: "SliceMoves") -> None:
+        """Add other rows.
+
+        Raises:
+            ValueError: They are of another profile.
+        """
+        if other.rows.shape != self.rows.shape:
+            raise ValueError("the counts are of two profiles")
+        self.rows = self.rows + other.rows
+        self.steps = self.steps + other.steps
+
+    def only(self, at: int) -> "SliceMoves":
+        """Return the counts of one feature alone."""
+        rows, steps = np.zeros_like(self.rows), np.zeros_like(self.steps)
+        rows[:, at], steps[:, at] = self.rows[:, at], self.steps[:, at]
+        return SliceMoves(rows, steps)
+
+
 class ProfileIndex:
     """A profile, prepared for counting: one for each version, shared by all of its sketches.
 
@@ -48,6 +78,8 @@ class ProfileIndex:
         profile: The profile.
         columns: How to count each feature, by name.
         answers: How to count the predictions, the residuals and the target, by `PREDICTION`, `RESIDUAL`, `TARGET`.
+        measured_slices: The slices whose means of features the profile has.
+        measured_features: These features, in the order in which they are counted by slice.
     """
 
     def __init__(self, profile: DataProfile) -> None:
@@ -62,6 +94,11 @@ class ProfileIndex:
         self.stored_answers = {name: stored for name, stored in own.items() if stored is not None}
         self.columns = {name: index_of(stored) for name, stored in self.stored.items()}
         self.answers = {name: index_of(stored) for name, stored in self.stored_answers.items()}
+        self.measured_slices = tuple(name for name, each in profile.slices.items() if each.features)
+        known = {name for each in profile.slices.values() for name in each.features}
+        self.measured_features = tuple(
+            name for name, how in self.columns.items() if name in known and isinstance(how, NumberGrid) and how.has_sums
+        )
 
     def numbers(self, name: str) -> NumberGrid:
         """Return how to count a feature of numbers.
@@ -100,12 +137,14 @@ class LiveSketch:
         features: The counts of each feature, by name; a feature that requests do not carry is left out.
         answers: The counts of the predictions, and of the residuals and the target where they are known.
         slices: The rows of each slice of the profile.
+        moves: The features of numbers by slice; None where they are not counted.
     """
 
     n: int = 0
     features: dict[str, ColumnCounts] = field(default_factory=dict)
     answers: dict[str, ColumnCounts] = field(default_factory=dict)
     slices: dict[str, SliceCounts] = field(default_factory=dict)
+    moves: SliceMoves | None = None
 
     def merge(self, other: "LiveSketch") -> "LiveSketch":
         """Add the rows of another sketch of the same version; return this sketch."""
@@ -114,6 +153,10 @@ class LiveSketch:
         _merge(self.answers, other.answers)
         for name, counts in other.slices.items():
             self.slices.setdefault(name, SliceCounts()).add(counts)
+        if other.moves is not None:
+            if self.moves is None:
+                self.moves = SliceMoves(np.zeros_like(other.moves.rows), np.zeros_like(other.moves.steps))
+            self.moves.add(other.moves)
         return self
 
     def bins(self, index: ProfileIndex, name: str) -> IntArray:
@@ -169,6 +212,17 @@ class LiveSketch:
         """Return the share of empty cells in all features; None without cells."""
         n_cells = sum(counts.rows for counts in self.features.values())
         return sum(counts.missing for counts in self.features.values()) / n_cells if n_cells else None
+
+    def feature_means(self, index: ProfileIndex, name: str) -> dict[str, tuple[float, int]]:
+        """Return, by slice, the mean of a feature and how many numbers it is of; empty where that is not counted."""
+        how = index.columns.get(name)
+        if self.moves is None or name not in index.measured_features or not isinstance(how, NumberGrid):
+            return {}
+        at = index.measured_features.index(name)
+        found = zip(
+            index.measured_slices, self.moves.rows[:, at].tolist(), self.moves.steps[:, at].tolist(), strict=True
+        )
+        return {of: (how.value(steps / rows), rows) for of, rows, steps in found if rows}
 
     def slice_mean(self, index: ProfileIndex, name: str) -> float | None:
         """Return the mean prediction of a slice; None where it has no numbers."""

@@ -51,6 +51,18 @@ class TextColumn:
         self._missing = self._codes.setdefault(None, len(self._names))
         self._codes.unknown = self._missing + 1
         self._slice_codes = np.array([self._codes[level] for level in self._slices], dtype=np.int64)
+        self._slice_of_code = np.full(self._codes.unknown + 1, len(self._slices), dtype=np.int64)
+        self._slice_of_code[self._slice_codes] = np.arange(len(self._slices))
+
+    @property
+    def slice_names(self) -> list[str]:
+        """The slices of the profile, by their number."""
+        return [f"{self.name}={level}" for level in self._slices]
+
+    def slice_numbers(self, cells: Sequence[Any]) -> IntArray:
+        """Return the number of the slice of each cell; of a cell in none, one more than the last."""
+        codes = np.fromiter(map(self._codes.__getitem__, cells), dtype=np.intp, count=len(cells))
+        return self._slice_of_code[codes]
 
     def count(
         self, cells: Sequence[Any], predictions: FloatArray | None

@@ -13,7 +13,7 @@ from core.monitoring.column_words import named
 from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
 from core.monitoring.live import LiveSketch, ProfileIndex
 from core.monitoring.sequential.effects import EffectSizes, compared, measure, share_counts
-from core.monitoring.sequential.fine_measures import moved_by, moved_share, moved_slice, quantile_pairs
+from core.monitoring.sequential.fine_measures import moved_by, moved_share, moved_slice, moved_slice_of, quantile_pairs
 from core.monitoring.sequential.layout import LEAST_REFERENCE_ROWS, ColumnKey, ColumnLayout
 from core.monitoring.sequential.recent_rows import RecentRows
 from core.monitoring.sequential.recent_steps import RecentSteps
@@ -105,7 +105,11 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         stream.type is DriftType.QUALITY
     ):  # judged by shares of cells, which the reason gives: the values may be as before
         sizes = None
-    is_predictions = move is not None and stream.type is DriftType.PREDICTION
+    where = ""
+    if move is not None and stream.type is DriftType.PREDICTION:
+        where = moved_slice(fine.index, sketch, effect)
+    elif move is not None and stream.type is DriftType.FEATURE:
+        where = moved_slice_of(fine.index, stream.key[1], sketch, effect)
     return MonitoredColumn(
         name=stream.key[1],
         type=stream.type,
@@ -120,7 +124,7 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         changed_at=move.changed_at if move else None,
         changed_from=move.changed_from if move else None,
         changed_until=move.changed_until if move else None,
-        slice=moved_slice(fine.index, sketch, effect) if is_predictions else "",
+        slice=where,
         trend=fine.course.trend(drift.streams.column_numbers[stream.key], layout),
         trend_seconds=fine.course.length * 60.0,
         shares=_shares(layout, rows) if sizes else None,

@@ -74,6 +74,44 @@ def moved_slice(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
     return _spelled(max(found, key=lambda name: found[name])) if found else ""
 
 
+def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: float) -> str:
+    """Name the slice on which a feature moved most, of those where it moved otherwise than on all of them together.
+
+    Where it moved everywhere alike, no slice is named.
+
+    Args:
+        index: The profile.
+        name: The feature.
+        sketch: The rows since the move.
+        effect: How many rows are worth one independent row.
+    Source:
+        The two-sample z-test, its level split over the slices (Bonferroni).
+    """
+    stored = index.stored.get(name)
+    if stored is None or not stored.sd:
+        return ""
+    moves: dict[str, tuple[float, float, int]] = {}  # by slice: the move, its variance, the rows of now
+    for of, (mean, n) in sketch.feature_means(index, name).items():
+        then = index.profile.slices[of]
+        if n >= LEAST_ROWS and name in then.features:
+            moves[of] = mean - then.features[name], effect * stored.sd**2 * (1 / n + 1 / then.rows), n
+    column_rows: dict[str, int] = {}
+    for of, (_, _, n) in moves.items():
+        column = of.partition("=")[0]
+        column_rows[column] = column_rows.get(column, 0) + n
+    found: dict[str, float] = {}
+    for of, (move, variance, n) in moves.items():
+        column = of.partition("=")[0]
+        if (rest := column_rows[column] - n) < LEAST_ROWS:
+            continue
+        others = [(each, of_rest) for each, of_rest in moves.items() if each.partition("=")[0] == column and each != of]
+        elsewhere = sum(m * k / rest for _, (m, _, k) in others)
+        spread = variance + sum(v * (k / rest) ** 2 for _, (_, v, k) in others)
+        if abs(move) > abs(elsewhere) and abs(move - elsewhere) > math.sqrt(spread) * _quantile(len(moves)):
+            found[of] = abs(move - elsewhere)
+    return _spelled(max(found, key=lambda of: found[of])) if found else ""
+
+
 def moved_share(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
     """Say which slice certainly gained or lost rows, the most for its size; empty if none did.
 

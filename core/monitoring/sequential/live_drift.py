@@ -112,7 +112,7 @@ class LiveDrift:
             known.course.add(minute.at, prepared.streams.table(minute.counts))
         dated = self._date(version, prepared, known, drift, now)
         drift.judge_findings()
-        known.recent.follow(drift.state, prepared.streams, new, dated)
+        known.recent.follow(drift.state, prepared.streams, new, dated, prepared.index.measured_features)
         content = known.to_bytes(drift.state, prepared.streams)
         fine = FineRows(prepared.index, known.recent, known.course)
         part = drift_part(drift, version.importance, fine, notes=notes)

@@ -3,7 +3,7 @@
 Verdicts are found in coarse cells. How far numbers moved, their quantiles and their slices come from these counts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -54,6 +54,7 @@ class RecentRows:
         streams: Streams,
         new: Iterable[TimedSketch],
         dated: Mapping[int, Iterable[TimedSketch]],
+        measured: Sequence[str] = (),
     ) -> None:
         """Keep the rows of each stream that has moved.
 
@@ -62,6 +63,7 @@ class RecentRows:
             streams: The streams.
             new: The newest rows.
             dated: By stream that has just been dated, all rows around the change.
+            measured: The features that are counted by slice, in their order.
         """
         new = list(new)
         moves = {}
@@ -70,7 +72,7 @@ class RecentRows:
             found = LiveSketch() if k in dated else self.moves.get(k, LiveSketch())
             for at, sketch in dated.get(k, new):
                 if k not in dated or at >= finding.changed_at:
-                    found.merge(_only(sketch, key))
+                    found.merge(_only(sketch, key, measured))
             moves[k] = found
         self.moves = moves
 
@@ -81,7 +83,7 @@ def column_of(sketch: LiveSketch, key: ColumnKey) -> ColumnCounts | None:
     return sketch.features.get(name) if kind is DriftType.FEATURE else sketch.answers.get(ANSWERS[kind])
 
 
-def _only(sketch: LiveSketch, key: ColumnKey) -> LiveSketch:
+def _only(sketch: LiveSketch, key: ColumnKey, measured: Sequence[str]) -> LiveSketch:
     """Return one column of rows; with features go the predictions that follow from them, and with both the slices."""
     counts, (kind, name) = column_of(sketch, key), key
     if counts is None:
@@ -90,4 +92,7 @@ def _only(sketch: LiveSketch, key: ColumnKey) -> LiveSketch:
         return LiveSketch(sketch.n, {}, {ANSWERS[kind]: counts})
     own = ANSWERS[DriftType.PREDICTION]
     answers = {own: sketch.answers[own]} if own in sketch.answers else {}
-    return LiveSketch(sketch.n, {name: counts} if kind is DriftType.FEATURE else {}, answers, sketch.slices)
+    if kind is DriftType.PREDICTION:
+        return LiveSketch(sketch.n, {}, answers, sketch.slices)
+    moves = sketch.moves.only(measured.index(name)) if sketch.moves is not None and name in measured else None
+    return LiveSketch(sketch.n, {name: counts}, answers, sketch.slices, moves)

@@ -196,6 +196,7 @@ def test_a_flood_of_long_bonds_of_one_sector_is_dated_to_the_minute_and_the_sect
     assert (columns["sector"].verdict, columns[MOVED].verdict) == (DriftVerdict.ALARM, DriftVerdict.ALARM)
     assert columns["sector"].changed_at == columns[MOVED].changed_at == shift_at
     assert "banks from" in columns["sector"].reason
+    assert columns[MOVED].slice == "sector = banks"
     [gained] = [note for note in after.drift.notes if "went from" in note]
     assert gained.startswith("rows where sector = banks went from 1")
     assert float(gained.rpartition(" to ")[2].rstrip("%")) == pytest.approx(56, abs=5)  # of the rows since the shift
