@@ -135,6 +135,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     parent: str = ""  # the session that this one is an agent of
     agent: Agent | None = None  # which one, and its limits
     children: tuple[str, ...] = ()  # the sessions of its agents
+    is_held: bool = False  # paused or stopped by itself, not with its parent; only a request to resume it ends that
     revision: int = 0
     updated_at: datetime | None = None
     updated_by: str = ""

@@ -127,6 +127,8 @@ class Sessions:
     ) -> Session:
         """Change the desired state of a session; with agents, of all of them that are not at rest.
 
+        An agent that was paused or stopped by itself rests until it is resumed by itself.
+
         Args:
             session_id: Which one.
             desired: The desired state. A stopped or failed session that is to run again continues from its checkpoint.
@@ -147,8 +149,11 @@ class Sessions:
             refusal = before.refusal(desired) or self._refusal_of_parent(before, desired)
             if refusal is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
-            told = (each for each in self.children(before) if each.refusal(desired) is None)
-            session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (before, *told)]
+            told = [each for each in self.children(before) if each.refusal(desired) is None]
+            if desired is DesiredSession.RUNNING:
+                told = [each for each in told if not each.is_held]
+            alone = msgspec.structs.replace(before, is_held=bool(before.parent) and desired is not DesiredSession.RUNNING)
+            session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (alone, *told)]
         return session
 
     def _requested(

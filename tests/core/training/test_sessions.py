@@ -212,6 +212,18 @@ def test_an_agent_is_paused_alone_and_resumed_only_while_its_parent_trains(sessi
         sessions.request("s-0002", DesiredSession.RUNNING, actor=BOB)
 
 
+def test_an_agent_that_rests_by_itself_stays_at_rest_when_its_parent_is_resumed(sessions, parent):
+    sessions.request("s-0002", DesiredSession.PAUSED, actor=BOB)
+    for desired in (DesiredSession.PAUSED, DesiredSession.RUNNING):
+        sessions.request("s-0001", desired, actor=BOB)
+    assert [session.desired for session in sessions.all()] == ["running", "paused", "running"]
+
+    sessions.request("s-0002", DesiredSession.RUNNING, actor=BOB)
+    for desired in (DesiredSession.STOPPED, DesiredSession.RUNNING):
+        sessions.request("s-0001", desired, actor=BOB)
+    assert [session.desired for session in sessions.all()] == ["running"] * 3, "resumed by itself, it follows again"
+
+
 def test_a_parent_shows_the_sums_of_its_agents(sessions, parent):
     observe(sessions, sessions.get("s-0002"), epoch=3, cpu_seconds=2.5, best_score=0.8, n_failed_epochs=1)
     observe(sessions, sessions.get("s-0003"), epoch=2, cpu_seconds=1.5, best_score=0.9)
