@@ -90,8 +90,7 @@ class TrafficWatch(Watcher):
         return _Gaps(first_at=asked[0], last_at=asked[0]).seen(asked) if asked else None
 
     def _spans(self, version: LiveVersion, since: datetime, until: datetime, grain: TrafficGrain) -> list[TrafficSpan]:
-        found = self._reader.traffic(since, until, by=grain, model=version.model)
-        return [span for span in found if span.version == version.version]
+        return self._reader.traffic(since, until, by=grain, model=version.model, version=version.version)
 
 
 def _remembered(state: bytes | None, now: datetime) -> _Gaps | None:

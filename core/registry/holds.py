@@ -95,6 +95,7 @@ class Holds:
         self._database = database
         self._documents = database.documents(TABLE, ModelHolds, "model")
         self._rollouts = database.documents(_ROLLOUTS, _Rollout, "rollout_id")
+        self._owners = database.documents(_ROLLOUTS, _Owner, "rollout_id")
 
     def of(self, model: str) -> Mapping[str, str]:
         """Return the rollout that holds each version of a model, by version."""
@@ -145,9 +146,21 @@ class Holds:
             written = self._documents.find(model)
         except DocumentFormatError:  # the doctor reports it, and the next engine replaces it
             written = None
-        if written is not None and written.n_rollouts == self._database.table(_ROLLOUTS).count(where("model") == model):
+        if written is not None and written.n_rollouts == self._n_rollouts(model):
             return written
         return derive(model, [rollout.use for rollout in self._rollouts.all() if rollout.model == model])
+
+
+    def _n_rollouts(self, model: str) -> int:
+        return sum(owner.model == model for owner in self._owners.readable()[0])
+
+
+class _Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """The only fields that are needed to count the rollouts of a model: each document is read once for that."""
+
+    rollout_id: str
+    model: str
+    revision: int = 0
 
 
 # Workspaces of a release that wrote no holds, or that such a release has used since holds were written: the documents

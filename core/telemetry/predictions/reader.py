@@ -358,7 +358,13 @@ class PredictionReader:
             return recent_traffic(connection, segments_of(connection), model, version, **past, rule=loss)
 
     def traffic(
-        self, since: datetime, until: datetime, *, by: TrafficGrain = TrafficGrain.HOUR, model: str | None = None
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        by: TrafficGrain = TrafficGrain.HOUR,
+        model: str | None = None,
+        version: str | None = None,
     ) -> list[TrafficSpan]:
         """Return the traffic of each version by the minute or the hour, by time, model and version.
 
@@ -370,11 +376,12 @@ class PredictionReader:
             until: Spans that begin before it.
             by: The length of a span.
             model: Only this model.
+            version: Only this version; a question about one costs nothing for the others of its model.
         """
         with self.snapshot() as connection:
             if connection is None or _store_of(connection) is None:
                 return []
-            return traffic_of(connection, by, model, since_us=to_us(since), until_us=to_us(until))
+            return traffic_of(connection, by, model, version, since_us=to_us(since), until_us=to_us(until))
 
     def outcome_delay(self, model: str, version: str, *, now: datetime) -> OutcomeDelay | None:
         """Return how long the outcomes of a version took; None if too few are known."""

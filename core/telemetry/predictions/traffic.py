@@ -23,7 +23,9 @@ _COLUMNS = "n_requests, n_rows, n_failed, n_timed, total_ms, slowest_ms, latenci
 _PUT = "INSERT OR REPLACE INTO traffic_{grain} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _BETWEEN = f"""
 SELECT route, at, {_COLUMNS} FROM traffic_{{grain}} WHERE route IN ({{routes}}) AND at >= ? AND at < ?"""
-_ROUTES = "SELECT id, model, version FROM route WHERE arm NOT IN (?, ?) AND (?3 IS NULL OR model = ?3)"
+_ROUTES = """
+SELECT id, model, version FROM route
+WHERE arm NOT IN (?1, ?2) AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR version = ?4)"""
 _EXPIRE = """
 DELETE FROM traffic_{grain} WHERE (route, at) IN
     (SELECT route, at FROM route CROSS JOIN traffic_{grain} ON route = id WHERE at < ? LIMIT ?)"""
@@ -109,12 +111,18 @@ def count_traffic(connection: sqlite3.Connection, rows: Iterable[Sequence[Any]])
 
 
 def traffic_of(
-    connection: sqlite3.Connection, grain: TrafficGrain, model: str | None, *, since_us: int, until_us: int
+    connection: sqlite3.Connection,
+    grain: TrafficGrain,
+    model: str | None,
+    version: str | None = None,
+    *,
+    since_us: int,
+    until_us: int,
 ) -> list[TrafficSpan]:
     """Read the spans that begin at or after an instant and before another, by time, model and version."""
     routes = {
         route: (of_model, version)
-        for route, of_model, version in connection.execute(_ROUTES, (Arm.SHADOW, Arm.STABLE_COPY, model))
+        for route, of_model, version in connection.execute(_ROUTES, (Arm.SHADOW, Arm.STABLE_COPY, model, version))
     }
     query = _BETWEEN.format(grain=grain, routes=listed(routes))
     found: dict[tuple[int, str, str], _Sums] = {}

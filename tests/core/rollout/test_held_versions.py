@@ -69,6 +69,20 @@ def stored(workspace: Workspace) -> dict:
     return json.loads(workspace.state_file("registry").read_text())
 
 
+def test_rollouts_that_ended_are_not_read_again_to_count_them(workspace, holds, rollouts, start, lease, ana, monkeypatch):
+    rollout = start()
+    lease.release()
+    rollouts.abort(rollout.rollout_id, actor=ana)
+    holds.of("spread")
+    read = []
+    for name in ("documents.decode_json", "database.fields_of"):
+        monkeypatch.setattr(f"core.state.{name}", lambda *found: read.append(found))
+
+    assert holds.of("spread") == {}
+
+    assert read == []
+
+
 def test_an_undo_does_not_take_a_version_out_of_its_rollout(registry, start, candidate, ana):
     allowed = registry.plan_undo("spread")
     assert allowed.changes[0].version == candidate

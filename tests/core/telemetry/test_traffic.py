@@ -104,6 +104,8 @@ def test_the_traffic_of_a_version_is_that_of_all_its_routes_without_copies(file)
     found = [(span.model, span.version, span.n_requests) for span in traffic(file)]
     assert found == [("downgrade", "3.0.0", 1), ("spread", "1.1.0", 2), ("spread", "1.2.0", 1)]
     assert [span.model for span in traffic(file, model="downgrade")] == ["downgrade"]
+    of_one = traffic(file, model="spread", version="1.2.0")
+    assert [(span.version, span.n_requests) for span in of_one] == [("1.2.0", 1)]
     assert traffic(file, model="unknown") == []
 
 
