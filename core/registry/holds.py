@@ -150,7 +150,6 @@ class Holds:
             return written
         return derive(model, [rollout.use for rollout in self._rollouts.all() if rollout.model == model])
 
-
     def _n_rollouts(self, model: str) -> int:
         return sum(owner.model == model for owner in self._owners.readable()[0])
 

@@ -152,8 +152,9 @@ class Sessions:
             told = [each for each in self.children(before) if each.refusal(desired) is None]
             if desired is DesiredSession.RUNNING:
                 told = [each for each in told if not each.is_held]
-            alone = msgspec.structs.replace(before, is_held=bool(before.parent) and desired is not DesiredSession.RUNNING)
-            session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (alone, *told)]
+            is_held = bool(before.parent) and desired is not DesiredSession.RUNNING
+            named = msgspec.structs.replace(before, is_held=is_held)
+            session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (named, *told)]
         return session
 
     def _requested(

@@ -69,7 +69,7 @@ def stored(workspace: Workspace) -> dict:
     return json.loads(workspace.state_file("registry").read_text())
 
 
-def test_rollouts_that_ended_are_not_read_again_to_count_them(workspace, holds, rollouts, start, lease, ana, monkeypatch):
+def test_ended_rollouts_are_not_read_again_to_count_them(holds, rollouts, start, lease, ana, monkeypatch):
     rollout = start()
     lease.release()
     rollouts.abort(rollout.rollout_id, actor=ana)
