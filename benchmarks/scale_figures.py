@@ -4,6 +4,7 @@ Each figure is a function from a workspace to values by name, and leaves the wor
 promotions and their records. Beside each wait stands its CPU time, which other programs on the machine hardly change.
 """
 
+import json
 import resource
 import signal
 import socket
@@ -14,7 +15,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,7 @@ from timing import timed
 from core.maintenance.space import sizes
 from core.state import Workspace
 
+PROMOTING = Path(__file__).with_name("promote_at_scale.py")
 BONDX = str(Path(sys.executable).with_name("bondx"))
 PATIENCE_SECONDS = 60
 SCREENS = {
@@ -141,11 +142,14 @@ def engine(workspace: Path, _: str) -> Figures:
 
 def promotion(workspace: Path, _: str) -> Figures:
     """Promote versions to Staging, durably, in a process of its own."""
-    with get_context("fork").Pool(1) as pool:
-        took, used, peak = pool.apply(_promotions, (workspace, 20))
-    if not took:
+    command = [sys.executable, "-c", _PEAK_OF, sys.executable, str(PROMOTING), str(workspace), "20"]
+    told, peaks = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    found = json.loads(told)
+    if not found["took"]:
         return {}
-    return {**_waits("promotion", took), "promotion CPU ms": statistics.median(used), "promoting MiB": peak}
+    waits = _waits("promotion", sorted(found["took"]))
+    cpu, peak = statistics.median(found["used"]), float(peaks.split()[2]) / 1024
+    return {**waits, "promotion CPU ms": cpu, "promoting MiB": peak}
 
 
 def verify(workspace: Path, _: str) -> Figures:
@@ -329,21 +333,3 @@ def _cpu_percent(pid: int, seconds: float) -> float:
     before, begin = _cpu_seconds(pid), time.perf_counter()
     time.sleep(seconds)
     return 100 * (_cpu_seconds(pid) - before) / (time.perf_counter() - begin)
-
-
-def _promotions(workspace: Path, number: int) -> tuple[list[float], list[float], float]:
-    """Return the milliseconds of promotions, ascending, their milliseconds of CPU, and the memory of the process."""
-    from core.actor import Actor, Origin
-    from core.registry import Registry, Stage
-    from core.state import Workspace
-
-    registry = Registry(Workspace.open(workspace))
-    actor = Actor("bench", "localhost", Origin.COMMAND_LINE)
-    waiting = [version for version in registry.versions() if version.stage is Stage.DEVELOPMENT][: number + 1]
-    took, used = [], []
-    for version in waiting:
-        cpu_before = time.process_time()
-        took.append(timed(lambda v=version: registry.apply(registry.plan_promotion(v.model, v.version), actor=actor)))
-        used.append(1000 * (time.process_time() - cpu_before))
-    peak = psutil.Process().memory_info().rss / 2**20
-    return sorted(took[1:]), used[1:], peak  # the first one reads the registry
