@@ -45,7 +45,7 @@ CONVERSIONS = {
     },
     "core/serving/fast_path.py": {"length", "length.isdigit"},
     "core/serving/limits.py": {"settings.max_body_mib * (1 << 20)", "settings.memory_mib * (1 << 20)"},
-    "core/serving/live/counter.py": {"each.at", "now"},
+    "core/serving/live/counter.py": {"at", "now"},
     "core/serving/live/sampler.py": {"math.log1p(-self._draw()) / math.log1p(-share)"},
     "core/serving/loading.py": {"psutil.Process().memory_info().rss"},
     "core/serving/metrics.py": {
