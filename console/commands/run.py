@@ -209,7 +209,7 @@ def _tell_events(
     from core.training.session_files import SessionFiles
     from core.view.source import SnapshotSource
 
-    source = SnapshotSource(workspace, looks_at_epochs=False)
+    source = SnapshotSource(workspace, only=("sessions",))
     report_of = SessionFiles(workspace).read_epoch
     telemetry = TelemetryReader(workspace.telemetry_file)
     feeds: dict[str, SessionFeed] = {}

@@ -133,6 +133,13 @@ def test_audit_records_are_listed_newest_first(source, workspace):
     assert [record.object for record in source.take().audit] == ["s-0002", "s-0001"]
 
 
+def test_only_the_parts_that_are_asked_for_are_read(workspace):
+    Sessions(workspace).start(Settings().training, name="nightly", actor=MIRA)
+    snapshot = SnapshotSource(workspace, only=("sessions",)).take()
+    assert [session.session_id for session in snapshot.sessions] == ["s-0001"]
+    assert snapshot.audit == ()
+
+
 def test_taking_a_snapshot_writes_nothing(workspace):
     before = sorted(workspace.root.rglob("*"))
     SnapshotSource(workspace).take()
