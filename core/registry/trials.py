@@ -5,6 +5,7 @@ loads it again. A version that loads is remembered by the hash of its files, and
 """
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -18,7 +19,7 @@ from core.actor import Actor
 from core.clock import Clock
 from core.errors import CoreError, RefusedError
 from core.files import write_file
-from core.installed_packages import DISTRIBUTION, installed_version
+from core.installed_packages import DISTRIBUTION, installed_packages, installed_version
 from core.plain_files import read_file
 from core.progress import begins
 from core.registry.changes import registry_change
@@ -237,6 +238,12 @@ def _is_ours(path: Path) -> bool:
 
 def _software() -> bytes:
     """Name the software that a verdict depends on beside the files: another release may read them in another way."""
+    return _software_of(installed_packages())
+
+
+@functools.lru_cache(maxsize=1)
+def _software_of(_installed: frozenset[str]) -> bytes:
+    """Read the versions once while the same packages are installed: reading metadata takes a millisecond each."""
     names = (DISTRIBUTION, "lightgbm", "scikit-learn", "skops", "numpy")
     versions = (f"{name} {installed_version(name) or 'none'}" for name in names)
     parts = [f"python {platform.python_version()}", *versions]

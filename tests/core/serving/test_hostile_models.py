@@ -545,3 +545,15 @@ def server_answer(server, path, body):
     found = json.loads(answer.read()) | {"retry": answer.getheader("retry-after")}
     connection.close()
     return answer.status, found
+
+
+def test_the_software_of_a_verdict_is_read_anew_when_another_package_is_installed(monkeypatch, tmp_path):
+    before = trials._software()
+    read = []
+    monkeypatch.setattr(trials, "installed_version", lambda name: read.append(name) or "9.9")
+    assert trials._software() == before
+    assert read == []
+
+    (tmp_path / "another-1.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert b"numpy 9.9" in trials._software()
