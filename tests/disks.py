@@ -1,9 +1,11 @@
 """Small disks that tests fill."""
 
+import errno
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 
 import pytest
@@ -31,17 +33,26 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
 def filled(disk: Path) -> Iterator[None]:
     """Fill a disk to its last byte, and free it afterwards."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-
-        def is_full() -> bool:
-            """Whoever works there may free something meanwhile."""
-            with suppress(OSError):
-                while True:
-                    file.write(b"x" * 4096)
-            return not shutil.disk_usage(disk).free
-
-        until(is_full, "a full disk")
     try:
+        with filler.open("wb", buffering=0) as file:
+
+            def is_full() -> bool:
+                """Whoever works there may free something meanwhile."""
+                _write_until_full(file)
+                return not shutil.disk_usage(disk).free
+
+            until(is_full, "a full disk")
         yield
     finally:
         filler.unlink()
+
+
+def _write_until_full(file: RawIOBase) -> None:
+    """Write until there is no room; any other refusal of the operating system is no full disk."""
+    while True:
+        try:
+            file.write(b"x" * 4096)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return

@@ -6,14 +6,17 @@ import random
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from tests.waiting import until
 
 _LAST_PORT = 65_535
 _handed_out: set[int] = set()
@@ -162,6 +165,28 @@ class Death:
         self.n_points += 1
         if self.n_points == self._at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def printed_unless_killed(command: Sequence[str], what: str, *, progress: Callable[[], object]) -> str | None:
+    """Run a program that may die as by kill -9, for as long as anything goes on in it.
+
+    Args:
+        command: The program and its arguments.
+        what: What its end means, in the words of the failure.
+        progress: What changes while it gets on, seen from here: a program that hangs cannot tell.
+
+    Returns:
+        What it printed; None if it was killed.
+    """
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            until(lambda: process.poll() is not None, what, progress=progress, told=progress)
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        printed = process.stdout.read()
+    assert process.returncode in (0, -signal.SIGKILL), "the program failed by itself; see its error above"
+    return printed if process.returncode == 0 else None
 
 
 def dies(at: int, work: Callable[[], object]) -> bool:

@@ -136,15 +136,22 @@ class World:
 
     def go_live(self, retraining_id: str) -> Retraining:
         """Drive a retraining that needs no more approvals until its version is live and watched."""
-        rolling = self.run(retraining_id, to=RetrainingPhase.RUNNING)
-        while not rolling.observed.rollout_id:
-            self.pipeline.tick()
-            rolling = self.retrainings.get(retraining_id)
-        until(lambda: self._is_open(rolling), "the first step of the rollout")
+        rolling = self.roll_out(retraining_id)
+        until(lambda: self.is_open(rolling), "the first step of the rollout")
         self.promote_rollout(rolling)
         return self.run(retraining_id, to=StepName.WATCH)
 
-    def _is_open(self, found: Retraining) -> bool:
+    def roll_out(self, retraining_id: str) -> Retraining:
+        """Drive a retraining until its rollout is there."""
+
+        def look() -> Retraining | None:
+            found = self.run(retraining_id, to=StepName.ROLLOUT)
+            return found if found.observed.rollout_id else None
+
+        return until(look, f"the rollout of {retraining_id}")
+
+    def is_open(self, found: Retraining) -> bool:
+        """Let the rollout of a retraining be looked at once; return whether its first step has begun."""
         self.rollout_worker.tick(self.clock.pass_by(1))
         return self.rollouts.get(found.observed.rollout_id).is_open
 

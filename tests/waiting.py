@@ -17,12 +17,38 @@ It bounds every wait of every test, and measures nothing.
 _LOOK_EVERY_SECONDS = 0.01
 
 
+class Watchdog:
+    """Ends a wait in which nothing goes on any more, however long the whole of it takes."""
+
+    def __init__(self, what: str, progress: Callable[[], object], *, told: Callable[[], object] | None = None) -> None:
+        """Begin to watch.
+
+        Args:
+            what: What is waited for, in the words of the failure.
+            progress: What changes on the way there, and only there: a clock, or a count that never ends, is none.
+            told: What else the failure should tell, asked when it comes to that.
+        """
+        self._what = what
+        self._progress = progress
+        self._told = told
+        self._seen = progress()
+        self._deadline = time.monotonic() + PATIENCE_SECONDS
+
+    def look(self) -> None:
+        """Look for progress; fail the test once there has been none for `PATIENCE_SECONDS`."""
+        now = self._progress()
+        if now != self._seen:
+            self._seen, self._deadline = now, time.monotonic() + PATIENCE_SECONDS
+        elif time.monotonic() > self._deadline:
+            pytest.fail(f"{self._what} did not come" + (f"\n{self._told()}" if self._told is not None else ""))
+
+
 def until(
     look: Callable[[], Found],
     what: str = "the expected state",
     *,
     told: Callable[[], object] | None = None,
-    progress: Callable[[], object] | None = None,
+    progress: Callable[[], object] = lambda: None,
 ) -> Found:
     """Look again and again until something is there.
 
@@ -35,11 +61,8 @@ def until(
     Returns:
         The first true result.
     """
-    deadline, seen = time.monotonic() + PATIENCE_SECONDS, None
+    watchdog = Watchdog(what, progress, told=told)
     while not (found := look()):
-        if progress is not None and (now := progress()) != seen:
-            deadline, seen = time.monotonic() + PATIENCE_SECONDS, now
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not come" + (f"\n{told()}" if told is not None else ""))
+        watchdog.look()
         time.sleep(_LOOK_EVERY_SECONDS)
     return found

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ policy:
     loss_margin: 1.5
   overrides:
     slow: {canary: {latency_limit_ms: 2000}}
+    good: {canary: {dwell_seconds: 15}}
 """
+"""Whoever looks at the good candidate comes before it is live: a step lasts longer than a look."""
 
 
 PLUG_INS = (desk_models.ForgetfulModel, desk_models.FarAwayModel)
@@ -70,9 +73,9 @@ class Desk:
     actor: Actor = ANA
 
     @staticmethod
-    def until(reached: Callable[[], Any], what: str, *, progress: Callable[[], object] | None = None) -> Any:
+    def until(reached: Callable[[], Any], what: str) -> Any:
         """Look again and again until something is so, and return it."""
-        return until(reached, what, progress=progress)
+        return until(reached, what)
 
     @property
     def rollouts(self) -> Rollouts:
@@ -123,9 +126,14 @@ class Desk:
         until(
             lambda: not self.rollouts.get(rollout_id).is_active,
             f"the end of {rollout_id}",
-            progress=lambda: self.rollouts.get(rollout_id).observed,
+            progress=lambda: self.stage(rollout_id),
         )
         return self.rollouts.get(rollout_id)
+
+    def stage(self, rollout_id: str) -> object:
+        """Return what changes as a rollout gets on; the answers that it reads come without an end."""
+        observed = self.rollouts.get(rollout_id).observed
+        return observed.phase, observed.step, observed.events
 
     def begin_calling(self, model: str) -> Any:
         caller = self.callers[model] = callers.Caller(self.port, self.token, model, market.flats(2_000, seed=7))
@@ -135,15 +143,12 @@ class Desk:
     def close(self) -> None:
         for caller in self.callers.values():
             caller.stop()
-        for process in filter(None, (self.server, self.engine)):
-            if process.poll() is None:
+        with ExitStack() as ends:  # of both, also if one of them does not end by itself
+            for process in filter(None, (self.server, self.engine)):
+                ends.enter_context(process)
+                ends.callback(process.kill)
+                ends.callback(process.wait, PATIENCE_SECONDS)
                 process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(PATIENCE_SECONDS)
-            finally:
-                process.kill()
-            if process.stdout is not None:
-                process.stdout.close()
 
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with self._log(name).open("ab") as log:

@@ -23,7 +23,7 @@ from core.training.sessions import Sessions
 from tests.core.client.timeouts import PATIENT
 from tests.end_to_end.conftest import ANA, Desk, promote
 from tests.processes import free_port
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import PATIENCE_SECONDS, Watchdog, until
 
 MODELS = {"bonds": "spread", "etrm": "etrm_risk"}
 SETTINGS = """
@@ -69,6 +69,13 @@ def test_a_model_goes_from_a_session_to_production_through_a_canary_and_back(dom
         datasets=DataSetSettings(keep="none"),
     )  # fmt: skip
     session_id = sessions.start(wanted, name=domain.name, actor=ANA).session_id
+
+    def reached(*, epoch: int) -> bool:
+        observed = sessions.get(session_id).observed
+        return observed.epoch >= epoch or observed.phase.is_at_rest
+
+    until(lambda: sessions.get(session_id).observed.phase is not SessionPhase.QUEUED, "the beginning of the session")
+    until(lambda: reached(epoch=1), "its epoch")
     until(lambda: sessions.get(session_id).observed.phase.is_at_rest, "the end of the session")
     assert sessions.get(session_id).observed.phase is SessionPhase.FINISHED, sessions.get(session_id).observed.failure
     stable = registry.get(model, "1.0.0")
@@ -118,7 +125,9 @@ def under_traffic(desk, model, rows, rollout_id):
         return json.loads(content)
 
     versions = []
+    watchdog = Watchdog("the end of the rollout", lambda: desk.stage(rollout_id))
     while desk.rollouts.get(rollout_id).is_active:
+        watchdog.look()
         outcomes = []
         for row, actual in rows[:50]:
             request_id = f"r-{len(versions)}"

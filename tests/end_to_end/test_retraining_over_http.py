@@ -96,15 +96,17 @@ def call(desk: Desk, model: str, flats: list[market.Flat], *, first: int = 0) ->
     return caller
 
 
-def ended(desk: Desk, model: str) -> Retraining:
-    def look() -> Retraining | None:
-        found = [each for each in Retrainings(desk.workspace).all() if each.model == model]
-        return found[-1] if found and not found[-1].is_active else None
+def ended(desk: Desk, retraining_id: str) -> Retraining:
+    """Wait for one step of a retraining after the other, and for its end."""
 
-    def seen() -> object:
-        return [each.observed for each in Retrainings(desk.workspace).all() if each.model == model]
+    def passed(*names: StepName) -> Retraining | None:
+        found = Retrainings(desk.workspace).get(retraining_id)
+        is_passed = all(found.observed.step(name).state is StepState.DONE for name in names)
+        return found if (names and is_passed) or not found.is_active else None
 
-    return desk.until(look, f"the end of a retraining of {model}", progress=seen)
+    for name in StepName:
+        desk.until(lambda name=name: passed(name), f"the step {name} of {retraining_id}")
+    return desk.until(passed, f"the end of {retraining_id}")
 
 
 def test_drifting_traffic_leads_to_a_better_live_version_though_nobody_touches_anything(loop: Desk) -> None:
@@ -113,8 +115,8 @@ def test_drifting_traffic_leads_to_a_better_live_version_though_nobody_touches_a
     loop.until(lambda: usual.n_answered >= 400, "answers to usual traffic")
     usual.stop()
     caller = call(loop, DRIFTED, larger(2_000, seed=8), first=100_000)
-    loop.until(lambda: Retrainings(loop.workspace).active(DRIFTED), "a retraining")
-    found = ended(loop, DRIFTED)
+    begun = loop.until(lambda: Retrainings(loop.workspace).active(DRIFTED), "a retraining")
+    found = ended(loop, begun.retraining_id)
     assert found.observed.phase is RetrainingPhase.DONE, found.observed.reason
     assert found.trigger in (TriggerKind.DRIFT, TriggerKind.PERFORMANCE)
     assert Registry(loop.workspace).production(DRIFTED).version == found.observed.challenger != "1.0.0"
@@ -140,8 +142,8 @@ def test_outcomes_that_are_flipped_leave_the_old_version_live(loop: Desk) -> Non
     flats = [LabelledFlat.of(flat, flipped=dice.random() < 0.3) for flat in market.flats(3_000, seed=10)]
     caller = call(loop, POISONED, flats)
     loop.until(lambda: len(caller.accepted) >= 1_200, "outcomes")
-    loop.ask("POST", "/retrainings", {"model": POISONED, "reason": "a new month"})
-    found = ended(loop, POISONED)
+    asked = loop.ask("POST", "/retrainings", {"model": POISONED, "reason": "a new month"})
+    found = ended(loop, asked["retraining_id"])
     assert (found.observed.phase, found.observed.current.name) == (RetrainingPhase.REJECTED, StepName.CHECK)
     assert "outcomes contradict the live version and a second model" in found.observed.reason
     assert 0.2 < found.observed.step(StepName.CHECK).evidence["flips"]["share"] < 0.4

@@ -112,15 +112,13 @@ def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_w
     n_answered_before = caller.n_answered
     begun = desk.start_rollout("good", "learnt from twice as many flats")
 
-    def judged(*, from_step: int) -> Rollout | None:
+    def judged(*, at_step: int) -> Rollout | None:
         rollout = desk.rollouts.get(begun.rollout_id)
-        if rollout.observed.phase is RolloutPhase.PROMOTED:  # while this looked elsewhere
-            return rollout
         assert rollout.is_active, rollout.observed.events[-1]
         is_running = rollout.observed.phase is RolloutPhase.RUNNING and caller.n_answered >= n_answered_before + 100
-        return rollout if is_running and rollout.observed.step >= from_step else None
+        return rollout if is_running and rollout.observed.step >= at_step else None
 
-    before = desk.until(lambda: judged(from_step=0), "traffic at the first step")
+    before = desk.until(lambda: judged(at_step=0), "traffic at the first step")
     desk.kill_server()
     accepted = list(caller.accepted)
     assert_stored(desk, accepted)
@@ -128,7 +126,7 @@ def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_w
     after = desk.rollouts.get(begun.rollout_id)
     assert_nothing_forgotten(before, after)
 
-    desk.until(lambda: judged(from_step=1), "the second step")
+    desk.until(lambda: judged(at_step=1), "the second step")
     desk.kill_engine()
     n_at_kill = caller.n_answered
     before = desk.rollouts.get(begun.rollout_id)
@@ -136,6 +134,7 @@ def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_w
     assert_nothing_forgotten(before, desk.rollouts.get(begun.rollout_id))
     desk.start_engine()
 
+    desk.until(lambda: judged(at_step=2), "the third step")
     ended = desk.ended(begun.rollout_id)
     assert ended.observed.phase is RolloutPhase.PROMOTED, ended.observed.events[-1]
     assert_nothing_forgotten(before, ended)

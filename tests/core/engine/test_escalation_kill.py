@@ -4,8 +4,6 @@ Whatever the point: each receiver hears once that the alert fires and once that 
 answer was not noted is repeated under the same key, by which a receiver knows it.
 """
 
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -16,7 +14,7 @@ from core.alerts.delivery.records import NotificationState
 from core.clock import utc_now
 from core.state import Workspace
 from tests.alert_receivers import http_receiver
-from tests.waiting import PATIENCE_SECONDS
+from tests.processes import printed_unless_killed
 
 ROUTING = """
 route: {{receiver: ops, group_wait: 0s, group_interval: 1s}}
@@ -37,9 +35,9 @@ LABELS = {"gate": "coverage"}
 def run_engine(workspace, n_deliveries, *, thread="none", dies_at=0):
     """Run an engine until so many messages are delivered; return whether it was killed before."""
     command = [sys.executable, "-m", "tests.core.engine.routing_engine", str(workspace.root), str(n_deliveries)]
-    done = subprocess.run([*command, thread, str(dies_at)], timeout=PATIENCE_SECONDS)
-    assert done.returncode in (0, -signal.SIGKILL)
-    return done.returncode != 0
+    outbox = Outbox(workspace)
+    printed = printed_unless_killed([*command, thread, str(dies_at)], "the deliveries", progress=outbox.all)
+    return printed is None
 
 
 def run_with_a_kill(workspace, n_deliveries, thread, dies_at):

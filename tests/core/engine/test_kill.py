@@ -1,8 +1,6 @@
 """Kill -9 of the engine at random points of its work: nothing is lost, and the results are the same to the byte."""
 
 import random
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -15,7 +13,7 @@ from core.telemetry import TelemetryReader
 from core.tracking import Runs
 from core.training.session import SessionPhase
 from core.training.sessions import Sessions
-from tests.waiting import PATIENCE_SECONDS
+from tests.processes import printed_unless_killed
 
 ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
 SAME_EACH_TIME = ("reports/s-0001/epochs", "reports/s-0001/final_report", "artifacts/")
@@ -33,10 +31,13 @@ def run_engine(workspace, *, dies_at=0):
     Returns:
         How many changes its trainer has made; None if it died.
     """
-    command = [sys.executable, "-m", "tests.core.engine.engine_process", str(workspace.root), str(dies_at)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS)
-    assert done.returncode in (0, -signal.SIGKILL)
-    return int(done.stdout) if done.returncode == 0 else None
+    sessions = Sessions(workspace)
+    printed = printed_unless_killed(
+        [sys.executable, "-m", "tests.core.engine.engine_process", str(workspace.root), str(dies_at)],
+        "the end of every session",
+        progress=lambda: [each.observed for each in sessions.all()],
+    )
+    return None if printed is None else int(printed)
 
 
 def computed(workspace):

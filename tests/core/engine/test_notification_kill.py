@@ -1,7 +1,5 @@
 """Kill -9 of a real engine between deciding, sending and noting: each alert is heard, under one name."""
 
-import signal
-import subprocess
 import sys
 
 import pytest
@@ -12,15 +10,15 @@ from core.alerts.delivery.records import NotificationState
 from core.clock import utc_now
 from core.state import Workspace
 from tests.alert_receivers import http_receiver
-from tests.waiting import PATIENCE_SECONDS
+from tests.processes import printed_unless_killed
 
 
 def run_engine(workspace, url, thread="none", dies_at=0):
     """Run an engine until all is delivered; return whether it was killed before."""
     command = [sys.executable, "-m", "tests.core.engine.notifying_engine", str(workspace.root), url, thread]
-    done = subprocess.run([*command, str(dies_at)], timeout=PATIENCE_SECONDS)
-    assert done.returncode in (0, -signal.SIGKILL)
-    return done.returncode != 0
+    outbox = Outbox(workspace)
+    printed = printed_unless_killed([*command, str(dies_at)], "the deliveries", progress=outbox.all)
+    return printed is None
 
 
 @pytest.mark.crash

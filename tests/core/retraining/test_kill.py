@@ -2,8 +2,6 @@
 
 import random
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,9 +10,11 @@ import pytest
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
 from core.retraining.document import Retraining, RetrainingPhase, StepState
+from core.retraining.retrainings import Retrainings
 from core.state import Workspace
 from tests.clocks import HandClock
 from tests.end_to_end import market
+from tests.processes import printed_unless_killed
 from tests.retraining_world import ANA, MODEL, POLICY, World
 
 
@@ -29,10 +29,18 @@ def run_engine(workspace: Workspace, goal: str, *, dies_at: int = 0) -> int | No
     Returns:
         How many changes it has made; None if it died.
     """
-    command = [sys.executable, "-m", "tests.retraining_process", str(workspace.root), str(dies_at), goal]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)  # it ends itself once nothing goes on in it
-    assert done.returncode in (0, -signal.SIGKILL)
-    return int(done.stdout) if done.returncode == 0 else None
+    return n_changes_of(workspace, "tests.retraining_process", str(workspace.root), str(dies_at), goal)
+
+
+def n_changes_of(workspace: Workspace, *program: str) -> int | None:
+    """Run a program over a workspace; return the number that it prints, or None if it died."""
+    retrainings = Retrainings(workspace)
+    printed = printed_unless_killed(
+        [sys.executable, "-m", *program],
+        "the end of the retraining",
+        progress=lambda: [each.observed for each in retrainings.all()],
+    )
+    return None if printed is None else int(printed)
 
 
 @pytest.mark.crash
@@ -65,10 +73,7 @@ def run_real_engine(workspace: Workspace, goal: str, thread: str, *, dies_at: in
     Returns:
         How many changes that thread has made; None if it died.
     """
-    command = [sys.executable, "-m", "tests.retraining_engine", str(workspace.root), goal, thread, str(dies_at)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)  # it ends itself once nothing goes on in it
-    assert done.returncode in (0, -signal.SIGKILL)
-    return int(done.stdout) if done.returncode == 0 else None
+    return n_changes_of(workspace, "tests.retraining_engine", str(workspace.root), goal, thread, str(dies_at))
 
 
 @pytest.mark.crash

@@ -73,9 +73,7 @@ def test_a_cancellation_of_a_watched_version_brings_the_earlier_one_back(world: 
 
 def test_a_cancellation_of_a_canary_returns_its_traffic(world: World) -> None:
     found = asked(world)
-    rolling = world.run(found.retraining_id, to=RetrainingPhase.RUNNING)
-    while not rolling.observed.rollout_id:
-        rolling = world.run(found.retraining_id, to=StepName.ROLLOUT)
+    rolling = world.roll_out(found.retraining_id)
     world.retrainings.cancel(MODEL, actor=BEN)
     world.run(found.retraining_id, to=RetrainingPhase.CANCELLED)
     rollout = world.rollouts.get(rolling.observed.rollout_id)
@@ -84,8 +82,7 @@ def test_a_cancellation_of_a_canary_returns_its_traffic(world: World) -> None:
 
 def test_a_hold_holds_the_canary_and_a_resumption_resumes_it(world: World) -> None:
     found = asked(world)
-    while not (rolling := world.run(found.retraining_id, to=StepName.ROLLOUT)).observed.rollout_id:
-        pass
+    rolling = world.roll_out(found.retraining_id)
     world.retrainings.hold(MODEL, actor=BEN, reason="release night")
     held = world.run(found.retraining_id, to=RetrainingPhase.HELD)
     assert "release night" in held.observed.reason
@@ -172,11 +169,8 @@ def test_a_snapshot_shows_retrainings_newest_first(world: World) -> None:
 def finished_shadow(world: World, outcome: VerdictOutcome, reason: str) -> Retraining:
     """Drive a retraining with a shadow until its finding is there."""
     found = asked(world, strategy="shadow")
-    rolling = world.run(found.retraining_id, to=StepName.ROLLOUT)
-    while not rolling.observed.rollout_id:
-        world.pipeline.tick()
-        rolling = world.retrainings.get(found.retraining_id)
-    until(lambda: world._is_open(rolling), "the first step of the shadow")
+    rolling = world.roll_out(found.retraining_id)
+    until(lambda: world.is_open(rolling), "the first step of the shadow")
     shadow = world.rollouts.get(rolling.observed.rollout_id)
     assert (shadow.strategy, shadow.share, world.live) == (Strategy.SHADOW, 0.0, "1.0.0")
     observed = msgspec.structs.replace(
