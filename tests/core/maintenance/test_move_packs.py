@@ -1,5 +1,8 @@
 """The older moves of a model share documents: nothing of them is lost, whoever reads, and undo still walks back."""
 
+import shutil
+from itertools import count
+
 import msgspec
 import pytest
 
@@ -15,6 +18,7 @@ from core.registry.move_packs import MovePack
 from core.registry.records import Records
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from tests.processes import dies
 
 ADA, ENGINE = Actor("ada", "desk", Origin.COMMAND_LINE), Actor.engine()
 PASSED = tuple(judge(f"gate_{n}", 99.0, ">=", 90.0, unit="%", n_samples=500) for n in range(6))
@@ -85,6 +89,22 @@ def test_every_reader_finds_every_move_with_its_gates(moved):
     assert before["history"]["spread"][-1].gates, "the evidence of the first move"
     assert examine(moved) == []
     assert AuditLog(moved).verify().ok
+
+
+@pytest.mark.crash
+def test_kill_9_at_any_point_of_packing_loses_no_move_and_the_next_engine_packs_them(moved, tmp_path):
+    before = told(opened(moved))
+    for n in count(1):
+        killed = Workspace.open(shutil.copytree(moved.root, tmp_path / f"killed-{n}"))
+        was_killed = dies(n, lambda killed=killed: archive(killed))
+        assert told(opened(killed)) == before, n
+        archive(killed)
+        assert told(opened(killed)) == before, n
+        assert archive(killed) == 0
+        assert AuditLog(killed).verify().ok
+        if not was_killed:
+            break
+    assert n > 10
 
 
 def test_a_registry_that_was_open_before_finds_them_too(moved):
