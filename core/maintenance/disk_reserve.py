@@ -13,7 +13,7 @@ from typing import TypeVar
 from core.errors import CoreError
 from core.files import UNFINISHED, DiskFullError, FileAccessError, InDoubtError, remove_file, write_file
 from core.state import Workspace
-from core.telemetry.errors import TelemetryError
+from core.telemetry.errors import TelemetryDamagedError, TelemetryError
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ RESERVE_NAME = "reserve"
 LEAST_BYTES, MOST_BYTES = 1 << 20, 16 << 20
 PLENTY = 8
 """How often the reserve must fit into the free space before it is made."""
-_FULL = (DiskFullError, TelemetryError)  # an error of SQLite does not say whether the disk was full
+_FULL = (DiskFullError, TelemetryError)
 
 
 class DiskReserve:
@@ -58,7 +58,7 @@ class DiskReserve:
 
     def helps(self, failures: Iterable[CoreError]) -> bool:
         """Give it back if one of some failures is for want of room; return whether there is more room now."""
-        return any(isinstance(error, _FULL) for error in failures) and self.give_back()
+        return any(map(_may_want_room, failures)) and self.give_back()
 
     def lend(self, delete: Callable[[], T]) -> T:
         """Delete something; on a full disk, once more with the room of the reserve.
@@ -102,3 +102,8 @@ class DiskReserve:
             except FileAccessError as error:
                 log.warning("an unfinished reserve of disk space could not be removed: %s", error)
         return n_swept
+
+
+def _may_want_room(error: CoreError) -> bool:
+    """Whether room may help: an error of SQLite does not say whether the disk was full, only that a file is damaged."""
+    return isinstance(error, _FULL) and not isinstance(error, TelemetryDamagedError)

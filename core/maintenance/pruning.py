@@ -128,10 +128,12 @@ class KindNotPrunedError(PartlyFailedError):
     """A prune could not delete the things of some kinds; what it deleted of the others is gone.
 
     Attributes:
+        failures: Why, by kind.
         result: What was deleted all the same.
     """
 
     def __init__(self, failures: Mapping[str, CoreError], result: PruneResult) -> None:
+        self.failures = failures
         self.result = result
         why = " ".join(f"{kind}: {error}" for kind, error in failures.items())
         rest = f" Of the other kinds, the prune {result.summary}." if result.summary else ""

@@ -3,8 +3,10 @@
 import logging
 import shutil
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import ClassVar
 
 from typing_extensions import override
@@ -55,23 +57,23 @@ class Housekeeping(Worker):
 
     @override
     def step(self) -> float:
-        now = self._context.clock()
-        self._policy.update()
-        self._broken_glass.keep_up()
-        usage = shutil.disk_usage(self._context.workspace.root)
-        self._context.telemetry.add(USED_SERIES, now, float(usage.used))
+        workspace, telemetry, now = self._context.workspace, self._context.telemetry, self._context.clock()
+        usage = shutil.disk_usage(workspace.root)
+        telemetry.add(USED_SERIES, now, float(usage.used))
+        turns: list[Callable[[], object]] = [self._policy.update, self._broken_glass.keep_up]
+        if self._measuring.is_due(now):
+            turns += [partial(record, workspace, telemetry, now), partial(self.keep_live_counts, now)]
+        turns.append(lambda: self.judge(self._forecast(usage.free, now), now))
+        if self._pruning.is_due(now):
+            turns.append(prepare_to_sign)  # a minute after the start; the log is signed from time to time
+            turns.append(partial(self.prune, now))
+        turns.append(DiskReserve(workspace).keep)
+        turns.append(return_memory)  # changes leave holes between the documents that stay
         # Each has files of its own, and a failure of one keeps no other from its turn. The stack calls the last first,
         # and raises the last failure with those before it.
-        with ExitStack() as turns:
-            turns.callback(return_memory)  # changes leave holes between the documents that stay
-            turns.callback(DiskReserve(self._context.workspace).keep)
-            if self._pruning.is_due(now):
-                turns.callback(self.prune, now)
-                turns.callback(prepare_to_sign)  # a minute after the start; the log is signed from time to time
-            turns.callback(lambda: self.judge(self._forecast(usage.free, now), now))
-            if self._measuring.is_due(now):
-                turns.callback(self.keep_live_counts, now)
-                turns.callback(record, self._context.workspace, self._context.telemetry, now)
+        with ExitStack() as stack:
+            for turn in reversed(turns):
+                stack.callback(turn)
         return STEP_SECONDS
 
     def prune(self, now: datetime) -> None:
@@ -89,7 +91,7 @@ class Housekeeping(Worker):
             self._context.alerts.fire(PRUNED, labels={}, summary=f"the engine {said}", now=now)
         else:
             self._context.alerts.clear(PRUNED, labels={}, now=now, reason="nothing more was deleted for an hour")
-        if failure is not None and not isinstance(failure.first, RefusedError):
+        if failure is not None and not all(isinstance(each, RefusedError) for each in failure.failures.values()):
             raise failure  # a rule may forbid it for now; anything else is the engine's trouble
 
     def keep_live_counts(self, now: datetime) -> None:

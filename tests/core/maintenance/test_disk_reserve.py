@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +16,10 @@ from core.maintenance.disk_reserve import LEAST_BYTES, MOST_BYTES, PLENTY, DiskR
 from core.quality.gate import judge
 from core.registry import Registry
 from core.state import Workspace
+from core.telemetry.errors import TelemetryDamagedError
 from core.tracking import Runs, RunStatus
 from tests.disks import filled, mounted
+from tests.processes import dies
 
 RULES = "retention: {runs: 1, versions: true}\npolicy: {retention: {keep_development: 1}}\n"
 GATES = tuple(judge(f"gate_{n}", 99.0, ">=", 90.0, unit="%") for n in range(20))
@@ -103,16 +107,22 @@ def test_it_grows_with_the_largest_state_file_up_to_a_limit(small):
     assert reserve.n_bytes == MOST_BYTES
 
 
-def test_a_failure_that_is_not_for_want_of_room_leaves_it(small):
-    reserve = DiskReserve(small)
+@pytest.mark.parametrize(
+    "error",
+    [RefusedError("a version must stay now"), TelemetryDamagedError(Path("telemetry.db"), "it is no database")],
+    ids=["refused", "damaged"],
+)
+def test_a_failure_that_is_not_for_want_of_room_leaves_it(workspace, error):
+    reserve, file = DiskReserve(workspace), workspace.cache_dir / "reserve"
     reserve.keep()
+    before = file.read_bytes()
 
     def fail():
-        raise RefusedError("a version must stay now")
+        raise error
 
-    with pytest.raises(RefusedError):
+    with pytest.raises(type(error)):
         reserve.lend(fail)
-    assert (small.cache_dir / "reserve").exists()
+    assert file.read_bytes() == before
 
 
 @pytest.fixture
@@ -120,15 +130,11 @@ def unfinished(workspace):
     """The reserve as a process left it that was killed while it wrote."""
     reserve = DiskReserve(workspace)
 
-    def die(unfinished, path):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        os.replace = die
+    def keep_and_die_before_it_has_its_name():
+        os.replace = lambda unfinished, path: os.kill(os.getpid(), signal.SIGKILL)
         reserve.keep()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    assert dies(sys.maxsize, keep_and_die_before_it_has_its_name)
     (left,) = workspace.cache_dir.iterdir()
     assert left.stat().st_size == LEAST_BYTES
     return left

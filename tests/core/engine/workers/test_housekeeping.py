@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.alerts import Alerts
+from core.alerts.broken_glass import BrokenGlass
 from core.engine.workers import housekeeping as module
 from core.engine.workers.housekeeping import Housekeeping
 from core.errors import RefusedError
@@ -16,6 +17,7 @@ from core.maintenance.space import series_of, sizes
 from core.registry import Registry
 from core.settings import AlertSettings
 from core.settings.policy_source import going_on_with_last_good
+from core.state.errors import DamagedFileError
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.telemetry.errors import TelemetryError
 from core.telemetry.live import CountedMinute, LiveReader, LiveWriter
@@ -128,6 +130,25 @@ def test_a_forecast_that_fails_keeps_nothing_else_from_its_turn(
         housekeeping.step()
     assert len(Runs(workspace).all()) == 1
     assert (workspace.cache_dir / "reserve").exists()
+
+
+def test_grants_that_cannot_be_read_keep_nothing_else_from_its_turn(
+    housekeeping, clock, disk, workspace, person, monkeypatch
+):
+    pass_minutes(housekeeping, clock, disk, 2, bytes_a_minute=0)
+    with Runs(workspace) as runs:
+        for _ in range(3):
+            runs.finish(runs.start(name="theirs", actor=person).run_id, RunStatus.FINISHED, actor=person)
+    workspace.settings_file.write_text("retention: {runs: 1}\n")
+
+    def fail(alert):
+        raise DamagedFileError(workspace.access_file, "it is empty", None)
+
+    monkeypatch.setattr(BrokenGlass, "keep_up", fail)
+    clock.now += timedelta(hours=1)
+    with pytest.raises(DamagedFileError):
+        housekeeping.step()
+    assert len(Runs(workspace).all()) == 1
 
 
 def test_rules_are_followed_and_stores_measured_after_the_clock_was_set_back_by_a_year(
@@ -246,3 +267,21 @@ def test_a_kind_that_cannot_be_pruned_keeps_no_other_from_going(
     (alert,) = [alert for alert in Alerts(workspace).open() if alert.rule == "retention_applied"]
     assert "deleted 1 version with the files" in alert.summary
     assert any(str(error) in line for line in caplog.messages), "the refusal is told"
+
+
+def test_a_refused_kind_hides_no_failure_of_another(housekeeping, clock, workspace, monkeypatch):
+    workspace.settings_file.write_text("retention: {runs: 1, stress_tests: 1}\n")
+
+    def refuse(kind, *, actor):
+        raise RefusedError("a run must stay now")
+
+    def fail(kind, *, actor):
+        raise DiskFullError(workspace.state_file("stress"), "write", "No space left on device")
+
+    monkeypatch.setattr("core.maintenance.pruning._RunsKind.complete", refuse)
+    clock.now += timedelta(hours=2)
+    housekeeping.step()  # a rule may forbid it for now
+    monkeypatch.setattr("core.maintenance.pruning._StressTestsKind.complete", fail)
+    clock.now += timedelta(hours=2)
+    with pytest.raises(KindNotPrunedError, match="no space left"):
+        housekeeping.step()
