@@ -34,7 +34,7 @@ class BackUp(Change[None]):
         last = BackupHistory(context.workspace).last()
 
         def commit(reason: str) -> str:
-            result = back_up_as_configured(context.workspace, actor=context.actor, reason=reason)
+            result = back_up_as_configured(context.workspace, settings, actor=context.actor, reason=reason)
             wrong = f" {result.problems[0]}." if result.problems else ""
             files = counted(result.n_files, "file")
             return f"Backed up {files} as {result.backup_id}, {size(result.n_new_bytes)} new.{wrong}"

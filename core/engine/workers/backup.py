@@ -41,7 +41,7 @@ class BackupSchedule(Worker):
 
     @override
     def step(self) -> float:
-        with suppress(SettingsError):  # a broken file has its own alert; the schedule stays as it was read last
+        with suppress(SettingsError):  # a broken file has its own alert; the settings read last stay
             self._settings = settings_in_force(self._context.workspace.root).backup
         settings, now = self._settings, self._context.clock()
         if (every := settings.period) is None:
@@ -72,6 +72,7 @@ class BackupSchedule(Worker):
         try:
             result = back_up_as_configured(
                 context.workspace,
+                self._settings,
                 actor=context.actor,
                 reason="scheduled",
                 clock=context.clock,

@@ -41,14 +41,14 @@ def open_configured(workspace: Workspace) -> BackupRepository:
 
 def back_up_as_configured(
     workspace: Workspace,
+    settings: BackupSettings,
     *,
     actor: Actor,
     reason: str = "",
     clock: Clock = utc_now,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> BackupResult:
-    """Take a backup as the settings say; raises as `folder_of`, `KeySource.read` and `create_backup` do."""
-    settings = settings_in_force(workspace.root).backup
+    """Take a backup as settings say; raises as `folder_of`, `KeySource.read` and `create_backup` do."""
     return create_backup(
         workspace,
         folder_of(settings, workspace.root),

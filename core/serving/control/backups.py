@@ -11,6 +11,7 @@ from core.maintenance.backup import BackupResult, BackupVerdict, ListedBackup
 from core.maintenance.backup.configured import back_up_as_configured, open_configured
 from core.serving.authenticator import Caller
 from core.serving.control.admission import ADMINISTER, INSPECT, Given
+from core.settings import settings_in_force
 from core.state import Workspace
 from core.text_limits import MAX_REASON
 
@@ -37,7 +38,9 @@ class BackupRoutes(Controller):
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewBackup]
     ) -> BackupResult:
         """Take a backup as the settings say; the answer comes once it is verified."""
-        return back_up_as_configured(workspace, actor=caller.actor, reason=data.reason)
+        return back_up_as_configured(
+            workspace, settings_in_force(workspace.root).backup, actor=caller.actor, reason=data.reason
+        )
 
     @get("/{backup_id:str}/verification", opt=INSPECT, sync_to_thread=True)
     def verify_backup(self, workspace: Given[Workspace], backup_id: FromPath[str]) -> BackupVerdict:
