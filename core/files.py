@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,8 +129,8 @@ def make_folder(path: Path) -> None:
     """Make a folder that no other account can enter, and its missing parents likewise; an existing one stays as it is.
 
     Raises:
-        OSError: It could not be made, or it is below a workspace that is gone: a writer that outlives its workspace
-            does not leave the start of another one in its place.
+        OSError: It could not be made, or it is or is below a workspace that is gone: a writer that outlives its
+            workspace does not leave the start of another one in its place. `make_root` begins one.
     """
     if path.is_dir():
         return
@@ -138,6 +139,23 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     require_inside(path)
     path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def make_root(path: Path) -> None:
+    """Make the folder of a workspace or of backups itself, and its missing parents, all durably, unless it exists.
+
+    Raises:
+        OSError: It could not be made, or something else has its name.
+    """
+    if path.is_dir():
+        return
+    _make_durable_folder(path.parent)
+    try:
+        new_folder(path)
+    except FileExistsError:
+        if not path.is_dir():  # something else has the name; a folder is what another process made at the same time
+            raise
+    sync(path.parent)
 
 
 def new_folder(path: Path) -> None:
@@ -276,7 +294,7 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
     unfinished = _beside(path)
     try:
         require_inside(path, follows=False)
-        make_folder(path.parent)
+        _make_durable_folder(path.parent) if durable else make_folder(path.parent)
         _write_unfinished(unfinished, content, durable=durable)
         os.replace(unfinished, path)
     except OSError as error:
@@ -318,7 +336,7 @@ def replace_end(path: Path, offset: int, content: bytes) -> None:
     """
     is_new = not path.exists()
     try:
-        make_folder(path.parent)
+        _make_durable_folder(path.parent)
         descriptor = open_to_write(path, os.O_RDWR | os.O_CREAT)
         try:
             require_plain_descriptor(descriptor)
@@ -386,7 +404,7 @@ def create_once(path: Path, content: bytes, *, mode: int = PRIVATE_FILE) -> bool
     unfinished = _beside(path)
     try:
         require_inside(path, follows=False)
-        make_folder(path.parent)
+        _make_durable_folder(path.parent)
         _write_unfinished(unfinished, content, mode=mode)
         try:
             os.link(unfinished, path)
@@ -413,7 +431,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
     unfinished = _beside(path)
     try:
         require_inside(path, follows=False)
-        make_folder(path.parent)
+        _make_durable_folder(path.parent)
         _remove(unfinished)
         unfinished.mkdir(mode=PRIVATE_FOLDER)
         fill(unfinished)
@@ -426,6 +444,14 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
             raise access_error(path, "write", error) from error
         raise
     _confirm(path)
+
+
+def _make_durable_folder(path: Path) -> None:
+    """Make a folder and its missing parents, of which each has a name that survives a power cut."""
+    missing = list(takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+    make_folder(path)
+    for folder in missing:
+        sync(folder.parent)
 
 
 def _write_unfinished(path: Path, content: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> None:

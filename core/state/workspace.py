@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.confinement import LeadsOutError, confine, require_inside
-from core.files import access_error, create_once, make_folder, new_folder, sync
+from core.files import access_error, create_once, make_folder, make_root, sync
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
 
@@ -230,9 +230,8 @@ class Workspace:
 
     def _make_folders(self, *, is_new: bool = False) -> None:
         try:
-            if is_new and not self.root.is_dir():
-                make_folder(self.root.parent)
-                _new_root(self.root)
+            if is_new:
+                make_root(self.root)
             for folder in self._folders():
                 make_folder(folder)
         except OSError as error:
@@ -244,14 +243,6 @@ class Workspace:
             sync(self.root.parent)  # the name of the workspace itself, too
         except OSError as error:
             raise access_error(self.settings_file, "write", error) from error
-
-
-def _new_root(root: Path) -> None:
-    try:
-        new_folder(root)
-    except FileExistsError:
-        if not root.is_dir():  # something else has the name; a folder is what another process made at the same time
-            raise
 
 
 def _real_path(path: Path) -> Path:

@@ -111,6 +111,37 @@ def calls_of(tree: ast.AST, module: str) -> set[str]:
     }
 
 
+INTO_A_NEW_FOLDER = {
+    "write_file": lambda path: write_file(path, b"x"),
+    "create_once": lambda path: create_once(path, b"x"),
+    "replace_end": lambda path: files.replace_end(path, 0, b"x"),
+    "write_folder": lambda path: write_folder(path, lambda folder: None),
+    "make_root": files.make_root,
+}
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """The files and folders that were synced."""
+    found, sync = [], files.sync
+    monkeypatch.setattr(files, "sync", lambda path: found.append(path) or sync(path))
+    return found
+
+
+@pytest.mark.parametrize("write", INTO_A_NEW_FOLDER.values(), ids=INTO_A_NEW_FOLDER)
+def test_the_name_of_every_new_folder_on_the_way_survives_a_power_cut(tmp_path, synced, write):
+    write(tmp_path / "new" / "deeper" / "last")
+    assert {tmp_path, tmp_path / "new", tmp_path / "new" / "deeper"} <= set(synced)
+    synced.clear()
+    write(tmp_path / "new" / "deeper" / "other")
+    assert tmp_path not in synced, "no folder was new"
+
+
+def test_what_can_be_written_again_waits_for_no_disk(tmp_path, synced):
+    write_file(tmp_path / "new" / "file", b"x", durable=False)
+    assert synced == []
+
+
 def test_files_are_synced_replaced_and_hashed_in_one_module_alone():
     found = set()
     for file in (path for tree in TREES for path in (ROOT / tree).rglob("*.py")):

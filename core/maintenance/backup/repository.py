@@ -31,6 +31,7 @@ from core.files import (
     digest,
     is_occupied,
     make_folder,
+    make_root,
     remove_file,
     rename,
     sync,
@@ -157,7 +158,7 @@ class BackupRepository:
             if _holds_more_than_a_start(folder):
                 raise FolderInUseError(folder)
             try:
-                make_folder(folder)
+                make_root(folder)
             except OSError as error:
                 raise access_error(folder, "make", error) from error
             confine(folder)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from core import files
 from core.errors import ExitCode
 from core.files import FileAccessError
 from core.state import UnsuitableFilesystemError, Workspace, WorkspaceNotFoundError
@@ -49,14 +50,14 @@ def test_creating_again_keeps_existing_files(workspace):
 
 def test_of_two_first_starts_at_once_both_find_the_workspace_of_the_first(tmp_path, monkeypatch):
     root = tmp_path / "ws"
-    own_step, create = workspace_module.new_folder, Workspace.create
+    own_step, create = files.new_folder, Workspace.create
 
     def after_another_start(path):
-        monkeypatch.setattr(workspace_module, "new_folder", own_step)
+        monkeypatch.setattr(files, "new_folder", own_step)
         create(root, settings_text="theirs\n")
         own_step(path)
 
-    monkeypatch.setattr(workspace_module, "new_folder", after_another_start)
+    monkeypatch.setattr(files, "new_folder", after_another_start)
     workspace = Workspace.create(root, settings_text="mine\n")
     assert workspace.settings_file.read_text() == "theirs\n"
     assert workspace.state_dir.is_dir()

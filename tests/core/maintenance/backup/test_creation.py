@@ -223,6 +223,13 @@ def test_a_folder_of_backups_that_a_link_leads_out_of_is_not_written_through_it(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_a_folder_of_backups_that_was_moved_away_is_made_anew_by_the_same_process(full, back_up, safe, repository):
+    back_up()
+    safe.rename(safe.with_name("moved"))
+    result = back_up()
+    assert repository().verify(result.backup_id).ok
+
+
 def test_a_full_disk_is_one_clear_refusal_and_leaves_the_earlier_backup_alone(full, tmp_path):
     with mounted(tmp_path / "disk", "600k") as disk:
         first = create_backup(full, disk / "safe", None, actor=ANA)
