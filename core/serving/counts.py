@@ -7,12 +7,13 @@ files only. The file of an ended process stays, because its requests were answer
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
 import msgspec
 
-from core.files import write_file
+from core.files import FileAccessError, rename, write_file
 from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.serving.stats import EarlierStats, ServerStats, VersionStats
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _NEWEST = "process_start_time_seconds"
 _COUNTER = "_total"
+_RUNNING, _ENDED = ".json", ".over"  # of a process; equally long, so that a rename changes one entry of the folder
 _NOTHING = PredictionHealth(0, 0, 0, None)
 
 Values = dict[str, float]
@@ -163,7 +165,8 @@ class SharedCounts:
             name: Of this process; never used again after it has ended.
         """
         self._folder = folder
-        self._name = f"{name}.json"
+        self._name = name
+        self._is_refused = False
 
     @property
     def recorder_lock(self) -> Path:
@@ -171,28 +174,42 @@ class SharedCounts:
         return self._folder / "recorder.lock"
 
     def write(self, own: Counts) -> None:
-        """Write the counters of this process."""
-        write_file(self._folder / self._name, msgspec.json.encode(own), durable=False)
+        """Write the counters of this process; on a full disk, the last ones that had room go on being read."""
+        try:
+            write_file(self._file(self._name, _RUNNING), msgspec.json.encode(own), durable=False)
+        except FileAccessError as error:
+            if not self._is_refused:
+                log.error("the counters of this worker cannot be written: %s", error)
+            self._is_refused = True
+        else:
+            self._is_refused = False
 
     def settle(self) -> None:
-        """Note that the process has ended: its counters stay, and nothing of its state."""
-        file = self._folder / self._name
-        try:
-            left = decode_json(read_file(file), Counts)
-        except (OSError, msgspec.DecodeError):  # it ended before it counted anything
-            return
-        left.health = replace(left.health, n_waiting=0, failure=None)
-        left.live = replace(left.live, n_waiting=0, failure=None)
-        left.process, left.table = lasting(left.process), None
-        self.write(left)
+        """Note that the process has ended: its counters stay, and nothing of its state. This needs no room."""
+        with suppress(OSError):  # it ended before it counted anything, or its folder is gone
+            rename(self._file(self._name, _RUNNING), self._file(self._name, _ENDED))
 
     def total(self, own: Counts) -> Counts:
         """Add up the counters of all processes; a file that cannot be read is left out and logged."""
         self.write(own)
         parts = []
-        for file in sorted(self._folder.glob("[!.]*.json"), key=lambda file: (file.name != self._name, file.name)):
+        names = {file.stem for kind in (_RUNNING, _ENDED) for file in self._folder.glob(f"[!.]*{kind}")}
+        for name in sorted(names, key=lambda name: (name != self._name, name)):
             try:
-                parts.append(decode_json(read_file(file), Counts))
+                parts.append(self._read(name))
             except (OSError, msgspec.DecodeError) as error:
-                log.error("the counters in %s cannot be read: %s", file, error)
+                log.error("the counters of %s in %s cannot be read: %s", name, self._folder, error)
         return total(parts)
+
+    def _read(self, name: str) -> Counts:
+        try:
+            return decode_json(read_file(self._file(name, _RUNNING)), Counts)
+        except FileNotFoundError:  # also if it has ended just now
+            left = decode_json(read_file(self._file(name, _ENDED)), Counts)
+        left.health = replace(left.health, n_waiting=0, failure=None)
+        left.live = replace(left.live, n_waiting=0, failure=None)
+        left.process, left.table = lasting(left.process), None
+        return left
+
+    def _file(self, name: str, kind: str) -> Path:
+        return self._folder / f"{name}{kind}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import resource
 import socket
@@ -377,9 +378,8 @@ class Server:
 
     @property
     def is_responsive(self) -> bool:
-        """Whether the event loop has had a turn lately, or has not begun: else nothing is answered."""
-        ticked_at = self._uvicorn.ticked_at
-        return not ticked_at or time.monotonic() - ticked_at < _TICKS_SECONDS
+        """Whether the event loop has had a turn lately: before its first, and without one, nothing is answered."""
+        return time.monotonic() - self._uvicorn.ticked_at < _TICKS_SECONDS
 
     @property
     def is_running(self) -> bool:
@@ -409,7 +409,7 @@ class Server:
 class _TickingServer(uvicorn.Server):
     """uvicorn, with the time at which its event loop last had a turn, and a companion on that loop."""
 
-    ticked_at = 0.0
+    ticked_at = -math.inf
     companion: "RpcServer | None" = None
 
     async def on_tick(self, counter: int) -> bool:

@@ -118,6 +118,12 @@ class _Worker:
         if self.process.poll() is None:
             self.process.send_signal(number)
 
+    def retire(self, number: signal.Signals) -> None:
+        """Let it end: it accepts nothing more, and gives no more signs."""
+        self.is_draining = True
+        self.silent_seconds = 0.0
+        self.send(number)
+
 
 class Supervisor:
     """Keeps workers running."""
@@ -193,28 +199,44 @@ class Supervisor:
             self._end()
         return True
 
-    def _start(self, n: int) -> None:
+    def _start(self, n: int) -> bool:
+        """Start workers; return whether all of them were: the system may have no room for another process now."""
         for _ in range(n):
             self._n_started += 1
             name = f"worker-{self._n_started}"
-            read_end, write_end = os.pipe()
-            os.set_blocking(read_end, False)
-            os.set_blocking(write_end, False)
-            descriptor = self._listener.fileno()
-            place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
-            further = (self._rpc_reserved, self._metrics_listener, self._accounts_listener)
-            place.rpc, place.metrics_listener, place.accounts_listener = (
-                each.fileno() if each is not None else None for each in further
-            )
+            try:
+                worker = self._started(name)
+            except OSError as error:
+                log.error("%s could not be started: %s", name, error.strerror or error)
+                self._failed(self._n_failures + 1)
+                return False
+            self._workers.append(worker)
+            log.info("%s started, process %d", name, worker.process.pid)
+        return True
+
+    def _started(self, name: str) -> _Worker:
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        os.set_blocking(write_end, False)
+        descriptor = self._listener.fileno()
+        place = WorkerPlace(descriptor, write_end, str(self._counts), name, os.getpid())
+        further = (self._rpc_reserved, self._metrics_listener, self._accounts_listener)
+        place.rpc, place.metrics_listener, place.accounts_listener = (
+            each.fileno() if each is not None else None for each in further
+        )
+        try:
             process = subprocess.Popen(
                 self._command,
                 env={**os.environ, VARIABLE: json.dumps(asdict(place))},
                 pass_fds=(descriptor, write_end, *(each.fileno() for each in further if each is not None)),
                 start_new_session=True,  # Ctrl-C at the terminal is for the supervisor to handle
             )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
             os.close(write_end)
-            self._workers.append(_Worker(name, process, read_end))
-            log.info("%s started, process %d", name, process.pid)
+        return _Worker(name, process, read_end)
 
     def _begin_restart(self) -> None:
         if self._is_restarting:
@@ -223,7 +245,15 @@ class Supervisor:
         log.info("restarting %d workers", self._n_workers)
         self._is_restarting = True
         self._old = {worker.name for worker in self._workers if not worker.is_draining}
-        self._start(self._n_workers)
+        if not self._start(self._n_workers):
+            self._give_up_restart()
+
+    def _give_up_restart(self) -> None:
+        log.error("the restart is given up: a new worker did not start; the old workers continue")
+        self._is_restarting = False
+        for worker in self._workers:
+            if worker.name not in self._old:
+                worker.retire(STOP)
 
     def _look(self) -> None:
         """Notice which workers are ready, silent or have ended; continue a restart."""
@@ -241,9 +271,7 @@ class Supervisor:
             self._is_restarting = False
             for worker in self._workers:
                 if worker.name in self._old:
-                    worker.is_draining = True
-                    worker.silent_seconds = 0.0
-                    worker.send(DRAIN)
+                    worker.retire(DRAIN)
 
     def _end_if_silent(self, worker: _Worker) -> None:
         """Kill a worker that gives no sign: the connections that it has accepted would wait for ever."""
@@ -271,16 +299,13 @@ class Supervisor:
             return
         log.error("%s ended with status %s", worker.name, worker.process.returncode)
         if self._is_restarting and worker.name not in self._old:
-            log.error("the restart is given up: a new worker did not start; the old workers continue")
-            self._is_restarting = False
-            for other in self._workers:
-                if other.name not in self._old:
-                    other.is_draining = True
-                    other.silent_seconds = 0.0
-                    other.send(STOP)
-        now = time.monotonic()
-        self._n_failures = 1 if now - worker.begun > _LONG_ENOUGH_SECONDS else self._n_failures + 1
-        self._not_before = now + _BACK_OFF.wait_seconds(self._n_failures)
+            self._give_up_restart()
+        self._failed(1 if time.monotonic() - worker.begun > _LONG_ENOUGH_SECONDS else self._n_failures + 1)
+
+    def _failed(self, n_failures: int) -> None:
+        """Start no other worker for a while after so many failures in a row."""
+        self._n_failures = n_failures
+        self._not_before = time.monotonic() + _BACK_OFF.wait_seconds(n_failures)
 
     def _fill_up(self) -> None:
         n_missing = self._n_workers - sum(not worker.is_draining for worker in self._workers)

@@ -1,33 +1,45 @@
 """A server ends within its time to stop, whatever its models do, and workers that give no sign are replaced."""
 
 import contextlib
+import errno
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from console.commands.serve import _report
+from core.backoff import BackOff
 from core.errors import ExitCode
 from core.serving.limits import ServingLimits
 from core.serving.scoring.scorer import CompiledScorer
 from core.serving.server import Server
-from core.serving.supervisor import Supervisor, _Worker
+from core.serving.supervisor import Supervisor, WorkerPlace, _Worker
 from core.state import Workspace
 from core.telemetry.predictions import PredictionReader
-from tests.core.serving.test_workers import workers_of
+from tests.core.serving.test_workers import log_of, workers_of
 from tests.packages import installed
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
 
 PATH = "/api/v1/predict/"
-SETTINGS = (
-    "policy: {promotion: {min_accuracy: 0}}\nserving: {stop_seconds: 1.5, silence_seconds: 5, answer_seconds: 300}\n"
-)
+SILENCE_SECONDS = 20
+"""Longer than a worker that runs is silent on a busy machine."""
+SETTINGS = f"""
+policy: {{promotion: {{min_accuracy: 0}}}}
+serving: {{stop_seconds: 1.5, silence_seconds: {SILENCE_SECONDS}, answer_seconds: {PATIENCE_SECONDS:g}}}
+"""
+UNHURRIED = f"""
+import core.serving.stuck
+core.serving.stuck.STORE_SECONDS = {PATIENCE_SECONDS}
+"""
+"""Have a server that stops store its records for as long as that takes."""
 STUCK_MODEL = '''
 import os
 import threading
@@ -96,13 +108,9 @@ def post(port, model, row):
     return connection
 
 
-def log_of(workspace):
-    return (workspace.logs_dir / "serve.err").read_text()
-
-
 @pytest.mark.parametrize("arguments", [(), ("--workers", "1")], ids=["alone", "supervised"])
 def test_a_server_ends_in_time_beside_a_model_that_never_returns(
-    package, workspace, put_live, running, tmp_path, monkeypatch, arguments
+    package, workspace, put_live, running, tmp_path, monkeypatch, at_start_of_children, arguments
 ):
     from stuck_model import StuckModel
 
@@ -110,6 +118,7 @@ def test_a_server_ends_in_time_beside_a_model_that_never_returns(
     monkeypatch.setenv("STUCK_MODEL_BEGUN", str(begun))
     StuckModel().save(tmp_path / "stuck")
     put_live(workspace, "stuck", tmp_path / "stuck")
+    at_start_of_children(UNHURRIED)
     with running(workspace, *arguments) as server:
         assert server.ask(PATH + "stuck", {"row": {"amount": 1.0}}, headers={"x-request-id": "asked"}).status == 200
         stuck = post(server.port, "stuck", {"forever": 1.0})
@@ -122,13 +131,16 @@ def test_a_server_ends_in_time_beside_a_model_that_never_returns(
     assert PredictionReader(workspace.predictions_file).holds("asked")
 
 
-def test_an_engine_that_serves_ends_in_time_too(package, workspace, put_live, tmp_path, monkeypatch):
+def test_an_engine_that_serves_ends_in_time_too(
+    package, workspace, put_live, tmp_path, monkeypatch, at_start_of_children
+):
     from stuck_model import StuckModel
 
     begun, port = tmp_path / "begun", free_port()
     monkeypatch.setenv("STUCK_MODEL_BEGUN", str(begun))
     StuckModel().save(tmp_path / "stuck")
     put_live(workspace, "stuck", tmp_path / "stuck")
+    at_start_of_children(UNHURRIED)
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "run", "--headless"]
     command += ["--no-session", "--api", f"127.0.0.1:{port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -163,15 +175,16 @@ def test_a_model_that_holds_the_event_loop_holds_up_no_stop(workspace, artifacts
         released.wait()
         raise ArithmeticError
 
-    server = Server(workspace, "127.0.0.1", 0, limits=ServingLimits(stop_seconds=3.0))
+    limits = ServingLimits(stop_seconds=0.3, answer_seconds=PATIENCE_SECONDS)  # it answers when this test lets it
+    server = Server(workspace, "127.0.0.1", 0, limits=limits)
     server.start()
     until(lambda: server.table.is_complete, "every version being loaded")
     until(lambda: server.is_responsive, "turns of the loop")
     (row,) = rows_of("spread", 1)
     monkeypatch.setattr(CompiledScorer, "answer", answer)
     asking = post(int(server.url.rpartition(":")[2]), "spread", row)
-    begun.wait(PATIENCE_SECONDS)
-    (stuck,) = server.stop()
+    assert begun.wait(PATIENCE_SECONDS)
+    (stuck,) = until(lambda: len(alone := server.stop()) == 1 and alone, "the end of every other thread")
     assert re.match(r"spread 1\.0\.0 in wait ", stuck)
     until(lambda: not server.is_responsive, "a loop without a turn")
     released.set()
@@ -201,8 +214,8 @@ def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace,
             with contextlib.suppress(ProcessLookupError):
                 os.kill(before[0], signal.SIGCONT)
         assert before[1] in workers_of(server.process)
-    named = rf"worker-\d, process {before[0]}, has given no sign for 5 s \(stopped by a signal\): it is killed"
-    assert re.search(named, log_of(workspace))
+    named = rf"worker-\d, process {before[0]}, has given no sign for {SILENCE_SECONDS} s \(stopped by a signal\): "
+    assert re.search(f"{named}it is killed", log_of(workspace))
 
 
 def test_a_supervisor_that_was_frozen_itself_counts_no_silence():
@@ -226,6 +239,50 @@ def test_a_supervisor_that_was_frozen_itself_counts_no_silence():
         assert worker.silent_seconds == 1.0
         assert not worker.process.is_killed
     finally:
+        os.close(write_end)
+        os.close(read_end)
+
+
+def test_a_worker_that_cannot_be_started_now_ends_no_server_and_no_restart(monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        supervisor = Supervisor(listener, [], 2)
+        monkeypatch.setattr("core.serving.supervisor.subprocess.Popen", refuse)
+        unhurried = BackOff(first_seconds=PATIENCE_SECONDS, most_seconds=PATIENCE_SECONDS)
+        monkeypatch.setattr("core.serving.supervisor._BACK_OFF", unhurried)
+        n_opened = len(os.listdir("/proc/self/fd"))
+        supervisor._begin_restart()
+        assert "worker-1 could not be started: Resource temporarily unavailable" in caplog.text
+        assert "the restart is given up" in caplog.text
+        supervisor._fill_up()
+        assert "worker-2" not in caplog.text, "not at once"
+        supervisor._not_before = 0.0
+        supervisor._fill_up()
+        assert "worker-2 could not be started" in caplog.text
+        assert len(os.listdir("/proc/self/fd")) == n_opened
+        assert not supervisor.run(lambda: False, lambda: False), "without any worker it says so"
+
+
+def test_a_worker_gives_no_sign_before_its_loop_has_had_a_turn(workspace, artifacts, put_live):
+    put_live(workspace, "spread", artifacts / "spread")
+    server = Server(workspace, "127.0.0.1", 0)
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    place = WorkerPlace(-1, write_end, "", "worker-1", os.getppid())
+    try:
+        server.load()
+        until(lambda: server.table.is_complete, "every version being loaded")
+        _report(place, server, threading.Event())
+        with pytest.raises(BlockingIOError):
+            os.read(read_end, 1)
+        server.answer()
+        until(lambda: server.is_responsive, "turns of the loop")
+        _report(place, server, threading.Event())
+        assert os.read(read_end, 10) == b"1"
+    finally:
+        server.stop()
         os.close(write_end)
         os.close(read_end)
 

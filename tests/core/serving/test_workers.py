@@ -17,11 +17,13 @@ import msgspec
 import pytest
 
 from console.cli.main import main
+from core.files import DiskFullError
 from core.metrics.limits import MOST_UNLOADED
 from core.serving.connection import _DRAIN_SECONDS
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts, total
 from core.serving.stats import ServerStats
 from core.telemetry.predictions import PredictionHealth
+from tests.disks import filled, mounted
 from tests.waiting import PATIENCE_SECONDS, until
 
 HEALTH = PredictionHealth(1, 2, 3, None, 4, 5, 6)
@@ -166,6 +168,29 @@ def test_every_figure_is_that_of_all_workers(workspace, running):
         server.connection.close()
 
 
+def test_a_full_temporary_folder_ends_no_worker_and_no_server(workspace, running, rows_of, tmp_path, monkeypatch):
+    row = {"row": rows_of("spread", 1)[0]}
+    with mounted(tmp_path / "disk", "4m") as disk:
+        monkeypatch.setenv("TMPDIR", str(disk))
+        with running(workspace, "--workers", "2") as server:
+            until(lambda: len(workers_of(server.process)) == 2, "two workers")
+            before = workers_of(server.process)
+            with filled(disk):
+                os.kill(before[0], signal.SIGKILL)
+                until(lambda: len(set(workers_of(server.process)) - {before[0]}) == 2, "a successor of a killed worker")
+                server.connection.close()
+                assert server.ask(PATH, row).status == 200
+                until(
+                    lambda: "counters of this worker cannot be written" in log_of(workspace), "a look at the counters"
+                )
+                assert before[1] in workers_of(server.process)
+            server.connection.close()
+
+
+def log_of(workspace):
+    return (workspace.logs_dir / "serve.err").read_text()
+
+
 def test_workers_end_with_their_supervisor(workspace, running):
     with running(workspace, "--workers", "1") as server:
         until(lambda: len(workers_of(server.process)) == 1, "a worker")
@@ -278,6 +303,26 @@ class TestTheSum:
         assert "1.2.0" not in rows
         read = msgspec.json.decode(msgspec.json.encode(found), type=Counts)
         assert read.earlier["spread"].counted == found.earlier["spread"].counted
+
+    def test_goes_on_with_the_last_counters_that_had_room_and_ends_without_any(self, tmp_path, monkeypatch, caplog):
+        first, second = SharedCounts(tmp_path, "worker-1"), SharedCounts(tmp_path, "worker-2")
+        first.write(self.state(is_ready=False, n_bytes=4.0, memory=5.0))
+        second.write(self.counts(2))
+        with monkeypatch.context() as full:
+
+            def refuse(path, *_, **__):
+                raise DiskFullError(path, "write", "No space left on device")
+
+            full.setattr("core.serving.counts.write_file", refuse)
+            for n in (5, 6):
+                assert first.total(self.counts(n)).versions[0][2].n_requests == 3
+            assert caplog.text.count("the counters of this worker cannot be written") == 1
+            second.settle()
+            assert first.total(self.counts(7)).versions[0][2].n_requests == 3
+        assert first.total(self.counts(7)).versions[0][2].n_requests == 9
+        first.settle()
+        found = SharedCounts(tmp_path, "worker-3").total(self.counts(1))
+        assert (found.versions[0][2].n_requests, found.health.n_waiting) == (10, 1)
 
     def test_leaves_out_a_file_that_cannot_be_read(self, tmp_path):
         (tmp_path / "worker-1.json").write_text("torn")
