@@ -38,6 +38,7 @@ COARSE_HALVINGS: Final = 12
 """Where each look draws a panel, or the tail of a portfolio."""
 _STEP: Final = 0.05  # standard deviations, of a difference quotient: cuts of ratings jump
 _ITERATIONS: Final = 12
+_LOOKS: Final = 8  # along each axis
 
 
 class ReverseStress(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,8 +189,10 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
     """Find the most plausible macro shock at which a target is reached: the nearest to no shock.
 
     The nearest point of the surface of that target, in standard deviations of the macro model, by the iteration of
-    Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly. A target that jumps, as
-    gates do, has no slope to follow.
+    Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly. That iteration follows
+    one slope: of a target that is reached on several sides, as by options that were sold, it finds one. So every axis,
+    both ways, and the way back from the slope are looked along, too, and the iteration starts again at what is nearer.
+    A target that jumps, as gates do, has no slope to follow.
 
     Args:
         engine: Of the domain; its `plausible` maps standard normals to shocks.
@@ -197,13 +200,32 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
         target: What is to be reached.
     Source:
         Hasofer and Lind, J. Engineering Mechanics 100, 1974; Rackwitz and Fiessler, Computers and Structures 9, 1978.
+        Der Kiureghian and Dakessian, Structural Safety 20, 1998, for several nearest points.
     """
 
     def value(point: FloatArray) -> float:
         return target.value(engine.plausible(point))
 
-    point, direction = np.zeros(engine.n_plausible), np.zeros(engine.n_plausible)
+    n_axes = engine.n_plausible
+    best, last = _descent(value, target, np.zeros(n_axes))
+    for direction in (-last, *np.eye(n_axes), *-np.eye(n_axes)):
+        within = MOST_SD if best is None else best[0]
+        along = partial(_at_distance, value, direction)
+        size = first_crossing(along, target.limit, within, grid=_LOOKS, halvings=target.halvings)
+        if size is not None and (best is None or size < best[0]):
+            found, _ = _descent(value, target, size * direction)
+            best = (size, direction) if found is None or size < found[0] else found
+    size, direction = best if best is not None else (None, last)
+    shock = engine.plausible(direction * (MOST_SD if size is None else size))
+    return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
+
+
+def _descent(
+    value: Callable[[FloatArray], float], target: ReverseTarget, point: FloatArray
+) -> tuple[tuple[float, FloatArray] | None, FloatArray]:
+    """Follow the slope from a point, and return the nearest crossing on the way; and the direction of the last step."""
     best: tuple[float, FloatArray] | None = None
+    direction = np.zeros(len(point))
     for _ in range(_ITERATIONS):
         slope = _gradient(value, point)
         if not slope.any():
@@ -218,9 +240,7 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
         if np.linalg.norm(moved - point) < _STEP:
             break
         point = moved
-    size, direction = best if best is not None else (None, direction)
-    shock = engine.plausible(direction * (MOST_SD if size is None else size))
-    return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
+    return best, direction
 
 
 def _found(

@@ -10,7 +10,7 @@ from core.domains.bonds.stress.plausible import FACTORS, plausible_shock, yearly
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.quality.report import assess
-from core.stress.choosing import drawn_request, stress_engine
+from core.stress.choosing import drawn_request, portfolio_of_file, stress_engine
 from core.stress.reverse import (
     MOST_SD,
     along_scenario,
@@ -67,6 +67,30 @@ def test_the_least_favourable_direction_is_nearer_than_any_other(held):
             return -ENGINE.profit(held, ENGINE.plausible(size * along)) / held.market_value
 
         size = first_crossing(loss, 0.05, MOST_SD)
+        assert size is None or size >= found.size * 0.999
+
+
+STRANGLE = """\
+book,hub,as_of_date,delivery_month,net_quantity_units,mark_price,option_type,strike
+A,TTF,2026-03-31,2026-09-01,1000,28,,
+A,TTF,2026-03-31,2026-09-01,-100000,1.4,call,34
+A,TTF,2026-03-31,2026-09-01,-300000,1.5,put,24
+B,DE,2026-03-31,2026-09-01,100,62,,
+"""
+
+
+@pytest.mark.parametrize("loss", [0.1, 0.5])
+def test_options_that_were_sold_on_both_sides_are_looked_at_from_both_sides(tmp_path, loss):
+    (tmp_path / "strangle.csv").write_text(STRANGLE)
+    engine = stress_engine("etrm")
+    held = portfolio_of_file(engine, tmp_path / "strangle.csv")
+    target = loss_target(engine, held, loss)
+    found = least_favourable(engine, held, target)
+    rng = np.random.default_rng(2)
+    axes = np.eye(engine.n_plausible)
+    for direction in (*axes, *-axes, *rng.standard_normal((100, engine.n_plausible))):
+        along = direction / np.linalg.norm(direction)
+        size = first_crossing(lambda size, along=along: target.value(engine.plausible(size * along)), loss, MOST_SD)
         assert size is None or size >= found.size * 0.999
 
 

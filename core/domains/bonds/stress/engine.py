@@ -19,7 +19,7 @@ from core.domains.bonds.stress.losses import FACTORS, StressedBonds, fallen_ange
 from core.domains.bonds.stress.market import BondMarket
 from core.domains.bonds.stress.plausible import FACTORS as PLAUSIBLE
 from core.domains.bonds.stress.plausible import plausible_shock
-from core.domains.bonds.stress.portfolio import BondPortfolio
+from core.domains.bonds.stress.portfolio import POSITION, BondPortfolio
 from core.domains.bonds.stress.redraw import stressed_panel
 from core.domains.bonds.stress.scenarios import BOND_SCENARIOS
 from core.domains.bonds.stress.shock import BondShock, combined, scaled
@@ -116,7 +116,10 @@ class BondStressEngine:
 
     def portfolio(self, table: "Table") -> PreparedPortfolio:
         """Read positions from a table."""
-        return PreparedPortfolio(BondPortfolio.of_table(table))
+        bonds = BondPortfolio.of_table(table)
+        if not bonds.market_value:
+            raise table.error("no position has a value", "Write face amounts that are not 0.", column=POSITION)
+        return PreparedPortfolio(bonds)
 
     def drawn_portfolio(self, frame: pd.DataFrame) -> PreparedPortfolio:
         """Hold the bonds of a panel."""
@@ -183,8 +186,8 @@ def _state(bonds: BondPortfolio, stressed: StressedBonds) -> MarketState:
 
 
 def _path_point(bonds: BondPortfolio, month: float, stressed: StressedBonds) -> PathPoint:
-    widening = weighted_mean(bonds.value, stressed.spread - bonds.spread)
-    drop = weighted_mean(bonds.value, bonds.numbers["liquidity_index"] - stressed.liquidity.index)
+    widening = weighted_mean(bonds.weight, stressed.spread - bonds.spread)
+    drop = weighted_mean(bonds.weight, bonds.numbers["liquidity_index"] - stressed.liquidity.index)
     return PathPoint(month, float(stressed.profit.sum()), {"spread_widening_bps": widening, "liquidity_drop": drop})
 
 
@@ -197,7 +200,7 @@ def _case(portfolio: PreparedPortfolio, at: WorstMonth[StressedBonds], before: T
         widening_bps=metrics["spread_widening_bps"],
         liquidity_drop=metrics["liquidity_drop"],
         cut_share=metrics["cut_share"],
-        high_yield_share=weighted_mean(bonds.value, bonds.is_high_yield.astype(np.float64)),
+        high_yield_share=weighted_mean(bonds.weight, bonds.is_high_yield.astype(np.float64)),
     )
     return at.case(
         market_value=bonds.market_value,
@@ -213,22 +216,22 @@ def _case(portfolio: PreparedPortfolio, at: WorstMonth[StressedBonds], before: T
 
 def _metrics(portfolio: PreparedPortfolio, stressed: StressedBonds) -> dict[str, float]:
     bonds, cascade = portfolio.bonds, stressed.cascade
-    value, liquidity = bonds.value, stressed.liquidity
+    weight, liquidity = bonds.weight, stressed.liquidity
     calm_default = portfolio.contagion.calm_default
     exposure = bonds.notional * bonds.loss_given_default
     cut_share = float(cascade.is_cut.mean())
     losses = np.maximum(-stressed.profit, 0)
     by_issuer = np.bincount(bonds.issuer, weights=losses, minlength=bonds.n_issuers)
-    held_by_issuer = np.bincount(bonds.issuer, weights=value, minlength=bonds.n_issuers)
+    held_by_issuer = np.bincount(bonds.issuer, weights=weight, minlength=bonds.n_issuers)
     largest = np.sort(losses)[::-1][: own.LARGEST_NUMBER.value].sum()
     return {
-        "spread_widening_bps": weighted_mean(value, stressed.spread - bonds.spread),
-        "liquidity_drop": weighted_mean(value, bonds.numbers["liquidity_index"] - liquidity.index),
-        "bid_ask_ratio": weighted_mean(value, liquidity.bid_ask / bonds.numbers["bid_ask_bps"]),
-        "liquidation_cost": float((bonds.notional * stressed.price / 100) @ liquidity.bid_ask) / 2e4,
+        "spread_widening_bps": weighted_mean(weight, stressed.spread - bonds.spread),
+        "liquidity_drop": weighted_mean(weight, bonds.numbers["liquidity_index"] - liquidity.index),
+        "bid_ask_ratio": weighted_mean(weight, liquidity.bid_ask / bonds.numbers["bid_ask_bps"]),
+        "liquidation_cost": float(np.abs(bonds.notional * stressed.price / 100) @ liquidity.bid_ask) / 2e4,
         "liquidity_shock_rate": float(liquidity.shock_chance.mean()),
         "cut_share": cut_share,
-        "fallen_angel_share": weighted_mean(value, fallen_angels(portfolio.market, stressed).astype(np.float64)),
+        "fallen_angel_share": weighted_mean(weight, fallen_angels(portfolio.market, stressed).astype(np.float64)),
         "downgrade_rate": float(portfolio.contagion.calm_chance.mean()) + cut_share,
         "default_rate": float(np.maximum(cascade.default_chance, calm_default).mean()),
         "default_rate_before": float(calm_default.mean()),
@@ -244,24 +247,24 @@ def _metrics(portfolio: PreparedPortfolio, stressed: StressedBonds) -> dict[str,
 
 def _slices(bonds: BondPortfolio, stressed: StressedBonds, profit: FloatArray) -> tuple[StressedSlice, ...]:
     found = []
-    value = bonds.value
-    widening = (stressed.spread - bonds.spread) * value
-    drop = (bonds.numbers["liquidity_index"] - stressed.liquidity.index) * value
+    weight = bonds.weight
+    widening = (stressed.spread - bonds.spread) * weight
+    drop = (bonds.numbers["liquidity_index"] - stressed.liquidity.index) * weight
     is_cut = stressed.notch > bonds.notch
     for slicing in SLICINGS:
         codes, names = bonds.level(slicing)
         counts = np.bincount(codes, minlength=len(names))
         sums = [
             np.bincount(codes, weights=each, minlength=len(names))
-            for each in (value, profit, widening, drop, is_cut.astype(np.float64))
+            for each in (weight, profit, widening, drop, is_cut.astype(np.float64))
         ]
         for code in np.flatnonzero(counts).tolist():
             worth, pnl, wider, less, cut = (float(each[code]) for each in sums)
             metrics = {
                 "pnl": pnl,
-                "pnl_share": pnl / worth,
-                "spread_widening_bps": wider / worth,
-                "liquidity_drop": less / worth,
+                "pnl_share": pnl / worth if worth else 0.0,
+                "spread_widening_bps": wider / worth if worth else 0.0,
+                "liquidity_drop": less / worth if worth else 0.0,
                 "cut_share": cut / int(counts[code]),
             }
             found.append(StressedSlice(slicing, names[code], int(counts[code]), worth, metrics))

@@ -153,13 +153,16 @@ class BondPortfolio:
         issuers, issuer = np.unique(_identifier(frame, "issuer_id", "bond_id").astype(str), return_inverse=True)
         _, representative = np.unique(issuer, return_index=True)
         names = _identifier(frame, "bond_id", None)
+        notional = _notional(frame, numbers, notes)
+        if n_sold := int((notional < 0).sum()):
+            notes.append(f"{n_sold:,} of {len(notional):,} bonds are sold: shares are of the gross value.")
         country = _known_codes(frame, "country", COUNTRY_NAMES)
         return cls(
             names=names,
             issuers=issuers,
             issuer=issuer.astype(np.int64),
             representative=representative.astype(np.int64),
-            notional=_notional(frame, numbers, notes),
+            notional=notional,
             codes=codes,
             numbers=numbers,
             country=country,
@@ -204,10 +207,15 @@ class BondPortfolio:
         held: FloatArray = self.notional * self.price / 100
         return held
 
+    @cached_property
+    def weight(self) -> FloatArray:
+        """Market value without its sign: bonds that are held and bonds that are sold do not cancel."""
+        return np.abs(self.value)
+
     @property
     def market_value(self) -> float:
-        """Their sum."""
-        return float(self.value.sum())
+        """The sum of the weights: the gross value."""
+        return float(self.weight.sum())
 
     @cached_property
     def is_high_yield(self) -> BoolArray:

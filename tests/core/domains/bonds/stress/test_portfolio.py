@@ -82,3 +82,26 @@ def test_a_frame_without_prices_is_refused():
         ENGINE.drawn_portfolio(
             pd.DataFrame({"bond_id": ["A"], "rating": ["A"], "coupon_pct": [1.0], "maturity_years": [1.0]})
         )
+
+
+def test_bonds_that_are_sold_win_what_others_lose_and_shares_are_of_the_gross_value(of_text):
+    held, sold = of_text(FEW), of_text(FEW.replace("4,10", "4,-10"))
+    scenario = next(each for each in ENGINE.scenarios if each.name == "rates_up")
+    (long,), (short,) = (ENGINE.run(each, [scenario], ["severe"]) for each in (held, sold))
+    assert sold.market_value == held.market_value
+    by_name = {each.name: each.pnl for each in long.worst}
+    assert short.pnl == pytest.approx(by_name["B"] - by_name["A"])
+    assert short.pnl_share == pytest.approx(short.pnl / held.market_value)
+    assert short.metrics["liquidation_cost"] == pytest.approx(long.metrics["liquidation_cost"])
+    assert 0 < short.metrics["concentration"] <= 1
+    assert "1 of 2 bonds are sold: shares are of the gross value." in sold.notes
+
+
+def test_a_book_that_nets_to_nothing_is_stressed_and_one_of_nothing_is_refused(of_text):
+    scenario = next(each for each in ENGINE.scenarios if each.name == "combined_severe")
+    hedged = of_text(FEW.replace("B,BB,6,7.5,7,5", "B,BBB,4,5,4,-10"))
+    (case,) = ENGINE.run(hedged, [scenario], ["severe"])
+    assert case.pnl == pytest.approx(0.0, abs=0.3)
+    assert 0.0 <= case.impact <= 1.0
+    with pytest.raises(TableError, match=r"position_musd.*no position has a value"):
+        of_text(FEW.replace("4,10", "4,0").replace("7,5\n", "7,0\n"))
