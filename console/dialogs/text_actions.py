@@ -54,7 +54,8 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
 
         not_now = [Line(((with_keys("Gates are not judged in the past; {console.freeze} returns to now."), "muted"),))]
         promotion = not_now if is_past else _promotion_lines(app, version)
-        return [*evidence_lines(version, snapshot, app.glyphs, promotion=promotion), *_relied_on(app, version)]
+        evidence = evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
+        return [*evidence, *relied_on(app, version), *_relied_on_lately(app, version)]
 
     app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", find))
 
@@ -70,22 +71,24 @@ def _promotion_lines(app: ConsoleControls, version: "ModelVersion") -> list[Line
     return promotion_lines(plan, app.glyphs)
 
 
-def _relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
-    """Return the importances that were kept at the registration, and their course while the version served.
-
-    Nothing of either that is not there, or cannot be read.
-    """
+def relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
+    """Return the importances that were kept at the registration; nothing if there are none that can be read."""
     import msgspec
 
     from console.presentation.explanation import importance_lines
+    from core.explain.deny_list import DenyList
+    from core.explain.later_denied import without_denied
     from core.explain.stored import read_explanation
+    from core.settings import settings_in_force
 
     try:
         report = read_explanation(app.workspace.artifacts_dir / version.path)
-    except (OSError, msgspec.DecodeError):
+        if report is not None:
+            denied = settings_in_force(app.workspace.root).explanation.denied_columns
+            report = without_denied(report, DenyList(denied))
+    except (OSError, msgspec.DecodeError, CoreError):  # settings that cannot be read may deny what is stored
         report = None
-    lines = [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]
-    return [*lines, *_relied_on_lately(app, version)]
+    return [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]
 
 
 def _relied_on_lately(app: ConsoleControls, version: "ModelVersion") -> list[Line]:

@@ -15,6 +15,8 @@ from core.alerts.alert import AlertValue
 from core.alerts.comparison import comparison_of
 from core.alerts.history import HistoryEntry, steps_in_document
 from core.alerts.selecting import grouped
+from core.monitoring.column_words import MOVED, moved_columns, since_text
+from core.monitoring.verdicts import DriftType
 from core.view.remembered import of_the_same
 from core.view.retired import retired_models
 from core.view.suspects import Suspect, VersionStanding, locate, standing_of, suspect_of
@@ -440,9 +442,33 @@ def detail_lines(alert: Alert, snapshot: "Snapshot", glyphs: Glyphs) -> list[Lin
     ]
 
 
+def carrying_lines(alert: Alert, snapshot: "Snapshot") -> list[Line]:
+    """Name the columns that moved in what the version of an alert is asked, with the share of the model that each is.
+
+    Empty for an alert of no version, and for a version in which nothing moved.
+    """
+    suspect = suspect_of(alert, snapshot)
+    if suspect is None:
+        return []
+    watched = [each for found in snapshot.monitoring if found.model == suspect.model for each in found.versions]
+    drift = next((each.drift for each in watched if each.version == suspect.version), None)
+    moved = [column for column in moved_columns(drift, *MOVED) if column.type is DriftType.FEATURE]
+    if not moved:
+        return []
+    lines = [Line(), Line((("Carried by", "title"), ("  columns that moved, the share of the model first", "muted")))]
+    for column in moved[:_N_CARRYING]:
+        share = "" if column.importance is None else f"{column.importance:.0%}"
+        facts = "; ".join(filter(None, (f"{column.verdict}", column.reason, since_text(column))))
+        lines.append(Line(((f"{share:>5}  ", "strong"), (f"{column.name}  ", ""), (facts, "muted"))))
+    if (n_more := len(moved) - _N_CARRYING) > 0:
+        lines.append(Line(((f"and {counted(n_more, 'column')} more", "muted"),)))
+    return lines
+
+
 _STEP_LETTERS = {"fired": "F", "acknowledged": "A", "commented": "C", "resolved": "R"}
 _TIMELINE_CELLS = 40
 _N_COMMENTS = 5
+_N_CARRYING = 8
 
 
 def timeline_lines(alert: Alert, now: datetime) -> list[Line]:

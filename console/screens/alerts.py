@@ -263,13 +263,25 @@ class AlertsScreen(ConsoleScreen):
             await open_alert(self.console_app, alert)
 
     def why(self) -> tuple[str, Sequence[Line] | Callable[[], Sequence[Line]]] | None:
-        """Say what was measured, what to do, and what has happened to the alert; its history is read in a thread."""
+        """Say what was measured, what to do, which columns carry it, and what has happened to the alert.
+
+        Its history, and what its version relies on, are read in a thread.
+        """
         alert = self.selected_alert()
         if alert is None:
             return None
-        app = self.console_app
-        told = alerts.detail_lines(alert, self.snapshot, app.glyphs)
-        return f"Why: {alert.name}", lambda: [*told, *alerts.history_lines(history_of(app.workspace, alert))]
+        app, snapshot = self.console_app, self.snapshot
+        told = [*alerts.detail_lines(alert, snapshot, app.glyphs), *alerts.carrying_lines(alert, snapshot)]
+        suspect = suspect_of(alert, snapshot)
+        version = None if suspect is None else snapshot.version(suspect.model, suspect.version)
+
+        def find() -> list[Line]:
+            from console.dialogs.text_actions import relied_on
+
+            relied = [] if version is None else relied_on(app, version)
+            return [*told, *relied, *alerts.history_lines(history_of(app.workspace, alert))]
+
+        return f"Why: {alert.name}", find
 
 
 def _takes_words(text: str) -> bool:

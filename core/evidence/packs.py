@@ -11,6 +11,7 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
+from core.evidence.denied import without_denied_columns
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
 from core.evidence.page import page_of
@@ -25,6 +26,7 @@ from core.evidence.subject import (
     stress_subject,
     version_subject,
 )
+from core.explain.deny_list import DenyList
 from core.files import access_error, digest, make_folder, new_folder, remove_tree, write_file, write_folder
 from core.governance.audit import audited, require_access
 from core.governance.record import Evidence
@@ -32,6 +34,7 @@ from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.progress import begins
+from core.settings import settings_in_force
 from core.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -162,9 +165,10 @@ class EvidencePacks:
         require_sound_log(self._workspace)
         begins("gathering what is recorded")
         subject = gather()
-        sections = sections_of(subject)
+        denied = DenyList(settings_in_force(self._workspace.root).explanation.denied_columns)
+        sections, shown = without_denied_columns(sections_of(subject), subject.book.sources, denied)
         begins("proving the records")
-        sources, proof = close(self._workspace, subject.book.sources)
+        sources, proof = close(self._workspace, shown)
         pack_id, folder = self._claimed()
         try:
             pack = EvidencePack(

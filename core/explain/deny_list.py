@@ -1,13 +1,13 @@
 """Columns that must not appear in an explanation: their contributions are added up under one name."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
 
 from core.arrays import FloatArray
-from core.explain.documents import DENIED
-from core.explain.parts import SEVERAL_READ
+from core.explain.documents import DENIED, SEVERAL_READ
 
 
 class DenyList:
@@ -25,6 +25,15 @@ class DenyList:
         parts = column.split(SEVERAL_READ)
         return any(fnmatchcase(part, pattern) for part in parts for pattern in self.patterns)
 
+    def silent(self, texts: Iterable[str], columns: Iterable[str]) -> tuple[str, ...]:
+        """Return the texts that name no denied one of these columns.
+
+        >>> DenyList(["tax_*"]).silent(["tax_id is read as numbers.", "size is empty."], ["tax_id", "size"])
+        ('size is empty.',)
+        """
+        hidden = naming(part for column in columns for part in column.split(SEVERAL_READ) if self.denies(part))
+        return tuple(text for text in texts if hidden is None or not hidden.search(text))
+
     def names(self, players: Sequence[str]) -> tuple[str, ...]:
         """Return the players' names as they are shown: those denied become one, the last."""
         visible = tuple(name for name in players if not self.denies(name))
@@ -36,3 +45,9 @@ class DenyList:
         if not is_denied.any():
             return values
         return np.column_stack((values[:, ~is_denied], values[:, is_denied].sum(axis=1)))
+
+
+def naming(columns: Iterable[str]) -> "re.Pattern[str] | None":
+    """Return the pattern of texts that name one of the columns; None without any."""
+    longest_first = sorted(set(columns), key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None

@@ -8,6 +8,7 @@ ShownCell = str | float | None
 """A cell as it is shown: text, a number, or None for an empty cell."""
 
 DENIED: Final = "(denied columns)"
+SEVERAL_READ: Final = " x "  # between the columns behind one derived column
 SUM_TOLERANCE: Final = 1e-6
 """By how much base and contributions may miss a margin, relative to its size from 1 on."""
 
@@ -18,7 +19,7 @@ class FeatureContribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     feature: str
     value: ShownCell = None
     contribution: float
-    error: float | None = None  # its standard error, where orders were sampled
+    error: float | None = None  # its standard error, over sampled orders or over the choice of the reference rows
 
 
 class CellChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,22 +101,27 @@ class FeatureImportance(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         feature: The column.
         importance: The mean size of its contributions.
-        low: Lower end of the 95 % bootstrap interval.
+        low: Lower end of its 95 % interval; None where the rows are of one group.
         high: Upper end.
         share: Of the sum over columns.
-        best_rank: Its best rank in 95 % of the resamples, 1 for the largest.
-        worst_rank: Its worst.
+        best_rank: The best rank that it may have at 95 %, 1 for the largest.
+        worst_rank: The worst.
         direction: The rank correlation of its values with its contributions; None for a category.
+        reference_error: Its standard error over the choice of the reference rows; None where none stand for a column,
+            or where sampled orders start at others.
+        share_error: The standard error of its share; None where the rows are of one group.
     """
 
     feature: str
     importance: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     share: float
     best_rank: int
     worst_rank: int
     direction: float | None = None
+    reference_error: float | None = None
+    share_error: float | None = None
 
 
 class FeatureGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +139,7 @@ class FeatureInteraction(msgspec.Struct, frozen=True, kw_only=True, omit_default
         features: The two columns.
         strength: The mean size of their Shapley interaction; where it was sampled, the root mean square of what their
             joint partial dependence has beyond the sum of theirs. On the scale of the margin.
-        low: Lower end of the 95 % bootstrap interval of an exact strength.
+        low: Lower end of the 95 % interval of an exact strength; None where the rows are of one group.
         high: Upper end.
         h_statistic: Of a sampled one, from 0 to 1, the share of their joint effect.
     """
@@ -182,7 +188,7 @@ class GlobalExplanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
 
     Attributes:
         n_rows: How many rows were explained.
-        n_units: How many groups they belong to, which are resampled as a whole; the rows if they are independent.
+        n_units: How many groups they belong to, each a piece of evidence; the rows if they are independent.
         base: The mean margin over the reference.
         reference: What the base is the mean of, in words.
         scale: The scale of the margin, in words.

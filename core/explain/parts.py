@@ -45,7 +45,6 @@ from core.models.learners.standardised_linear import StandardisedLinearLearner
 from core.models.learners.table_ensemble import TableEnsemble
 
 PROBABILITY: Final = "probability"
-SEVERAL_READ: Final = " x "  # between the columns behind one derived column
 
 
 class TreeReading(StrEnum):

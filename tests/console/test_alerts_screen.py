@@ -1,15 +1,21 @@
 """Screen 5: filtered by matchers, grouped, snoozed, commented, with its history."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from console.dialogs.text import TextDialog
-from console.presentation.alerts import HEADING, alert_rows, detail_lines
+from console.presentation.alerts import HEADING, alert_rows, carrying_lines, detail_lines
 from core.actor import Actor
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.clock import utc_now
+from core.explain.stored import EXPLANATION_NAME, StoredExplanation
+from core.registry import Registry
 from tests.console.conftest import NOW
+from tests.console.test_explain import VERSION, importance
+from tests.monitored import monitored
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
 
@@ -144,3 +150,35 @@ def snapshot_of():
     from core.view.source import take_snapshot
 
     return take_snapshot
+
+
+async def test_w_on_an_alert_names_the_columns_that_carry_it_and_what_its_version_relies_on(open_console, workspace):
+    monitored(workspace, "spread")
+    folder = workspace.artifacts_dir / Registry(workspace).get("spread", "1.0.0").path
+    explained = replace(VERSION, features=(importance("rating", 0.8), importance("sector", 0.4)))
+    labels = {"model": "spread", "version": "1.0.0"}
+    Alerts(workspace).fire(RULE, labels=labels, summary="spread 1.0.0 is not what was registered", now=NOW)
+    folder.chmod(0o755)
+    (folder / EXPLANATION_NAME).write_bytes(StoredExplanation(report=explained).to_bytes())
+    async with open_console((160, 48)) as console:
+        await console.press("5")
+        assert console.screen.main_table().move_to(key_of("1.0.0"))
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Relies on" in console.text())
+        told = console.text()
+        assert re.search(r"31%\s+sector\s+alarm; Energy 12% -> 31% of the rows; since 2026-11-27 07:12 UTC", told)
+        assert "rating" in told
+        await console.press("escape")
+        workspace.settings_file.write_text(
+            workspace.settings_file.read_text() + "\nexplanation: {denied_columns: [rating]}\n"
+        )
+        await console.press("w")
+        await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Relies on" in console.text())
+        assert "rating" not in console.text()
+        assert "Left out, since denied by now: 1 of 2 columns." in console.text()
+
+
+def test_an_alert_of_no_version_is_carried_by_no_column(workspace, snapshot_of):
+    snapshot = snapshot_of(workspace)
+    alert = next(each for each in snapshot.alerts if "model" not in each.labels)
+    assert carrying_lines(alert, snapshot) == []

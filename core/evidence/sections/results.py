@@ -237,7 +237,7 @@ def _explained(draft: SectionDraft, explanation: Recorded | None, key: str) -> N
     names = ("feature", "importance", "low", "high", "share", "best_rank", "worst_rank", "direction")
     columns = ("column", "importance", "low", "high", "share", "best rank", "worst rank", "direction")
     features = [[report.figure(each.get(name)) for name in names] for each in report["features"] or []]
-    draft.table(f"Contributions of columns, {key}", columns, features, about="With 95 % bootstrap intervals.")
+    draft.table(f"Contributions of columns, {key}", columns, features, about="With 95 % intervals.")
     groups = [
         [report.figure(each.get(name)) for name in ("features", "association", "importance")]
         for each in report["groups"] or []

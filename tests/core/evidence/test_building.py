@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from core.errors import NotFoundError, UsageError
-from core.evidence import PackKind, SectionStatus
+from core.evidence import PackKind, SectionStatus, verify_pack
 from core.evidence.log_proof import UnprovenLogError
 from core.evidence.sources import spelled
 from core.governance import AuditFilter, AuditLog
-from core.monitoring.documents import DriftPart
-from core.monitoring.verdicts import DriftVerdict
+from core.monitoring.documents import DriftPart, MonitoredColumn
+from core.monitoring.verdicts import DriftType, DriftVerdict
 from core.registry import Registry
 from core.rollout import Rollouts
 from core.stress.stored_tests import StressTests
@@ -247,3 +247,25 @@ def test_a_profile_that_was_made_later_is_named_with_its_author_and_hashes(packs
     assert facts[f"{of}: made from the file with SHA-256"] == "cd" * 32
     assert (facts[f"{of}: rows of that file"], facts[f"{of}: reason"]) == ("700", "watch it")
     assert facts[f"{of}: rows that the version did not learn from"] == "yes"
+
+
+def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, described, packs):
+    columns = tuple(
+        MonitoredColumn(name=name, type=DriftType.FEATURE, verdict=DriftVerdict.ALARM, reason=f"{name} moved", psi=0.4)
+        for name in ("sector", "rating_num")
+    )
+    drift = DriftPart(as_of=LOOKED_AT, verdict=DriftVerdict.ALARM, n_rows=24_000, columns=columns)
+    monitored(demo, "spread", number=described, drift=drift)
+    demo.settings_file.write_text(demo.settings_file.read_text() + "\nexplanation: {denied_columns: ['rating*']}\n")
+    kept = packs.of_version("spread", described, actor=ANA)
+    folder = packs.folder_of(kept)
+    for name in ("evidence.html", "evidence.json"):
+        assert not re.search(r"(?<!\w)rating(?:_num)?(?!\w)", (folder / name).read_text()), name
+    pack = packs.read(kept.pack_id)
+    explained = pack.sections[9]
+    assert [row[0].text for table in explained.tables for row in table.rows] == ["sector"]
+    assert "What names a column of explanation.denied_columns is left out." in explained.missing
+    report = next(source for source in pack.sources if source.place.endswith("/report.json"))
+    assert report.content is None
+    assert report.sha256
+    assert verify_pack(folder, packs.public_key_file).ok
