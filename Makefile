@@ -88,11 +88,13 @@ busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops a
 # tests of the extras xgboost and text, and those against the shap package, run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
 	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML, XGBoost and torch into $(INTEROP) (some minutes and gigabytes)"
-	@for name in peers kserve tensorflow nannyml; do \
+	@for name in peers kserve tensorflow nannyml networks; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
 	done
-	@$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -e .
+	@for name in peers networks; do \
+		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -e . || exit 1; \
+	done
 	@test -x $(INTEROP)/xgboost/bin/python || $(BIN)/python -m venv $(INTEROP)/xgboost
 	@$(INTEROP)/xgboost/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,xgboost]' shap==0.51.0
 	@test -x $(INTEROP)/text/bin/python || $(BIN)/python -m venv $(INTEROP)/text
@@ -104,11 +106,14 @@ XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py model
 
 TEXT_TESTS := tests/core/text core/text
 
+NETWORK_TESTS := $(addprefix tests/core/explain/,test_networks.py test_prediction_function.py)
+
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
 interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, Prometheus, XGBoost, shap and torch
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(INTEROP)/text/bin/python -m pytest -q -n 0 -p no:cacheprovider $(TEXT_TESTS)
+	@$(INTEROP)/networks/bin/python -m pytest -q -rs -W ignore -p no:cacheprovider $(NETWORK_TESTS)
 	@$(BIN)/python -m pytest -q -rs -n 0 $(PROMETHEUS_TESTS)
 	@$(INTEROP)/peers/bin/python -m pytest -q -W ignore -p no:cacheprovider tests/core/interop/test_mlflow.py
 	@$(BIN)/python interop/prove.py --peers $(INTEROP)/peers/bin/python --tensorflow $(INTEROP)/tensorflow/bin/python \

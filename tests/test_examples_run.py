@@ -1,5 +1,6 @@
 """Every script in `examples/` runs in a process of its own, in a workspace that others have used before."""
 
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,30 @@ def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     assert ran.returncode == 0, ran.stderr
     for sentence in SAYS[script.stem]:
         assert sentence in ran.stdout
+
+
+def test_an_own_model_of_a_session_is_explained_by_the_rows_that_it_kept(own_package, tmp_path):
+    environ = {key: value for key, value in os.environ.items() if key != "BONDX_ENV"}
+    environ |= {"BONDX_HOME": str(tmp_path / "home")}
+    commands = (
+        [FOLDER / "own_model.py"],
+        ["-m", "console.cli.main", "explain", "duration", "--row", "0", "--json"],
+    )
+    for words in commands:
+        ran = subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+        )
+        assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)["report"]
+    parts = {part["feature"]: part["contribution"] for part in report["contributions"]}
+    assert report["sum_error"] < 1e-6
+    assert max(parts, key=lambda name: abs(parts[name])) == "maturity_years"
+    assert "mod_duration" not in parts
 
 
 def _use_before(folder):

@@ -37,7 +37,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bondx.ml.explanations import explain, explain_over
+    from bondx.ml.explanations import explain, explain_function, explain_over
     from bondx.ml.learning import ContinuousLearningPipeline, RetrainingConfig
     from bondx.ml.monitoring import ModelMonitoringService
     from bondx.ml.stress_tests import reverse_stress, stress
@@ -64,6 +64,7 @@ __all__ = [
     "check_trades_file",
     "compliance_table",
     "explain",
+    "explain_function",
     "explain_over",
     "reverse_stress",
     "stress",
@@ -83,6 +84,7 @@ _HOMES = {
     "check_trades_file": "core.domains.etrm.compliance.file_check",
     "compliance_table": "core.domains.etrm.compliance.table",
     "explain": "bondx.ml.explanations",
+    "explain_function": "bondx.ml.explanations",
     "explain_over": "bondx.ml.explanations",
     "reverse_stress": "bondx.ml.stress_tests",
     "stress": "bondx.ml.stress_tests",

@@ -1,16 +1,21 @@
-"""`explain`: why a registered version answers as it does; `explain_over`: what it relied on while it served."""
+"""`explain`: why a registered version answers as it does; `explain_over`: what it relied on while it served.
 
-from collections.abc import Mapping, Sequence
+`explain_function` explains any function of rows, such as a network of PyTorch or TensorFlow.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from core.api.arguments import checked
+from core.api.arguments import checked, whole_number
 from core.api.config import MLOpsConfig
 from core.errors import UsageError
 from core.escape import shown
 
 if TYPE_CHECKING:
+    from core.explain.documents import GlobalExplanation, LocalExplanation
+    from core.explain.explainer import ExplainMethod
     from core.training.own_data.explanation import RowExplanation, VersionExplanation
     from core.training.own_data.served_trend import ServedExplanation
 
@@ -55,19 +60,15 @@ def explain(
         NotFoundError: There is no such model, version or row.
         UsageError: The request contradicts itself, or the model cannot be explained by this method.
     """
-    from core.explain.explainer import ExplainMethod
     from core.training.own_data.explanation import ExplainRequest, explain_one, explain_version
 
-    if method not in list(ExplainMethod):
-        raise UsageError(f"method is {shown(method)}; it must be one of {', '.join(ExplainMethod)}.")
-    if row is not None and not (isinstance(row, Mapping) or (isinstance(row, int) and not isinstance(row, bool))):
-        raise UsageError(f"row is {shown(repr(row))}; it must be the position of a row, or its cells by name.")
+    row = _row(row)
     request = ExplainRequest(
         model=model_name,
         version=version,
         data=None if data is None else Path(data),
         row=row,
-        method=ExplainMethod(method),
+        method=_method(method),
         output=output,
         reference_row=reference_row,
         turn=turn,
@@ -105,3 +106,89 @@ def explain_over(
     from core.training.own_data.served_trend import explain_over
 
     return explain_over((config or MLOpsConfig.from_yaml()).workspace, model_name, over, version=version)
+
+
+@checked
+def explain_function(
+    predict: Callable[..., Any],
+    rows: object,
+    *,
+    row: object = None,
+    background: object = None,
+    groups: object = None,
+    method: str = "auto",
+    output: int | None = None,
+    turn: str | None = None,
+    fixed: Sequence[str] = (),
+    n_rows: int | None = None,
+    interactions: bool = False,
+    denied_columns: Sequence[str] = (),
+) -> "GlobalExplanation | LocalExplanation":
+    """Explain any function of rows, such as a network of PyTorch or TensorFlow: as a whole, or its answer to one row.
+
+    Args:
+        predict: Returns a number for each row, or several. It gets a data frame, or an array where `rows` is an array.
+        rows: The rows that explain it: a data frame, or an array whose columns are called feature_0, feature_1 and on.
+        row: One row: its position from 0, or its cells by name; None explains the function as a whole.
+        background: The reference rows; by default up to 100 of `rows`.
+        groups: The group of each row, such as its issuer, where rows of a group are alike.
+        method: `auto`, `permutation`, `exact` or `lime`.
+        output: Of several numbers a row the position of the one that is explained.
+        turn: Also search the smallest change after which the answer is, for instance, `>=0.5`.
+        fixed: Columns that this search may not change.
+        n_rows: How many rows explain the function as a whole; by default 100.
+        interactions: Also measure how much pairs of columns do together; of a function as a whole.
+        denied_columns: Columns, or patterns such as `customer_*`, that must not appear.
+    Returns:
+        The contributions or the importances, the scale on which they sum, and the method's name and cost.
+    Raises:
+        NotFoundError: There is no such row.
+        UsageError: The rows cannot be used, or the function fails, answers no numbers, or is random.
+
+    >>> import numpy as np
+    >>> rows = np.random.default_rng(1).normal(size=(200, 3))
+    >>> found = explain_function(lambda rows: 5 * rows[:, 0] - rows[:, 2], rows, row=7)
+    >>> [part.feature for part in found.contributions]
+    ['feature_0', 'feature_2', 'feature_1']
+    """
+    from core.training.explaining import explanation_of_function
+
+    return explanation_of_function(
+        predict,
+        rows,
+        row=_row(row),
+        background=background,
+        groups=None if groups is None else _groups(groups),
+        method=_method(method),
+        output=output,
+        turn=turn,
+        fixed=fixed,
+        n_rows=n_rows,
+        interactions=interactions,
+        denied_columns=denied_columns,
+    )
+
+
+def _method(method: str) -> "ExplainMethod":
+    from core.explain.explainer import ExplainMethod
+
+    if method not in list(ExplainMethod):
+        raise UsageError(f"method is {shown(method)}; it must be one of {', '.join(ExplainMethod)}.")
+    return ExplainMethod(method)
+
+
+def _row(row: object) -> int | Mapping[str, Any] | None:
+    if row is None or isinstance(row, Mapping):
+        return row
+    try:
+        return whole_number("row", row)
+    except UsageError:
+        raise UsageError(
+            f"row is {shown(repr(row))}; it must be the position of a row, or its cells by name."
+        ) from None
+
+
+def _groups(groups: object) -> list[object]:
+    if isinstance(groups, str | bytes) or not isinstance(groups, Iterable):
+        raise UsageError(f"groups is {shown(repr(groups))}; it must have a value for each row.")
+    return list(groups)

@@ -193,7 +193,7 @@ def _print_version(report: "GlobalExplanation", rows: str) -> None:
         {
             "feature": entry.feature,
             "importance": f"{entry.importance:.4g}",
-            "95 %": f"{entry.low:.4g} to {entry.high:.4g}",
+            "95 %": "-" if entry.low is None else f"{entry.low:.4g} to {entry.high:.4g}",
             "rank": f"{entry.best_rank}-{entry.worst_rank}" if entry.best_rank != entry.worst_rank else entry.best_rank,
             "rises with it": "-" if entry.direction is None else f"{entry.direction:+.2f}",
             "": _bar(entry.importance, longest),

@@ -29,7 +29,8 @@ def importance_lines(report: "GlobalExplanation", glyphs: Glyphs) -> list[Line]:
     for entry in shown:
         size = round(WIDTH * entry.importance / longest)
         bar = glyphs.bar_full * size + " " * (WIDTH - size)
-        figures = f"{entry.importance:9.3g}  {entry.low:.3g} to {entry.high:.3g}"
+        limits = "" if entry.low is None or entry.high is None else f"{entry.low:.3g} to {entry.high:.3g}"
+        figures = f"{entry.importance:9.3g}  {limits}"
         lines.append(Line(((_name(entry.feature), ""), (bar, "accent"), (figures, "muted"))))
     n_more = sum(entry.importance > 0 for entry in report.features) - len(shown)
     if n_more:
@@ -67,7 +68,7 @@ def change_lines(compared: "ComparedExplanations", glyphs: Glyphs) -> list[Line]
     algorithms = " and ".join(dict.fromkeys(compared.algorithms))
     return [
         *lines,
-        _muted("Shares of the importance; clear: the 95 % intervals of the two shares lie apart."),
+        _muted("Shares of the importance; clear: more than the rows explain, at 5 % over all columns."),
         _muted(f"{algorithms}; {scales}."),
     ]
 
@@ -170,6 +171,7 @@ def contribution_lines(report: "LocalExplanation", glyphs: Glyphs) -> list[Line]
                     (glyphs.upright, "muted"),
                     (sides[1], "good"),
                     (f"{entry.contribution:+9.3g}  ", ""),
+                    ("" if entry.error is None else f"spread {entry.error:<8.2g} ", "muted"),
                     ("empty" if entry.value is None else str(entry.value), "muted"),
                 )
             )

@@ -10,11 +10,14 @@ lime.py                  a line near one row, refitted over seeds
 parts.py                 which algorithm explains which learner, and how an ensemble's members add up
 explainer.py             the algorithm that suits a model, chosen by its type, and named
 local_explanation.py     one row: contributions, nearest rows; counterfactual.py searches the smallest change
-global_explanation.py    a model: importances with intervals; association.py, effects.py, surrogate.py
+global_explanation.py    a model: importances, and by importance_figures.py how sure they are; association.py,
+                         effects.py, surrogate.py
+reference_parts.py       how much an explanation owes to the choice of the reference rows
 comparison.py            what two versions rely on, side by side
 conformal.py             intervals of answers; stored.py keeps an explanation with a version
 served_sketch.py         contributions to served answers, added up; served_trend.py says how they moved, and
                          trend_moves.py whether a move is a change
-deny_list.py             columns that must not appear
+prediction_function.py   any function of rows, as explainers see a model
+deny_list.py             columns that must not appear; later_denied.py leaves them out of what was stored before
 documents.py             what an explanation says
 """

@@ -1,8 +1,11 @@
 """What two versions rely on, side by side: shares of importance, since their margins may be on different scales."""
 
+import math
+
 import msgspec
 
 from core.explain.documents import FeatureImportance, GlobalExplanation
+from core.intervals.units import ERROR_RATE, t_quantile
 
 
 class ImportanceChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +18,7 @@ class ImportanceChange(msgspec.Struct, frozen=True, kw_only=True):
         change: The difference, in shares.
         rank_before: Its rank before, 1 for the largest.
         rank_after: Its rank after.
-        is_clear: Whether the 95 % intervals of the two shares lie apart.
+        is_clear: Whether it is more than the rows explain, at 5 % over all columns of the comparison together.
     """
 
     feature: str
@@ -30,12 +33,14 @@ class ImportanceChange(msgspec.Struct, frozen=True, kw_only=True):
 def compare_explanations(before: GlobalExplanation, after: GlobalExplanation) -> tuple[ImportanceChange, ...]:
     """Compare what two versions rely on, the largest change first.
 
-    The interval of a share is that of its importance over the sum of the importances.
+    Source:
+        Welch, Biometrika 34 (1947), for each share; Bonferroni over the columns. Rows that explain both make it safe.
     """
     old = {entry.feature: (place, entry) for place, entry in enumerate(before.features, start=1)}
     new = {entry.feature: (place, entry) for place, entry in enumerate(after.features, start=1)}
-    found = []
-    for feature in dict.fromkeys([*new, *old]):
+    names, found = list(dict.fromkeys([*new, *old])), []
+    tail = 1.0 - ERROR_RATE / max(len(names), 1) / 2.0
+    for feature in names:
         was, now = old.get(feature), new.get(feature)
         share_before, share_after = (0.0 if each is None else each[1].share for each in (was, now))
         found.append(
@@ -46,20 +51,27 @@ def compare_explanations(before: GlobalExplanation, after: GlobalExplanation) ->
                 change=share_after - share_before,
                 rank_before=None if was is None else was[0],
                 rank_after=None if now is None else now[0],
-                is_clear=_lie_apart(None if was is None else was[1], None if now is None else now[1]),
+                is_clear=_is_clear(_estimate(was, before), _estimate(now, after), tail),
             )
         )
     return tuple(sorted(found, key=lambda entry: (-abs(entry.change), entry.feature)))
 
 
-def _lie_apart(one: FeatureImportance | None, other: FeatureImportance | None) -> bool:
-    low, high = _share_interval(one)
-    least, most = _share_interval(other)
-    return high < least or most < low
+def _estimate(
+    entry: tuple[int, FeatureImportance] | None, report: GlobalExplanation
+) -> tuple[float, float, int] | None:
+    """Return a share, its variance and the units that it rests on; None where its error is not known."""
+    if entry is None:  # the version does not read the column
+        return 0.0, 0.0, report.n_units
+    error = entry[1].share_error
+    return None if error is None else (entry[1].share, error**2, report.n_units)
 
 
-def _share_interval(entry: FeatureImportance | None) -> tuple[float, float]:
-    if entry is None or not entry.importance:
-        return 0.0, 0.0
-    scale = entry.share / entry.importance
-    return entry.low * scale, entry.high * scale
+def _is_clear(one: tuple[float, float, int] | None, other: tuple[float, float, int] | None, tail: float) -> bool:
+    if one is None or other is None or min(one[2], other[2]) < 2:
+        return False
+    variance = one[1] + other[1]
+    if not variance:
+        return one[0] != other[0]
+    degrees = variance**2 / (one[1] ** 2 / (one[2] - 1) + other[1] ** 2 / (other[2] - 1))
+    return abs(one[0] - other[0]) > t_quantile(degrees, tail) * math.sqrt(variance)

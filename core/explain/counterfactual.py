@@ -24,8 +24,7 @@ from core.explain.documents import CellChange, Counterfactual
 
 N_VALUES: Final = (25, 9, 5)  # of one column, by how many are changed together
 N_COLUMNS: Final = (100, 8, 5)
-MOST_LEVELS: Final = 25
-MOST_ASKED: Final = 40_000
+MOST_LEVELS: Final = 25  # so at most 10 x 25³ changes of three columns are asked about
 
 
 class _Column(NamedTuple):
@@ -60,8 +59,6 @@ def smallest_change(
         best: tuple[float, tuple[tuple[str, Any], ...], float] | None = None
         for chosen in combinations([column for column in columns if column.values], size):
             picks = list(product(*(range(len(column.values)) for column in chosen)))
-            if n_asked + len(picks) > MOST_ASKED:
-                break
             n_asked += len(picks)
             distances = np.array([sum(c.distances[k] for c, k in zip(chosen, pick, strict=True)) for pick in picks])
             answers = predict(_changed(row, chosen, picks))

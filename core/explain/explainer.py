@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -10,18 +11,22 @@ import pandas as pd
 from core.arrays import BoolArray, FloatArray
 from core.errors import UsageError
 from core.escape import shown
+from core.explain.documents import SEVERAL_READ
 from core.explain.lime import LimeExplainer
 from core.explain.linear_terms import linear_columns
-from core.explain.parts import SEVERAL_READ, Assembly, ExplainedPart, ExplainedRows, NotAdditiveError, TreeReading
+from core.explain.parts import Assembly, ExplainedPart, ExplainedRows, NotAdditiveError, TreeReading
 from core.explain.sampling import SampledExplainer
 from core.models.anatomy import Anatomy
 
 if TYPE_CHECKING:
+    from core.explain.prediction_function import PredictionFunction
     from core.models.interface import Model
 
 AGREEMENT: Final = 1e-3  # certain probabilities are clipped by some ensembles
 ROWS_TO_AGREE: Final = 50
 N_PAIRS: Final = 16
+N_PARTS: Final = 5
+LEAST_PART: Final = 2  # reference rows in a part
 MOST_EXACT_PLAYERS: Final = 12
 
 
@@ -59,13 +64,14 @@ class Explainer:
         method: The method that was used.
         scale: The scale on which contributions sum, in words.
         cost: What one row costs, in words.
+        answers_a_row: How many answers of the model one row takes; 0 where its parts are explained exactly.
         base: The mean over the reference.
         notes: Why another method than the exact one is used, a sentence each.
     """
 
     def __init__(
         self,
-        model: "Model",
+        model: "Model | PredictionFunction",
         background: pd.DataFrame,
         *,
         columns: Sequence[str],
@@ -93,10 +99,11 @@ class Explainer:
         if not len(background):
             raise UsageError("An explanation needs at least one reference row.")
         self._model = model
-        self._anatomy = model.anatomy()
+        self._anatomy: Anatomy | None = model.anatomy()
         self.classes: tuple[str, ...] = self._anatomy.classes if self._anatomy is not None else ()
         self.output = self._output(background, output)
         self.notes: tuple[str, ...] = ()
+        self.answers_a_row = 0
         self._part: ExplainedPart | None = None
         self._sampled: SampledExplainer | LimeExplainer | None = None
         if method not in (ExplainMethod.PERMUTATION, ExplainMethod.EXACT, ExplainMethod.LIME):
@@ -108,6 +115,18 @@ class Explainer:
                 self.notes = (str(reason),)
         if self._part is None:
             self._ask(background, columns, method, n_pairs=n_pairs, seed=seed)
+        # A part of the reference rows is explained by the same method.
+        self._background = background
+        self._of_part = partial(
+            Explainer,
+            model,
+            columns=columns,
+            method=self.method,
+            reading=TreeReading.BACKGROUND,
+            output=self.output,
+            n_pairs=n_pairs,
+            seed=seed,
+        )
 
     def contributions(self, rows: pd.DataFrame) -> ContributionTable:
         """Return the contribution of each player to each row."""
@@ -118,6 +137,22 @@ class Explainer:
         values, errors = self._sampled.contributions(rows.reset_index(drop=True))
         sampled = errors if np.isnan(errors).any() or errors.any() else None
         return ContributionTable(values, sampled, self.predict(rows))
+
+    def by_part(self, rows: pd.DataFrame) -> list[FloatArray]:
+        """Return the contributions against each of some parts of the reference rows, each of shape (n, players).
+
+        How far they differ says how much an explanation owes to the choice of these rows.
+
+        Returns:
+            Nothing where no reference rows stand for a column, where they are fewer than ten, or where what is sampled
+            says how far it is off itself: sampled orders start at other rows, and LIME draws them anew.
+        """
+        is_sampled = self._sampled is not None and not self._sampled.is_exact
+        if is_sampled or self.method is ExplainMethod.PATH_DEPENDENT or len(self._background) < N_PARTS * LEAST_PART:
+            return []
+        order = np.random.default_rng(0).permutation(len(self._background))
+        parts = (self._background.iloc[np.sort(places)] for places in np.array_split(order, N_PARTS))
+        return [self._of_part(part.reset_index(drop=True)).contributions(rows).values for part in parts]
 
     def interactions(self, rows: pd.DataFrame) -> FloatArray | None:
         """Return the Shapley interaction of each pair of players in each row, shape (n, players, players).
@@ -232,7 +267,8 @@ class Explainer:
         self.base, self.players, self.algorithm = self._sampled.base, players, self._sampled.algorithm
         self.method = method if method is not ExplainMethod.AUTO else ExplainMethod.PERMUTATION
         self.scale = "probability" if self.classes or self._model.task == "classification" else "the model's answer"
-        self.cost = f"{self._sampled.calls(1):,} answers of the model a row"
+        self.answers_a_row = self._sampled.calls(1)
+        self.cost = f"{self.answers_a_row:,} answers of the model a row"
 
 
 def _read_by(anatomy: Anatomy) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from core.arrays import FloatArray, IntArray
+from core.errors import UsageError
 from core.explain.association import associated
 from core.explain.columns import is_number, numbers_of
 from core.explain.deny_list import DenyList
@@ -20,8 +21,9 @@ from core.explain.documents import (
 )
 from core.explain.effects import effect_of
 from core.explain.explainer import Explainer
+from core.explain.importance_figures import importance_figures
 from core.explain.interactions import interactions_of
-from core.explain.resampling import TAILS, resampled_means
+from core.explain.reference_parts import standard_error
 from core.explain.surrogate import imitate
 
 N_ROWS: Final = 500
@@ -30,6 +32,7 @@ LEAST_SLICE_ROWS: Final = 10
 MOST_SLICE_LEVELS: Final = 12
 MOST_SURROGATE_ROWS: Final = 4_000
 FEW_UNITS: Final = 20
+MOST_ROWS_OF_PARTS: Final = 100  # that are explained against parts of the reference rows, too
 
 
 def explain_globally(
@@ -51,14 +54,18 @@ def explain_globally(
         explainer: Of the model.
         frame: The rows to sample from.
         reference: What the base is the mean of, in words.
-        units: The group of each row: rows of a group are resampled together; None if rows are independent.
+        units: The group of each row: rows of a group are one piece of evidence; None if rows are independent.
         slices: The slice of each row, by the name of the slicing.
         n_rows: How many rows are explained.
         denied: The columns that must not appear.
         interactions: Whether pairs of columns are measured, too.
-        seed: Of the sample and the resamples.
+        seed: Of the sample.
         notes: What else a reader must know.
+    Raises:
+        UsageError: No row is to be explained.
     """
+    if n_rows < 1:
+        raise UsageError(f"n_rows is {n_rows:,}: at least one row explains a model.")
     denied = denied or DenyList()
     groups = np.arange(len(frame)) if units is None else np.asarray(units)
     chosen = stratified_rows(explainer.margin(frame), n_rows, seed=seed)
@@ -67,13 +74,24 @@ def explain_globally(
     names = denied.names(explainer.players)
     values = denied.merged(table.values, explainer.players)
     sizes = np.abs(values)
-    features = _importances(sizes, values, names, rows, groups[chosen], seed=seed)
+    # Rows are in the order of the table: every so many of them are of all strata of the margin, more or less.
+    parts = explainer.by_part(rows.iloc[:: -(-len(rows) // MOST_ROWS_OF_PARTS)].reset_index(drop=True))
+    by_part = [np.abs(denied.merged(part, explainer.players)).mean(axis=0) for part in parts]
+    features = _importances(sizes, values, names, rows, groups[chosen], by_part)
     visible = [entry.feature for entry in features if entry.feature in frame]
     found_groups = _groups(rows, visible, values, names)
     said = [*explainer.notes, *notes]
+    moved = [(entry.reference_error, entry) for entry in features if entry.reference_error is not None]
+    if moved and (most := max(moved, key=lambda each: each[0]))[0] > 0:
+        said.append(
+            f"With other reference rows importances move, too: that of {most[1].feature} most, by {most[0]:.2g} "
+            "(standard error)."
+        )
     n_units = len(np.unique(groups[chosen]))
     if n_units < FEW_UNITS:
-        said.append(f"The rows are of {n_units} groups only, so the intervals are rough.")
+        said.append(f"The rows are of {n_units} groups only, so the intervals are wide.")
+    if table.errors is not None and explainer.is_sampled:
+        said.append("Contributions were sampled, which adds noise to their sizes: small importances are overstated.")
     for group in found_groups:
         said.append(
             f"{', '.join(group.features)} go together (association {group.association:.2f}): how they share their "
@@ -130,30 +148,31 @@ def _importances(
     names: tuple[str, ...],
     rows: pd.DataFrame,
     units: IntArray,
-    *,
-    seed: int,
+    by_part: list[FloatArray],
 ) -> tuple[FeatureImportance, ...]:
-    """Return the importance of each name with its percentile interval over resampled groups."""
-    means = resampled_means(sizes, units, seed=seed)
-    low, high = np.quantile(means, TAILS, axis=0)
-    ranks = 1 + (means[:, None, :] > means[:, :, None]).sum(axis=2)  # equals share the best of their ranks
-    best, worst = np.quantile(ranks, TAILS, axis=0, method="nearest")
-    whole = sizes.mean(axis=0)
-    total = float(whole.sum()) or 1.0
-    order = sorted(range(len(names)), key=lambda k: (-whole[k], names[k]))
+    """Return the importance of each name, the largest first."""
+    errors = standard_error(by_part) if by_part else None
+    found = importance_figures(sizes, units)
+    order = sorted(range(len(names)), key=lambda k: (-found.means[k], names[k]))
     return tuple(
         FeatureImportance(
             feature=names[k],
-            importance=float(whole[k]),
-            low=float(low[k]),
-            high=float(high[k]),
-            share=float(whole[k]) / total,
-            best_rank=int(best[k]),
-            worst_rank=int(worst[k]),
+            importance=float(found.means[k]),
+            low=_known(found.low[k]),
+            high=_known(found.high[k]),
+            share=float(found.shares[k]),
+            best_rank=int(found.best_ranks[k]),
+            worst_rank=int(found.worst_ranks[k]),
             direction=_direction(rows, names[k], values[:, k]),
+            share_error=_known(found.share_errors[k]),
+            reference_error=None if errors is None else float(errors[k]),
         )
         for k in order
     )
+
+
+def _known(figure: float) -> float | None:
+    return float(figure) if np.isfinite(figure) else None
 
 
 def _direction(rows: pd.DataFrame, name: str, contribution: FloatArray) -> float | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from core.arrays import FloatArray, IntArray
 from core.explain.documents import FeatureInteraction
 from core.explain.explainer import Explainer
-from core.explain.resampling import TAILS, resampled_means
+from core.intervals import mean_interval
 
 MOST_PRODUCTS: Final = 2_000_000_000
 MOST_ROWS: Final = 200
@@ -35,8 +35,8 @@ def interactions_of(
         explainer: Of the model.
         rows: The rows that explain it.
         names: The columns that may appear, the most important first.
-        units: The group of each row; rows of a group are resampled together.
-        seed: Of the rows, where only some are taken, and of the resamples.
+        units: The group of each row; rows of a group are one piece of evidence.
+        seed: Of the rows, where only some are taken.
     """
     cost = explainer.interaction_cost
     affordable = 0 if cost is None else min(MOST_ROWS, MOST_PRODUCTS // max(cost, 1))
@@ -46,7 +46,7 @@ def interactions_of(
         values = explainer.interactions(rows.iloc[chosen].reset_index(drop=True))
         assert values is not None
         method = f"exact Shapley interactions of {len(chosen):,} rows, about {cost:,} products a row"
-        return Interactions(_exact(values, explainer.players, names, units[chosen], seed=seed), method)
+        return Interactions(_exact(values, explainer.players, names, units[chosen]), method)
     asked = rows.iloc[np.sort(order[:N_POINTS])].reset_index(drop=True)
     found, n_answers = _h_statistics(explainer, asked, list(names)[:N_ASKED])
     why = "the model has no exact algorithm" if cost is None else f"a row of an exact one takes {cost:,} products"
@@ -58,9 +58,9 @@ def interactions_of(
 
 
 def _exact(
-    values: FloatArray, players: Sequence[str], names: Sequence[str], units: IntArray, *, seed: int
+    values: FloatArray, players: Sequence[str], names: Sequence[str], units: IntArray
 ) -> tuple[FeatureInteraction, ...]:
-    """Return the mean size of each pair's interaction with a percentile interval over resampled groups."""
+    """Return the mean size of each pair's interaction with its interval over groups."""
     at = {name: k for k, name in enumerate(players)}
     pairs = [(one, other) for k, one in enumerate(names) for other in names[k + 1 :]]
     if not pairs:
@@ -68,10 +68,15 @@ def _exact(
     sizes = np.abs(np.stack([values[:, at[one], at[other]] for one, other in pairs], axis=1))
     mean = sizes.mean(axis=0)
     strongest = [k for k in np.argsort(-mean, kind="stable").tolist() if mean[k] > 0][:MOST_PAIRS]
-    low, high = np.quantile(resampled_means(sizes, units, seed=seed), TAILS, axis=0)
+    limits = [mean_interval(sizes[:, k], units, reference=float(mean.mean())) for k in strongest]
     return tuple(
-        FeatureInteraction(features=pairs[k], strength=float(mean[k]), low=float(low[k]), high=float(high[k]))
-        for k in strongest
+        FeatureInteraction(
+            features=pairs[k],
+            strength=float(mean[k]),
+            low=None if each is None else each.low,
+            high=None if each is None else each.high,
+        )
+        for k, each in zip(strongest, limits, strict=True)
     )
 
 

@@ -29,12 +29,17 @@ RIDGE: Final = 1.0
 class LimeExplainer:
     """Imitates a prediction function near each row.
 
+    Attributes:
+        is_exact: Never: neighbours are drawn.
+
     Args:
         predict: Answers rows, shape (n,).
         columns: The players.
         background: The rows whose values replace those of the explained row.
         seed: Of the first of the seeds.
     """
+
+    is_exact = False
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ from core.explain.documents import (
     NearRow,
 )
 from core.explain.explainer import Explainer
+from core.explain.reference_parts import standard_error
 
 N_NEAREST: Final = 3
 _SIDES: Final = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
@@ -61,10 +62,14 @@ def explain_row(
     names = denied.names(explainer.players)
     values = denied.merged(table.values, explainer.players)[0]
     errors = None if table.errors is None else np.sqrt(denied.merged(np.square(table.errors), explainer.players))[0]
+    said = [*explainer.notes, *notes]
+    if parts := [denied.merged(part, explainer.players)[0] for part in explainer.by_part(row)]:
+        errors = standard_error(parts)
+        said.append("The spread is the standard error over the choice of the reference rows.")
     order = sorted(range(len(names)), key=lambda k: (-abs(values[k]), names[k]))
     prediction = float(explainer.predict(row)[0])
     visible = [names[k] for k in order if names[k] in row]
-    counterfactual, said = None, [*explainer.notes, *notes]
+    counterfactual = None
     if turn is not None:
         allowed = [name for name in visible if name not in fixed]
         counterfactual = _turned(explainer, row, nearby, allowed, turn, prediction)

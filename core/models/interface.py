@@ -1,7 +1,7 @@
 """The one interface of every model: fit, update, predict, evaluate, save, explain."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -241,6 +241,14 @@ class Model(ABC):
     def as_strangers(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Arrange the rows of a request so that `predict` scores each row independently."""
         return frame
+
+    def columns_read(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Name the columns of a table from which the model answers, as far as it says.
+
+        Args:
+            known: The columns of the table.
+        """
+        return tuple(self.feature_importance())
 
     @abstractmethod
     def feature_importance(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ what it learned before says `continues = True`; for any other class, the last ca
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -103,6 +103,13 @@ class TwoMethodModel(Model):
         if self.task == "regression":
             return regression_metrics(actual, answer, rows)
         return classification_metrics(actual, np.column_stack((1.0 - answer, answer)), rows)
+
+    @override
+    def columns_read(self, known: Sequence[str]) -> tuple[str, ...]:
+        """Name its features; all columns where it names none, or where one is computed from any of them."""
+        if self.features is not None and set(self.features) <= set(known):
+            return self.features
+        return tuple(name for name in known if name != self.label)
 
     @override
     def feature_importance(self) -> dict[str, float]:

@@ -1,23 +1,26 @@
-"""The explanation of a model by rows: that of a training, and that of a registered version."""
+"""The explanation of a model by rows: that of a training, that of a registered version, and that of any function."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import IntArray
+from core.arrays import AnyArray, IntArray
 from core.domains.domain import SlicedDomain
 from core.domains.registry import find_domain, session_domain_names
-from core.errors import CoreError
+from core.errors import CoreError, NotFoundError, UsageError
+from core.escape import shown
 from core.explain.columns import is_number
 from core.explain.conformal import Conformal
 from core.explain.deny_list import DenyList
-from core.explain.documents import GlobalExplanation
-from core.explain.explainer import Explainer, ExplainMethod
+from core.explain.documents import GlobalExplanation, LocalExplanation
+from core.explain.explainer import N_PAIRS, Explainer, ExplainMethod
 from core.explain.global_explanation import MOST_SLICE_LEVELS, explain_globally
+from core.explain.local_explanation import explain_row
+from core.explain.prediction_function import PredictionFunction
 from core.models import Model
 from core.monitoring import dependence
 from core.monitoring.estimation.held_out import HeldOutRows
@@ -25,6 +28,8 @@ from core.settings.explanation import ExplanationSettings
 
 MOST_SAMPLED_ROWS: Final = 100  # that are explained by sampled orders
 MOST_SAMPLED_AT_REGISTRATION: Final = 25  # since every training waits for it
+LEAST_SAMPLED_ROWS: Final = 10
+MOST_ANSWERS: Final = 4_000_000  # of a model to explain it as a whole
 N_PAIRS_OF_MANY: Final = 4  # of sampled orders a row, where many rows are explained
 
 log = logging.getLogger(__name__)
@@ -53,7 +58,7 @@ def explanation_of_training(
             model,
             rows,
             background,
-            asked_columns(model),
+            asked_columns(model, list(map(str, rows))),
             settings,
             reference=reference,
             units=units,
@@ -94,21 +99,144 @@ def report_of(
         output=output,
         n_pairs=N_PAIRS_OF_MANY,
     )
-    notes = []
-    if explainer.is_sampled and n_rows > most_sampled:
-        n_rows = most_sampled
-        notes.append(f"Only {n_rows} rows are explained, since each row costs {explainer.cost}.")
+    n_rows, notes = affordable_rows(explainer, n_rows, most_sampled)
+    denied = DenyList(settings.denied_columns)
+    # A slicing of another name may be made of a denied column.
+    shown_columns = frame[[name for name in frame if not denied.denies(str(name))]]
     return explain_globally(
         explainer,
         frame,
         reference=reference,
         units=units,
-        slices=slices_of(model.name, frame),
+        slices=slices_of(model.name, shown_columns),
         n_rows=n_rows,
-        denied=DenyList(settings.denied_columns),
+        denied=denied,
         interactions=interactions,
-        notes=tuple(notes),
+        notes=notes,
     )
+
+
+def affordable_rows(explainer: Explainer, n_rows: int, most: int = MOST_SAMPLED_ROWS) -> tuple[int, tuple[str, ...]]:
+    """Return how many rows are explained where each takes many answers of the model, and a sentence if it is fewer."""
+    if explainer.is_sampled:
+        most = min(most, max(LEAST_SAMPLED_ROWS, MOST_ANSWERS // explainer.answers_a_row))
+        if n_rows > most:
+            return most, (f"Only {most} rows are explained, since each row costs {explainer.cost}.",)
+    return n_rows, ()
+
+
+def explanation_of_function(
+    predict: Callable[[Any], object],
+    rows: object,
+    *,
+    row: int | Mapping[str, Any] | None = None,
+    background: object = None,
+    groups: Sequence[object] | None = None,
+    method: ExplainMethod = ExplainMethod.AUTO,
+    output: int | None = None,
+    turn: str | None = None,
+    fixed: Sequence[str] = (),
+    n_rows: int | None = None,
+    interactions: bool = False,
+    denied_columns: Sequence[str] = (),
+) -> GlobalExplanation | LocalExplanation:
+    """Explain any function of rows: as a whole, or its answer to one row.
+
+    Args:
+        predict: Answers data frames, or arrays where `rows` is an array.
+        rows: The rows that explain it: a data frame, or an array whose columns are called feature_0, feature_1 and on.
+        row: The position of one of them, or its cells by name; None to explain the function as a whole.
+        background: The reference rows, in the same layout; by default up to 100 of `rows`.
+        groups: The group of each row, where rows come in groups.
+        method: How contributions are computed.
+        output: Of several numbers a row the position of the one that is explained.
+        turn: Also search the smallest change after which the answer is, for instance, `>=0.5`.
+        fixed: Columns that this search may not change.
+        n_rows: How many rows explain the function as a whole; by default 100.
+        interactions: Whether to measure how much pairs of columns do together, too.
+        denied_columns: Columns, or patterns of names, that must not appear.
+    Raises:
+        NotAdditiveError: A function has no explanation by this method.
+        NotFoundError: There is no such row.
+        UsageError: The rows cannot be used, or the function fails, answers no numbers, or is random.
+    """
+    if not callable(predict):
+        raise UsageError(f"predict is {shown(repr(predict))}; it must be a function of rows.")
+    settings = ExplanationSettings(denied_columns=tuple(denied_columns))
+    like = None if isinstance(rows, pd.DataFrame) else np.asarray(rows)
+    frame = _rows_of_function("rows", rows)
+    if background is None:
+        against, reference = background_of(frame, "the rows", settings)
+    else:
+        against = _rows_of_function("background", background, frame)
+        reference = f"{len(against):,} reference rows"
+    function = PredictionFunction(predict, like=like, output=output)
+    function.check(against)
+    columns, denied = tuple(map(str, frame.columns)), DenyList(settings.denied_columns)
+    if row is not None:
+        if n_rows is not None or interactions or groups is not None:
+            raise UsageError("n_rows, interactions and groups are of a function as a whole: leave row out.")
+        explainer = Explainer(function, against, columns=columns, method=method, n_pairs=N_PAIRS)
+        chosen = _row_of_function(frame, row)
+        return explain_row(explainer, chosen, frame, reference=reference, turn=turn, fixed=fixed, denied=denied)
+    if turn is not None or fixed:
+        raise UsageError("turn and fixed go with one row: name it by row.")
+    if groups is not None and len(groups) != len(frame):
+        raise UsageError(f"groups has {len(groups):,} values for {len(frame):,} rows.")
+    explainer = Explainer(function, against, columns=columns, method=method, n_pairs=N_PAIRS_OF_MANY)
+    affordable, notes = affordable_rows(explainer, MOST_SAMPLED_ROWS if n_rows is None else n_rows)
+    return explain_globally(
+        explainer,
+        frame,
+        reference=reference,
+        units=None if groups is None else dependence.group_numbers(pd.Series(list(groups))),
+        slices=few_levels(frame),
+        n_rows=affordable,
+        denied=denied,
+        interactions=interactions,
+        notes=notes,
+    )
+
+
+def _rows_of_function(name: str, rows: object, like: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the rows as a table with a name for each column.
+
+    Args:
+        name: Of the argument.
+        rows: A data frame or an array.
+        like: A table with the columns that it must have.
+    """
+    if isinstance(rows, pd.DataFrame):
+        frame = rows.reset_index(drop=True)
+    else:
+        array: AnyArray = np.asarray(rows)
+        if array.ndim != 2 or array.dtype.kind not in "biuf":
+            raise UsageError(f"{name} must be a data frame, or an array of numbers with a row for each row.")
+        frame = pd.DataFrame(array, columns=[f"feature_{k}" for k in range(array.shape[1])])
+    if not len(frame) or not len(frame.columns):
+        raise UsageError(f"{name} has {len(frame):,} rows and {len(frame.columns)} columns; an explanation needs some.")
+    if not all(isinstance(each, str) for each in frame) or frame.columns.has_duplicates:
+        raise UsageError(f"{name} must have columns with names, each of them once.")
+    if like is None:
+        return frame
+    if lacking := [each for each in like if each not in frame]:
+        raise UsageError(f"{name} lacks columns of the rows: {', '.join(map(shown, lacking))}.")
+    return frame[list(like)]
+
+
+def _row_of_function(frame: pd.DataFrame, row: int | Mapping[str, Any]) -> pd.DataFrame:
+    if not isinstance(row, Mapping):
+        if not 0 <= row < len(frame):
+            raise NotFoundError(f"There is no row {row}: they are numbered 0 to {len(frame) - 1}.")
+        return frame.iloc[[row]].reset_index(drop=True)
+    unknown, lacking = [each for each in row if each not in frame], [each for each in frame if each not in row]
+    if unknown or lacking:
+        named = ", ".join(map(shown, map(str, unknown or lacking)))
+        raise UsageError(f"row {'has' if unknown else 'lacks'} {named}; it must have the columns of the rows.")
+    try:
+        return frame.head(1).assign(**{name: [row[name]] for name in frame}).astype(frame.dtypes.to_dict())
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"row has a cell that its column cannot hold: {error}.") from error
 
 
 def background_of(frame: pd.DataFrame, words: str, settings: ExplanationSettings) -> tuple[pd.DataFrame, str]:
@@ -118,11 +246,12 @@ def background_of(frame: pd.DataFrame, words: str, settings: ExplanationSettings
     return frame.iloc[chosen].reset_index(drop=True), f"{count} of {words}"
 
 
-def asked_columns(model: Model, names: tuple[str, ...] = ()) -> tuple[str, ...]:
+def asked_columns(model: Model, known: Sequence[str], names: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Name the columns of a request.
 
     Args:
         model: The model.
+        known: The columns of the table.
         names: Those of its signature, if it has one.
     """
     scorer = None
@@ -130,7 +259,7 @@ def asked_columns(model: Model, names: tuple[str, ...] = ()) -> tuple[str, ...]:
         scorer = model.row_scorer()
     if scorer is not None and scorer.fields:
         return tuple(field.name for field in scorer.fields)
-    return names or tuple(model.feature_importance())
+    return names or model.columns_read(known)
 
 
 def slices_of(model: str, frame: pd.DataFrame) -> Mapping[str, "pd.Series[Any]"]:
@@ -142,6 +271,11 @@ def slices_of(model: str, frame: pd.DataFrame) -> Mapping[str, "pd.Series[Any]"]
                 return domain.slices(frame)
             except (KeyError, AttributeError):  # the rows lack a column that only slices need
                 break
+    return few_levels(frame)
+
+
+def few_levels(frame: pd.DataFrame) -> Mapping[str, "pd.Series[Any]"]:
+    """Return the categories of few levels."""
     few = [name for name in frame if not is_number(frame[name]) and frame[name].nunique() <= MOST_SLICE_LEVELS]
     return {str(name): frame[name].astype(object) for name in few}
 

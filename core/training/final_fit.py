@@ -341,10 +341,11 @@ def _held_out(
     actual = None if outcomes.actual is None else outcomes.actual[judged]
     own = replace(outcomes, rows=outcomes.rows.iloc[judged], answer=outcomes.answer[judged], actual=actual)
     asked = (field.name for field in scorer.fields) if (scorer := model.row_scorer()) is not None else ()
+    read = model.columns_read(list(map(str, own.rows)))
     return HeldOutRows.of(
         model,
         own,
-        tuple(dict.fromkeys((*importance, *asked))),
+        tuple(dict.fromkeys((*importance, *asked, *read))),
         group=made.group,
         most=made.held_out.rows,
         masked=made.held_out.masked,

@@ -147,6 +147,7 @@ class _Loaded:
     profile: DataProfile | ProfileError
     held_out: HeldOutRows | None
     conformal: Conformal | ConformalError
+    settings: ExplanationSettings
 
 
 def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExplanation:
@@ -161,11 +162,10 @@ def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExp
     """
     if any(each is not None for each in (request.turn, request.reference_row, request.interval)) or request.fixed:
         raise UsageError("A change, fixed columns, a reference row and an interval go with one row.")
-    settings = settings_in_force(workspace.root).explanation
     loaded = _load(workspace, request)
     rows = _rows_to_explain(loaded, request)
-    key = _key(loaded.version, request, settings, rows.sha256)
-    return _cached(workspace, key, VersionExplanation, lambda: _explained(loaded, rows, request, settings))
+    key = _key(loaded.version, request, loaded.settings, rows.sha256)
+    return _cached(workspace, key, VersionExplanation, lambda: _explained(loaded, rows, request))
 
 
 def compare_explained(workspace: Workspace, request: ExplainRequest, against: str) -> ComparedExplanations:
@@ -198,11 +198,10 @@ def explain_rows(
     Raises:
         UsageError, NotFoundError, HashMismatchError: As `explain_version`.
     """
-    settings = settings_in_force(workspace.root).explanation
     loaded = _load(workspace, request)
     with rows_as_file(rows) as file:
         found = _of_file(loaded, file, request.reading, words="the given rows")
-    return _explained(loaded, replace(found, sha256=""), request, settings)
+    return _explained(loaded, replace(found, sha256=""), request)
 
 
 def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation:
@@ -219,7 +218,6 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         raise UsageError("Interactions are of a whole version: leave the row out.")
     if request.reference_row is not None and request.method is ExplainMethod.PATH_DEPENDENT:
         raise UsageError("A reference row is a background; the path-dependent reading compares with the training rows.")
-    settings = settings_in_force(workspace.root).explanation
     loaded = _load(workspace, request)
     if isinstance(request.row, Mapping):
         nearby = _reference(loaded, request)
@@ -230,10 +228,10 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
     else:
         rows = nearby = _rows_to_explain(loaded, request)
         row, words = _row(rows, request.row or 0), f"row {request.row or 0} of {rows.words}"
-    denied = DenyList(settings.denied_columns)
+    denied = DenyList(loaded.settings.denied_columns)
     if request.reference_row is None:
         against = _reference(loaded, request) if request.data is not None else nearby
-        background, reference = background_of(against.frame, against.words, settings)
+        background, reference = background_of(against.frame, against.words, loaded.settings)
     else:
         background = _row(nearby, request.reference_row)
         reference = f"row {request.reference_row} of {nearby.words}"
@@ -299,8 +297,7 @@ def prepared_explainer(workspace: Workspace, request: ExplainRequest) -> Prepare
     """
     loaded = _load(workspace, request)
     against = _reference(loaded, request)
-    settings = settings_in_force(workspace.root).explanation
-    background, reference = background_of(against.frame, against.words, settings)
+    background, reference = background_of(against.frame, against.words, loaded.settings)
     explainer = Explainer(
         loaded.model,
         background,
@@ -328,21 +325,19 @@ def _interval(
     return None, (f"The set of classes of level {kept:g} is {found} ({loaded.conformal.method}).",)
 
 
-def _explained(
-    loaded: _Loaded, rows: _Rows, request: ExplainRequest, settings: ExplanationSettings
-) -> VersionExplanation:
+def _explained(loaded: _Loaded, rows: _Rows, request: ExplainRequest) -> VersionExplanation:
     against = _reference(loaded, request)
-    background, reference = background_of(against.frame, against.words, settings)
+    background, reference = background_of(against.frame, against.words, loaded.settings)
     begins("the explanation")
     report = report_of(
         loaded.model,
         rows.frame,
         background,
-        _asked(loaded),
-        settings,
+        _asked(loaded, rows.frame),
+        loaded.settings,
         reference=reference,
         units=rows.units,
-        n_rows=request.n_rows or N_ROWS,
+        n_rows=N_ROWS if request.n_rows is None else request.n_rows,
         method=request.method,
         output=request.output,
         interactions=request.interactions,
@@ -383,6 +378,7 @@ def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
             profile=profile,
             held_out=held_out,
             conformal=conformal,
+            settings=settings_in_force(workspace.root).explanation,
         )
 
 
@@ -435,7 +431,7 @@ def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words
         batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules)
         table, frame, group, note = batch.table, batch.frame, loaded.profile.group or "", batch.note
         actual = None if batch.outcomes is None else batch.outcomes.actual
-    if lacking := [name for name in _asked(loaded) if name not in frame]:
+    if lacking := [name for name in _asked(loaded, frame) if name not in frame]:
         raise UsageError(f"{words[:1].upper()}{words[1:]}: {', '.join(lacking)} missing. The model reads them.")
     try:  # a request needs fewer columns than a file that is trained on
         loaded.model.predict(loaded.model.as_strangers(frame.head(1)))
@@ -448,7 +444,7 @@ def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words
         units=units,
         actual=actual,
         sha256=table.source.sha256,
-        reading=table.notes,
+        reading=DenyList(loaded.settings.denied_columns).silent(table.notes, map(str, table.kinds)),
     )
 
 
@@ -473,13 +469,14 @@ def _with_times(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _columns(loaded: _Loaded, frame: pd.DataFrame) -> tuple[str, ...]:
     """Name the columns that the model is asked about."""
-    asked = _asked(loaded) or tuple(map(str, frame.columns))
+    asked = _asked(loaded, frame) or tuple(map(str, frame.columns))
     return tuple(name for name in asked if name in frame and name != loaded.model.label)
 
 
-def _asked(loaded: _Loaded) -> tuple[str, ...]:
+def _asked(loaded: _Loaded, frame: pd.DataFrame) -> tuple[str, ...]:
     """Name the columns of a request."""
-    return asked_columns(loaded.model, loaded.signature.names if loaded.signature is not None else ())
+    known = [str(name) for name in frame]
+    return asked_columns(loaded.model, known, loaded.signature.names if loaded.signature is not None else ())
 
 
 def _key(version: ModelVersion, request: ExplainRequest, settings: ExplanationSettings, sha256: str) -> str:

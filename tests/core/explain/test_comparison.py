@@ -18,11 +18,12 @@ def explanation(width, **sizes):
             share=size / total,
             best_rank=1,
             worst_rank=1,
+            share_error=width / total / 2,
         )
         for name, size in sorted(sizes.items(), key=lambda item: -item[1])
     )
     return GlobalExplanation(
-        n_rows=10, n_units=10, base=0.0, reference="", scale="", algorithm="", method="", cost="", sum_error=0.0,
+        n_rows=100, n_units=100, base=0.0, reference="", scale="", algorithm="", method="", cost="", sum_error=0.0,
         features=features,
     )  # fmt: skip
 

@@ -40,11 +40,13 @@ def test_importances_are_mean_sizes_with_intervals_and_ranks():
     assert found.sum_error < 1e-6
 
 
-def test_groups_are_resampled_as_a_whole():
-    units = np.repeat(np.arange(10), 20)
-    alone, grouped = explained(), explained(units=units)
+def test_groups_are_the_evidence_and_not_rows():
+    by_age = np.argsort(np.argsort(small_table()["age"].fillna(20.0)))
+    alone, grouped = explained(), explained(units=by_age // 20)
     assert grouped.n_units == 10
     assert any("10 groups only" in note for note in grouped.notes)
+    (age,), (by_group,) = ([each for each in found.features if each.feature == "age"] for found in (alone, grouped))
+    assert by_group.high - by_group.low > 2 * (age.high - age.low)
     assert alone.n_units == 200
     assert not any("groups only" in note for note in alone.notes)
 

@@ -138,3 +138,18 @@ def test_against_a_reference_row_only_what_differs_contributes():
     by_name = {entry.feature: entry.contribution for entry in found.contributions}
     assert by_name["kind"] == by_name["age"] == 0.0
     assert found.base == pytest.approx(model.predict(reference)[0])
+
+
+def test_three_categories_of_many_levels_are_searched_to_the_end():
+    rng = np.random.default_rng(4)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxy"))
+    reference = pd.DataFrame({name: rng.choice(letters, 2_000) for name in "pqrst"})
+    row = pd.DataFrame({name: ["a"] for name in "pqrst"})
+
+    def predict(frame):
+        """Only three rare cells together, of the last columns, make an event."""
+        return ((frame["r"] == "x") & (frame["s"] == "y") & (frame["t"] == "w")).to_numpy(dtype=np.float64)
+
+    found = smallest_change(row, reference, list("pqrst"), predict, lambda answers: answers >= 0.5)
+    assert found is not None
+    assert {(each.feature, each.after) for each in found.changes} == {("r", "x"), ("s", "y"), ("t", "w")}

@@ -134,6 +134,12 @@ def test_a_class_of_two_methods_trains_and_is_judged(table):
     pd.testing.assert_frame_equal(table, before)
 
 
+def test_a_model_names_the_columns_that_it_reads_as_far_as_it_can(table):
+    assert create("line").columns_read(["x", "twice", "y", "other"]) == ("x", "twice")
+    assert create("line").columns_read(["x", "y", "other"]) == ("x", "other"), "twice is computed from any of them"
+    assert create("chance").columns_read(["x", "y", "event"]) == ("x", "y")
+
+
 def test_a_classifier_returns_the_probability_of_the_event_and_gets_its_seed(table):
     model = create("chance")
 

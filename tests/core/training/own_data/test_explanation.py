@@ -1,6 +1,7 @@
 """A registered version is explained: from rows that it kept, from a file, from given cells, and from the cache."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -27,10 +28,12 @@ from core.settings import ModelSettings, Settings
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.telemetry.live import CountedMinute, LiveWriter
+from core.training.explaining import report_of
 from core.training.own_data import TrainRequest, explanation, train_on_file
 from core.training.own_data.explanation import ExplainRequest, explain_one, explain_rows, explain_version
 from core.training.own_data.served_explainer import ServedExplainer
 from core.training.own_data.served_trend import explain_over as explain_trend
+from tests.core.explain.models import bonds, trained
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 LINEAR = Settings(models={"price": ModelSettings(algorithm="linear")})
@@ -134,16 +137,32 @@ def test_what_goes_with_a_row_is_refused_without_one(shop):
         explain_version(shop, ExplainRequest(model="price", turn=">=1"))
 
 
-def test_denied_columns_of_the_settings_do_not_appear(shop, new, tmp_path):
+def test_denied_columns_of_the_settings_do_not_appear(shop, tmp_path):
+    lines = rows(2, 80)
+    lines.loc[7, "grade"] = None
+    lines.to_csv(tmp_path / "new.csv", index=False, na_rep="N/A")
+    asked = ExplainRequest(model="price", data=tmp_path / "new.csv")
+    assert any("grade" in note for note in explain_version(shop, asked).reading)
     shop.settings_file.write_text("explanation:\n  denied_columns: [gra*]\n")
     try:
-        found = explain_version(shop, ExplainRequest(model="price", data=new))
-        row = explain_one(shop, ExplainRequest(model="price", data=new, row=4, turn="<=12"))
+        found = explain_version(shop, asked)
+        row = explain_one(shop, replace(asked, row=4, turn="<=12"))
     finally:
         shop.settings_file.write_text("{}\n")
-    for text in (str(found.report), str(row.report)):
-        assert "grade" not in text
-        assert DENIED in text
+    for each in (found, row):
+        assert "grade" not in str(each)
+        assert DENIED in str(each.report)
+
+
+def test_a_slicing_that_is_made_of_a_denied_column_does_not_appear():
+    def slicings(*denied):
+        model, settings = trained("spread", "linear"), ExplanationSettings(denied_columns=denied)
+        found = report_of(model, bonds(2), bonds(2).head(20), (), settings, reference="", units=None, n_rows=100)
+        return {each.slicing for each in found.slices}
+
+    assert slicings() >= {"sector", "maturity"}
+    assert "maturity" not in slicings("maturity_years")
+    assert "region" in slicings("maturity_years")
 
 
 @pytest.fixture
