@@ -234,7 +234,7 @@ def _row_of_function(frame: pd.DataFrame, row: int | Mapping[str, Any]) -> pd.Da
         named = ", ".join(map(shown, map(str, unknown or lacking)))
         raise UsageError(f"row {'has' if unknown else 'lacks'} {named}; it must have the columns of the rows.")
     try:
-        return frame.head(1).assign(**{name: [row[name]] for name in frame}).astype(frame.dtypes.to_dict())
+        return frame.head(1).assign(**{str(name): [row[str(name)]] for name in frame}).astype(frame.dtypes.to_dict())
     except (TypeError, ValueError) as error:
         raise UsageError(f"row has a cell that its column cannot hold: {error}.") from error
 

@@ -169,9 +169,9 @@ async def test_w_on_an_alert_names_the_columns_that_carry_it_and_what_its_versio
         assert re.search(r"31%\s+sector\s+alarm; Energy 12% -> 31% of the rows; since 2026-11-27 07:12 UTC", told)
         assert "rating" in told
         await console.press("escape")
-        workspace.settings_file.write_text(
-            workspace.settings_file.read_text() + "\nexplanation: {denied_columns: [rating]}\n"
-        )
+        text = workspace.settings_file.read_text()
+        assert "denied_columns: []" in text
+        workspace.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: [rating]"))
         await console.press("w")
         await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Relies on" in console.text())
         assert "rating" not in console.text()

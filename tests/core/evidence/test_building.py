@@ -256,7 +256,8 @@ def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, descri
     )
     drift = DriftPart(as_of=LOOKED_AT, verdict=DriftVerdict.ALARM, n_rows=24_000, columns=columns)
     monitored(demo, "spread", number=described, drift=drift)
-    demo.settings_file.write_text(demo.settings_file.read_text() + "\nexplanation: {denied_columns: ['rating*']}\n")
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: ['rating*']"))
     kept = packs.of_version("spread", described, actor=ANA)
     folder = packs.folder_of(kept)
     for name in ("evidence.html", "evidence.json"):
