@@ -1,8 +1,9 @@
 """Prepare a release: `make release VERSION=0.2.0`. Nothing is published; the last line shows the next manual step.
 
 The checks: the tree is clean, the version is newer than every tag and is in pyproject.toml and at the top of the
-changelog, two builds of the source archive and of the wheel from it have the same bytes, and the wheel works in its own
-environment: it contains every tracked file of the packages and no other file, and its commands print their version.
+changelog, the installed packages are the pinned ones, two builds of the source archive and of the wheel from it have
+the same bytes, and the wheel works in its own environment: it contains every tracked file of the packages and no other
+file, and its commands print their version. The bill of materials is written beside them.
 """
 
 import argparse
@@ -15,8 +16,13 @@ import tempfile
 import tomllib
 import venv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+
+from core.maintenance.library_versions import pinned_versions
+from tools.bill_of_materials import bill_of_materials
+from tools.dependencies import Dependency, NotInstalledError, closure, project
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bondx", "console", "core", "sample_configs", "themes", "widgets")
@@ -35,19 +41,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Check a release and build it into ./dist; return 1 if it is not ready."""
     parser = argparse.ArgumentParser(prog="make release VERSION=X.Y.Z", description="Check and build a release.")
     parser.add_argument("version", help="the version of the release, as in pyproject.toml")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the archive and the wheel")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "dist", help="folder for the archive, the wheel and the bill"
+    )
     options = parser.parse_args(arguments)
     try:
         check_tree(ROOT)
         check_version(ROOT, options.version)
         check_changelog((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), options.version)
+        check_pins(closure(project()["dependencies"]), pinned_versions())
         sdist, wheel = build_twice(ROOT, options.out)
         check_contents(ROOT, wheel)
         check_commands(wheel, options.version)
-    except ReleaseError as error:
+        bill = write_bill(options.out, (sdist, wheel), at=commit_time(ROOT))
+    except (ReleaseError, NotInstalledError) as error:
         print(f"not ready: {error}", file=sys.stderr)
         return 1
-    for file in (sdist, wheel):
+    for file in (sdist, wheel, bill):
         print(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file}")
     print(f"ready. Tag it: git tag --sign v{options.version} --message 'BondX Console {options.version}'")
     return 0
@@ -82,9 +92,30 @@ def check_changelog(text: str, version: str) -> None:
         raise ReleaseError(f"the section {version} of CHANGELOG.md is empty")
 
 
+def check_pins(found: Mapping[str, Dependency], pins: Mapping[str, str]) -> None:
+    """Refuse an environment whose packages are not those of constraints.txt: the bill of materials lists them."""
+    for name, each in found.items():
+        if each.version != pins.get(name):
+            pinned = f"constraints.txt pins {pins[name]}" if name in pins else "constraints.txt does not pin it"
+            raise ReleaseError(f"{name} {each.version} is installed, but {pinned}: pin it, then run make install")
+
+
+def write_bill(out: Path, files: Iterable[Path], *, at: datetime) -> Path:
+    """Write the bill of materials of these files beside them."""
+    stated = project()
+    bill = out / f"{stated['name']}-{stated['version']}.cdx.json"
+    bill.write_text(bill_of_materials(stated, files, at=at), encoding="utf-8")
+    return bill
+
+
+def commit_time(root: Path) -> datetime:
+    """Return the time of the commit that is released."""
+    return datetime.fromtimestamp(int(git(root, "log", "-1", "--format=%ct")), UTC)
+
+
 def build_twice(root: Path, out: Path) -> tuple[Path, Path]:
     """Build the source archive and the wheel twice from the commit, compare the bytes, and keep the first ones."""
-    stamp = git(root, "log", "-1", "--format=%ct")
+    stamp = f"{commit_time(root).timestamp():.0f}"
     with tempfile.TemporaryDirectory() as scratch:
         first, second = (build(root, Path(scratch) / name, stamp) for name in ("first", "second"))
         for one, other in zip(first, second, strict=True):
