@@ -1,0 +1,163 @@
+"""The manifests hold to the schemas of Kubernetes, ask for no rights, and start what the image holds."""
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from console.cli.main import build_parser
+from tests.packaging.container import ROOT, environment, last
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+VARIANTS = sorted(file.parent.name for file in FOLDER.glob("*/kustomization.yaml"))
+VERSIONS = ("1.35", "1.36", "1.37")
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def documents(file: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(file.read_text()))
+
+
+def rendered(variant: str) -> list[dict[str, Any]]:
+    """Render a variant as a person does who applies it."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(FOLDER / variant)], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def resources() -> list[dict[str, Any]]:
+    names = documents(FOLDER / "base" / "kustomization.yaml")[0]["resources"]
+    return [document for name in names for document in documents(FOLDER / "base" / name)]
+
+
+def pod() -> dict[str, Any]:
+    (found,) = (each for each in resources() if each["kind"] == "StatefulSet")
+    return found["spec"]["template"]["spec"]
+
+
+def containers() -> list[dict[str, Any]]:
+    return [*pod()["initContainers"], *pod()["containers"]]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_resource_holds_to_the_schema(version):
+    assert {each["kind"] for each in resources()} == {"ServiceAccount", "Service", "StatefulSet", "NetworkPolicy"}
+    for resource in resources():
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_the_schema_refuses_a_field_that_does_not_exist():
+    (found,) = (each for each in resources() if each["kind"] == "NetworkPolicy")
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**found, "specs": {}}, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_renders_to_what_holds_to_the_schema(variant):
+    found = rendered(variant)
+    for resource in found:
+        kubernetes_validate.validate(resource, VERSIONS[-1], strict=True)
+    (workload,) = (each for each in found if each["kind"] == "StatefulSet")
+    spec = workload["spec"]["template"]["spec"]
+    for each in (*spec["initContainers"], *spec["containers"]):
+        assert each["image"] == f"bondx-console:{VERSION}"
+        assert each["securityContext"]["readOnlyRootFilesystem"] is True
+        build_parser().parse_args(each["args"])
+
+
+def test_the_variant_with_https_has_certificate_and_key_from_a_secret_and_asks_probes_so():
+    (workload,) = (each for each in rendered("tls") if each["kind"] == "StatefulSet")
+    spec = workload["spec"]["template"]["spec"]
+    (server,) = (each for each in spec["containers"] if each["name"] == "server")
+    assert {server[probe]["httpGet"]["scheme"] for probe in server if probe.endswith("Probe")} == {"HTTPS"}
+    args = build_parser().parse_args(server["args"])
+    (mount,) = (each for each in server["volumeMounts"] if each["name"] == "tls")
+    assert {Path(file).parent for file in (args.certificate, args.key)} == {Path(mount["mountPath"])}
+    assert mount["readOnly"] is True
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "tls")
+    assert set(volume["secret"]) == {"secretName", "defaultMode"}
+    assert len([probe for probe in server if probe.endswith("Probe")]) == 3
+
+
+def test_no_manifest_holds_a_secret():
+    kinds = {document["kind"] for file in FOLDER.glob("*/*.yaml") for document in documents(file)}
+    assert "Secret" not in kinds
+
+
+def test_the_pod_runs_as_the_account_of_the_image():
+    user, group = map(int, last("USER").rest.split(":"))
+    context = pod()["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (user, group, group)
+    assert context["runAsNonRoot"] is True
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod()["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod())
+
+
+@pytest.mark.parametrize("container", containers(), ids=lambda container: container["name"])
+def test_a_container_has_no_rights_and_limits(container):
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    assert "memory" in container["resources"]["limits"]
+    assert container["image"] == "bondx-console"
+    assert "command" not in container  # the image's own
+    build_parser().parse_args(container["args"])
+
+
+@pytest.mark.parametrize("container", containers(), ids=lambda container: container["name"])
+def test_a_container_writes_to_the_volume_of_the_image_and_to_tmp_alone(container):
+    places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    (volume,) = last("VOLUME").words
+    assert places == {volume: "data", "/tmp": "tmp"}
+    assert Path(environment()["BONDX_HOME"]).is_relative_to(volume)
+
+
+def test_only_the_engine_and_the_server_stay_and_both_are_probed():
+    engine, server = pod()["containers"]
+    assert engine["args"][0] == "run"
+    assert server["args"][0] == "serve"
+    assert {"startupProbe", "livenessProbe"} <= set(engine)
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(server)
+    for probe in ("startupProbe", "livenessProbe"):
+        program, *words = engine[probe]["exec"]["command"]
+        assert program == "bondx"
+        build_parser().parse_args(words)
+    paths = [server[probe]["httpGet"]["path"] for probe in server if probe.endswith("Probe")]
+    assert sorted(paths) == ["/health", "/health", "/ready"]
+
+
+def test_the_port_is_one_from_the_server_to_the_clients():
+    _, server = pod()["containers"]
+    (port,) = server["ports"]
+    assert str(port["containerPort"]) == last("EXPOSE").rest
+    assert build_parser().parse_args(server["args"]).listen == f"0.0.0.0:{port['containerPort']}"
+    for service in (each for each in resources() if each["kind"] == "Service"):
+        assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
+    (policy,) = (each for each in resources() if each["kind"] == "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+    assert [each["port"] for each in rule["ports"]] == [port["name"]]
+
+
+def test_every_selector_finds_the_pod_and_nothing_scales_it():
+    (workload,) = (each for each in resources() if each["kind"] == "StatefulSet")
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert workload["spec"]["selector"]["matchLabels"] == labels
+    assert {
+        each["spec"]["selector"]["app.kubernetes.io/name"] for each in resources() if each["kind"] == "Service"
+    } == {labels["app.kubernetes.io/name"]}
+    assert workload["spec"]["replicas"] == 1
+    (claim,) = workload["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
