@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service licences clean
+.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -139,6 +139,9 @@ wheel: $(VENV)/.dev ## Build the wheel into ./dist
 
 licences: $(VENV)/.dev ## List the licences of all dependencies; fail if one is not permitted (ARGS='--extra text')
 	@$(BIN)/python -m tools.licences $(ARGS)
+
+docs: $(VENV)/.dev ## Build the documentation as a site into build/site; fail at a link that leads nowhere
+	@$(BIN)/python -m mkdocs build --quiet --strict
 
 release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
 	@$(BIN)/python -m tools.release "$(VERSION)"
