@@ -46,6 +46,26 @@ _TYPICAL: dict[str, float] = {
     "recent_downgrade": 0.0,
 }
 """What an empty cell, or a missing column, is taken as: the middle of the market."""
+_POSITIVE, _SHARE, _SD = (1e-6, 1e6), (0.0, 1.0), (-20.0, 20.0)
+_RANGES: dict[str, tuple[float, float]] = {
+    "coupon_pct": (0.0, 1e3),
+    "ytm_pct": (-99.0, 1e4),
+    "base_yield_pct": (-99.0, 1e4),
+    "spread_bps": (-1e6, 1e6),
+    "clean_price": (1e-3, 1e5),
+    POSITION: (-1e9, 1e9),
+    "age_years": (0.0, 1e3),
+    "bid_ask_bps": (1e-6, 1e6),
+    "liquidity_index": (0.0, 100.0),
+    "esg_score": (0.0, 100.0),
+    "policy_rate": (-99.0, 1e3),
+    "slope": (-99.0, 1e3),
+    "cpi_yoy": (-99.0, 300.0),
+    **dict.fromkeys(("issue_size_musd", "turnover_annual", "fx_vol", "vix"), _POSITIVE),
+    **dict.fromkeys(("debt_due_12m", "zero_trade_share", "fund_ownership"), _SHARE),
+    **dict.fromkeys(("credit_cycle", "dealer_inventory_z", "news_sentiment", "market_implied_gap"), _SD),
+}
+"""What a number of a user's file may be: beyond, it is an error of the source, and no figure would follow from it."""
 _TYPICAL_LEVEL = {
     "sector": "industrials",
     "region": "north_america",
@@ -115,6 +135,7 @@ class BondPortfolio:
                 cure = "Write the face amount, USD m."
                 raise table.error("the position is no number", cure, column=POSITION, row=row)
             frame[POSITION] = held.to_numpy(dtype=np.float64)
+        _require_ranges(table, frame)
         try:
             return cls.of_frame(frame)
         except UsageError as error:
@@ -228,6 +249,25 @@ class BondPortfolio:
             sizes = np.repeat(np.arange(len(cal.LETTERS.value)), cal.LETTER_SIZES.value)
             return sizes[self.notch], cal.LETTERS.value
         return self.codes[slicing], _LEVELS[slicing]
+
+
+def _require_ranges(table: Table, frame: pd.DataFrame) -> None:
+    """Refuse a number that no bond has.
+
+    Raises:
+        TableError: It names the place.
+    """
+    for name, (least, most) in _RANGES.items():
+        numbers = _number(frame, name)
+        is_outside = (numbers < least) | (numbers > most)  # an empty cell is neither
+        if is_outside.any():
+            row = int(np.argmax(is_outside))
+            raise table.error(
+                f"{name} is {numbers[row]:g}, and must be from {least:g} to {most:g}",
+                "Correct it, or leave the cell empty.",
+                column=name,
+                row=row,
+            )
 
 
 def _require_columns(frame: pd.DataFrame) -> None:

@@ -107,3 +107,22 @@ def test_a_book_that_nets_to_nothing_is_stressed_and_one_of_nothing_is_refused(o
             assert case.pnl == pytest.approx(0.0, abs=1e-9)
     with pytest.raises(TableError, match=r"position_musd.*no position has a value"):
         of_text(FEW.replace("4,10", "4,0").replace("7,5\n", "7,0\n"))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("coupon_pct", "1e300"), ("ytm_pct", "-250"), ("position_musd", "1e300"), ("age_years", "-1"),
+        ("issue_size_musd", "0"), ("bid_ask_bps", "-5"), ("liquidity_index", "101"), ("vix", "0"), ("fx_vol", "-0.1"),
+        ("fund_ownership", "30"), ("credit_cycle", "1e6"), ("clean_price", "0"),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_bond_has_is_named_with_its_line(of_text, column, cell):
+    head, first, second = FEW.split()
+    if column in head:
+        cells = dict(zip(head.split(","), second.split(","), strict=True)) | {column: cell}
+        text = "\n".join((head, first, ",".join(cells.values()))) + "\n"
+    else:
+        text = f"{head},{column}\n{first},\n{second},{cell}\n"
+    with pytest.raises(TableError, match=rf"line 3, column '{column}': {column} is .*, and must be from"):
+        of_text(text)
