@@ -34,6 +34,9 @@ _NUMBERS = (
 _DATES = ("as_of_date", "delivery_month")
 _LEAST_DELTA, _HALVINGS, _MOST_ROOT = 1e-6, 80, 6.0
 _HALF_MONTH = 0.5
+_MOST_UNITS = 1e12
+_LARGEST = dict.fromkeys(("mark_price", "strike", "avg_price", "underlying_price"), 1e6) | {"tenor_months": 1e3}
+"""Beyond, a number of a user's file is an error of the source, and no figure would follow from it."""
 
 
 @dataclass(frozen=True)
@@ -284,7 +287,15 @@ def _numbers(table: Table, name: str) -> FloatArray:
     table.require_clear([name])
     if table.kinds[name] not in NUMERIC:
         raise table.error(f"{name} is no number", "Correct the column.", column=name, row=0)
-    return table.frame[name].to_numpy(dtype=np.float64)
+    numbers = table.frame[name].to_numpy(dtype=np.float64)
+    is_outside = np.abs(numbers) > _LARGEST.get(name, _MOST_UNITS)  # an empty cell is not
+    if is_outside.any():
+        row = int(np.argmax(is_outside))
+        most = _LARGEST.get(name, _MOST_UNITS)
+        raise table.error(
+            f"{name} is {numbers[row]:g}, and must be from {-most:g} to {most:g}", "Correct it.", column=name, row=row
+        )
+    return numbers
 
 
 def _dates(table: Table, name: str) -> AnyArray:
@@ -387,7 +398,7 @@ def _names(frame: pd.DataFrame) -> AnyArray:
     elif "tenor_months" in frame:
         parts.append(frame["tenor_months"].map(lambda months: f"{months:g}m"))
     if "book" in frame:
-        parts.insert(0, frame["book"].astype(str))
+        parts.insert(0, frame["book"].astype(object).where(frame["book"].notna(), "none").astype(str))
     names = ["/".join(words) for words in zip(*parts, strict=True)]
     option = frame["option_type"] if "option_type" in frame else pd.Series([None] * len(frame), dtype=object)
     strikes = frame["strike"] if "strike" in frame else pd.Series(np.nan, index=frame.index)

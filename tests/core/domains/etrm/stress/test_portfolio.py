@@ -94,3 +94,18 @@ def test_a_panel_of_deals_is_a_portfolio_without_its_cancelled_deals(panel):
     assert held.is_option.sum() == (kept["instrument"] == "option").sum()
     assert isinstance(held, EnergyPortfolio)
     assert any("options without a strike" in note for note in held.notes)
+
+
+def test_a_position_without_a_book_is_of_none(of_text):
+    head, first = FEW.split()
+    held = of_text(f"book,{head}\nPOWER,{first}\n,{first.replace('DE', 'FR')}\n")
+    assert held.book.tolist() == ["POWER", "none"]
+    assert held.names.tolist() == ["POWER/DE/2026-09", "none/FR/2026-09"]
+
+
+@pytest.mark.parametrize(("column", "cell"), [("mark_price", "1e300"), ("net_quantity_units", "-1e300")])
+def test_a_number_that_no_position_has_is_named_with_its_line(of_text, column, cell):
+    head, first = FEW.split()
+    cells = dict(zip(head.split(","), first.split(","), strict=True)) | {column: cell}
+    with pytest.raises(TableError, match=rf"line 2, column '{column}': {column} is .*, and must be from"):
+        of_text("\n".join((head, ",".join(cells.values()))) + "\n")
