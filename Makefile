@@ -141,7 +141,7 @@ licences: $(VENV)/.dev ## List the licences of all dependencies; fail if one is 
 	@$(BIN)/python -m tools.licences $(ARGS)
 
 docs: $(VENV)/.dev ## Build the documentation as a site into build/site; fail at a link that leads nowhere
-	@$(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 release: $(VENV)/.dev ## Check a release and build it into ./dist: make release VERSION=0.2.0
 	@$(BIN)/python -m tools.release "$(VERSION)"
