@@ -1,12 +1,15 @@
-"""Reading plain files: no pipe, device, folder or broken link is ever opened and waited for."""
+"""Reading plain files, and telling whether they changed: no pipe, device or broken link is opened and waited for."""
 
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
+Signatures: TypeAlias = tuple[tuple[str, tuple[int, ...] | None], ...]
+"""What tells files from what they were, by name; None of a file that is missing."""
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -86,6 +89,25 @@ def read_file(path: Path) -> bytes:
     """Return the bytes of a plain file; raises as `open_plain` does."""
     with open_plain(path) as file:
         return file.read()
+
+
+def signatures_of(files: Iterable[Path]) -> Signatures:
+    """Return what differs once a file of these has another content, mode or owner, at the price of a `stat()` of each.
+
+    Args:
+        files: The files; one that is missing has no signature.
+    """
+    return tuple((str(file), _signature_of(file)) for file in files)
+
+
+def _signature_of(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    # An editor, `rsync` or `chmod` may leave the size and the time of the content; the time of the status moves all the
+    # same.
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _require_plain_mode(mode: int) -> None:

@@ -75,16 +75,18 @@ def list_receivers(args: argparse.Namespace) -> int:
     import msgspec
 
     from console.cli.output import complain, print_json, print_table
-    from core.alerts.delivery.in_force import receivers_in_force
     from core.alerts.delivery.log import receiver_channels
     from core.alerts.delivery.outbox import Outbox
+    from core.alerts.delivery.receivers import Receivers
     from core.alerts.routing.in_force import routing_standing
+    from core.settings import settings_in_force
 
     workspace = open_workspace(args)
-    standing = routing_standing(workspace)
+    settings, standing = settings_in_force(workspace.root).alerts, routing_standing(workspace)
     if standing.problem:
         complain(standing.problem)
-    found = receiver_channels(Outbox(workspace), receivers_in_force(workspace, standing), standing.problem)
+    receivers = Receivers(workspace, settings, standing.config)
+    found = receiver_channels(Outbox(workspace), receivers, standing.problem)
     if args.json:
         print_json(found)
     else:
@@ -96,8 +98,8 @@ def list_receivers(args: argparse.Namespace) -> int:
 def try_receiver(args: argparse.Namespace) -> int:
     """Send a test message to every channel of a receiver, and say what happened."""
     from console.cli.output import complain, print_json, printable
-    from core.alerts.delivery.in_force import receivers_in_force
     from core.alerts.delivery.outbox import Outbox
+    from core.alerts.delivery.receivers import Receivers
     from core.alerts.delivery.records import NotificationState
     from core.alerts.delivery.trial import send_tests
     from core.alerts.routing.in_force import routing_standing
@@ -105,9 +107,8 @@ def try_receiver(args: argparse.Namespace) -> int:
     from core.settings import settings_in_force
 
     workspace = open_workspace(args)
-    settings = settings_in_force(workspace.root).alerts
-    standing = routing_standing(workspace)
-    receivers = receivers_in_force(workspace, standing)
+    settings, standing = settings_in_force(workspace.root).alerts, routing_standing(workspace)
+    receivers = Receivers(workspace, settings, standing.config)
     if standing.problem:
         complain(standing.problem)
     sent = []

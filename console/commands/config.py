@@ -138,7 +138,7 @@ def _routing_results(root: Path) -> list[dict[str, object]]:
         return []
     try:
         routing = None if file is None else load_routing(file)
-        for note in check_receivers(workspace, settings, routing, file):
+        for note in check_receivers(workspace, settings, routing):
             complain(note)
         check_names(workspace, settings, routing)
     except CoreError as error:

@@ -158,12 +158,11 @@ def show_routes(args: argparse.Namespace) -> int:
         except RoutingFaultsError as error:
             complain("\n".join(str(fault) for fault in error.faults))
             return ExitCode.USAGE
-        for note in check_receivers(workspace, settings, config, Path(args.file), is_in_force=False):
+        for note in check_receivers(workspace, settings, config, is_in_force=False):
             complain(note)
         _print_routes(args, config, labels)
         return ExitCode.GOOD
     workspace = open_workspace(args)
-    settings = settings_in_force(workspace.root).alerts
     standing = routing_standing(workspace)
     if standing.error is not None:
         faults = standing.error.faults if isinstance(standing.error, RoutingFaultsError) else ()
@@ -173,7 +172,8 @@ def show_routes(args: argparse.Namespace) -> int:
         return ExitCode.USAGE
     if standing.config is None:
         raise UsageError(NO_ROUTING)
-    for note in check_receivers(workspace, settings, standing.config, standing.config.file):
+    settings = settings_in_force(workspace.root).alerts
+    for note in check_receivers(workspace, settings, standing.config):
         complain(note)
     check_names(workspace, settings, standing.config)
     _print_routes(args, standing.config, labels)

@@ -16,6 +16,7 @@ from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
 from core.settings import AlertSettings, settings_in_force
+from core.settings.current import CurrentSettings
 from core.text_limits import cut
 
 if TYPE_CHECKING:
@@ -34,17 +35,24 @@ class Alerts:
     """
 
     def __init__(
-        self, workspace: "Workspace", *, settings: AlertSettings | None = None, clock: Clock = utc_now
+        self,
+        workspace: "Workspace",
+        *,
+        settings: AlertSettings | None = None,
+        current: CurrentSettings | None = None,
+        clock: Clock = utc_now,
     ) -> None:
         """Open the alerts.
 
         Args:
             workspace: The workspace with the alerts.
             settings: The limits; by default those of the workspace's `bondx.yaml`, read on first use.
+            current: The settings whose limits hold instead, as they are now.
             clock: The time of operators' actions; the engine passes its own `now`.
         """
         self._workspace = workspace
         self._settings = settings
+        self._current = current
         self._clock = clock
         self._store = AlertStore(workspace, clock)
         self._changed_at: dict[str, datetime] = {}
@@ -467,7 +475,9 @@ class Alerts:
 
     @property
     def limits(self) -> AlertSettings:
-        """The limits and dwells, read from the workspace's settings on first use."""
+        """The limits and dwells: those of now, or as they were read on first use."""
+        if self._current is not None:
+            return self._current.read().alerts
         if self._settings is None:
             self._settings = settings_in_force(self._workspace.root).alerts
         return self._settings

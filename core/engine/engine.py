@@ -144,7 +144,7 @@ class Engine:
     def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
         """Start a thread for every worker."""
         workspace, clock = self._workspace, self._clock
-        alerts = Alerts(workspace, settings=settings.alerts, clock=clock)
+        alerts = Alerts(workspace, current=CurrentSettings(workspace.root, settings), clock=clock)
         described = {"service.name": JOB, "service.instance.id": socket.gethostname()}
         self._traces = Traces(CurrentSettings(workspace.root, settings), described)
         self._trainer = Trainer(

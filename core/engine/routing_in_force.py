@@ -9,12 +9,14 @@ from core.alerts.alert import Alert
 from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.dispatcher import Dispatcher, Notification
 from core.alerts.routing.reading import load_routing, routing_file
-from core.alerts.routing.signatures import file_signature, routing_signature
+from core.alerts.routing.signatures import routing_signature
 from core.alerts.silences import Silences
 from core.engine.context import EngineContext
 from core.engine.followed_routing import FollowedRouting
 from core.errors import CoreError
-from core.settings import SettingsError, settings_in_force
+from core.plain_files import signatures_of
+from core.settings import SettingsError
+from core.settings.current import CurrentSettings
 from core.settings.in_force import settings_files
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class RoutingInForce:
             context: The engine's own instances.
         """
         self._context = context
+        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._silences = Silences(context.workspace, clock=context.clock)
         self._config: RoutingConfig | None = None
         self._dispatcher: Dispatcher | None = None
@@ -49,15 +52,9 @@ class RoutingInForce:
         self._refresh()
         return self._config
 
-    @property
-    def file(self) -> Path | None:
-        """The file that the settings name."""
-        self._refresh()
-        return self._file
-
     def dispatch(self, alerts: Sequence[Alert], now: datetime) -> tuple[Sequence[Notification], datetime | None]:
         """Decide on the notifications that are due; arguments as in the protocol."""
-        config = self._config  # as of the step: `file` and `config` read it again, outside the transaction
+        config = self._config  # as of the step: the property reads it again, outside the transaction
         if config is None:
             return (), None
         if self._dispatcher is None or self._dispatcher.config is not config:
@@ -71,10 +68,7 @@ class RoutingInForce:
         if signature == self._read_from and self._told == "":  # of a faulty file, a mend may be in another
             self._is_recorded = self._is_recorded or self._recorded()
             return
-        try:
-            self._file = routing_file(root, settings_in_force(root).alerts.routing)
-        except SettingsError as error:
-            log.warning("the routing file stays the one that was named before: %s", error)
+        self._file = routing_file(root, self._settings.read().alerts.routing)
         problem, self._faulty = "", None
         try:
             self._config = None if self._file is None else load_routing(self._file)
@@ -104,8 +98,8 @@ class RoutingInForce:
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file changes on which the routing depends."""
         templates = self._config.templates if self._config is not None else ()
-        files = [*settings_files(self._context.workspace.root), self._faulty]
-        return (*map(file_signature, files), *routing_signature(self._file, templates))
+        files = [*settings_files(self._context.workspace.root), *([] if self._faulty is None else [self._faulty])]
+        return signatures_of(files) + routing_signature(self._file, templates)
 
     def _tell(self, problem: str) -> None:
         if problem == self._told:

@@ -6,7 +6,7 @@ A watcher's `name` is the field of `VersionMonitoring` that it writes (`core.mon
 from collections.abc import Callable
 
 from core.engine.context import EngineContext
-from core.engine.monitoring_rules import MonitoringRulesInForce
+from core.engine.monitoring_rules import monitoring_rules
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.estimation.watch import EstimateWatch
 from core.monitoring.labels.watch import LabelsWatch
@@ -15,9 +15,9 @@ from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
 
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
-    lambda context: DriftWatch(context.workspace.live_file, MonitoringRulesInForce(context)),
+    lambda context: DriftWatch(context.workspace.live_file, monitoring_rules(context)),
     lambda context: TrafficWatch(context.workspace.predictions_file),
-    lambda context: PerformanceWatch(MonitoringRulesInForce(context)),
+    lambda context: PerformanceWatch(monitoring_rules(context)),
     lambda context: EstimateWatch(),
     lambda context: LabelsWatch(),
 )

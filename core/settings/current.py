@@ -3,13 +3,12 @@
 import logging
 from pathlib import Path
 
+from core.plain_files import signatures_of
 from core.settings.errors import SettingsError
 from core.settings.in_force import settings_files, settings_in_force
 from core.settings.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_Mark = tuple[tuple[str, int, int, int], ...]
 
 
 class CurrentSettings:
@@ -24,27 +23,15 @@ class CurrentSettings:
         """
         self._root = root
         self._settings = first
-        self._mark: _Mark = ()
+        self._read_from: object = ()
 
     def read(self) -> Settings:
         """Return the settings in force; it costs a `stat()` of each file while nothing changes."""
-        mark = _mark_of(self._root)
-        if mark != self._mark:
-            self._mark = mark
+        signatures = signatures_of(settings_files(self._root))
+        if signatures != self._read_from:
+            self._read_from = signatures
             try:
                 self._settings = settings_in_force(self._root)
             except SettingsError as error:
                 log.warning("the settings cannot be read, so the earlier settings stay in force: %s", error)
         return self._settings
-
-
-def _mark_of(root: Path) -> _Mark:
-    marks = []
-    for file in settings_files(root):
-        try:
-            found = file.stat()
-        except OSError:
-            marks.append((str(file), 0, 0, 0))
-        else:
-            marks.append((str(file), found.st_ino, found.st_mtime_ns, found.st_size))
-    return tuple(marks)

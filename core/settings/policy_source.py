@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from core.json_documents import decode_json
+from core.plain_files import signatures_of
 from core.settings.errors import SettingsError
 from core.settings.in_force import SETTINGS_NAME, named_config
 from core.settings.load import settings_of
@@ -32,7 +33,6 @@ _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _last_read: dict[tuple[Path, Path | None], Policy] = {}
 """By workspace and named file: several sources of one process read the same files, and most live for one change."""
 _of_thread = threading.local()
-_Generation = tuple[tuple[str, int, int, int], ...]
 
 
 class PolicySource:
@@ -51,7 +51,7 @@ class PolicySource:
         self._config = config
         self._environ = os.environ if environ is None else environ
         self._heeds_config = True
-        self._read: tuple[_Generation, Policy] | None = None
+        self._read: tuple[object, Policy] | None = None
 
     @classmethod
     def without_config(cls, root: Path) -> "PolicySource":
@@ -76,10 +76,10 @@ class PolicySource:
 
     def _present(self) -> Policy:
         files = self.files()
-        generation = tuple(_mark(file) for file in files)
+        signatures = signatures_of(files)
         # Reading YAML takes as long as a promotion itself.
-        if self._read is None or self._read[0] != generation:
-            self._read = generation, _policy_of(files)
+        if self._read is None or self._read[0] != signatures:
+            self._read = signatures, _policy_of(files)
             _last_read[self._root, self.config] = self._read[1]
         return self._read[1]
 
@@ -200,11 +200,3 @@ def files_of(root: Path) -> tuple[Path, ...]:
     """Return the settings file and every policy file of a workspace, in force or not."""
     found = [root / SETTINGS_NAME, root / POLICY_NAME, *sorted(root.glob(f"*_{POLICY_NAME}"))]
     return tuple(file for file in found if file.exists())
-
-
-def _mark(file: Path) -> tuple[str, int, int, int]:
-    try:
-        status = file.stat()
-    except OSError:
-        return str(file), 0, 0, 0
-    return str(file), status.st_ino, status.st_mtime_ns, status.st_size

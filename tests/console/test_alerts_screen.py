@@ -10,7 +10,9 @@ from console.dialogs.text import TextDialog
 from console.presentation.alerts import HEADING, alert_rows, carrying_lines, detail_lines
 from core.actor import Actor
 from core.alerts import Alerts, AlertState, fingerprint_of
+from core.alerts.routing.reading import load_routing
 from core.clock import utc_now
+from core.engine.followed_routing import FollowedRouting
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.registry import Registry
 from tests.console.conftest import NOW
@@ -83,6 +85,17 @@ def test_an_inhibited_alert_says_so_with_the_alert_that_hides_it(workspace, snap
     assert "inhibited   by model_failing: nobody is told" in told
     (workspace.root / "alertmanager.yaml").write_text(INHIBITED.replace("model_failing", "drift_found"))
     assert not snapshot_of(workspace).inhibited
+
+
+def test_an_alert_is_inhibited_by_the_routing_that_broken_settings_named_before(
+    workspace, snapshot_of, two_of_one_rule
+):
+    file = workspace.root / "alertmanager.yaml"
+    file.write_text(INHIBITED)
+    FollowedRouting(workspace, lambda: NOW).follow(load_routing(file))
+    workspace.settings_file.write_text("alerts: {rooting: alertmanager.yaml}\n")
+    Alerts(workspace).fire("model_failing", labels={"model": "spread"}, summary="spread fails", now=NOW)
+    assert dict(snapshot_of(workspace).inhibited) == dict.fromkeys(two_of_one_rule, "model_failing")
 
 
 async def test_the_list_is_grouped_by_model_rule_and_severity(open_console, two_of_one_rule):

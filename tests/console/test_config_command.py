@@ -251,3 +251,12 @@ def test_the_routing_that_an_engine_goes_on_with_is_shown_beside_the_faults_of_i
     code, out, _ = answer("doctor")
     assert code == 1
     assert "In force is the routing of" in out
+
+
+def test_the_routing_that_broken_settings_named_before_is_shown(answer, home):
+    (home / "alertmanager.yaml").write_text("route: {receiver: desk}\nreceivers: [{name: desk}]\n")
+    FollowedRouting(Workspace(home), utc_now).follow(load_routing(home / "alertmanager.yaml"))
+    (home / "bondx.yaml").write_text("alerts: {rooting: alertmanager.yaml}\n")
+    code, out, err = answer("alerts", "routes")
+    assert (code, "desk" in out) == (2, True)
+    assert "The routing file stays the one that they named before: alertmanager.yaml." in err

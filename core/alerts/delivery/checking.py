@@ -1,7 +1,6 @@
 """Whether the receivers could ever be told: every channel is made as for a message, and nothing is sent."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.alerts.delivery.block_keys import unknown_key, unused_keys
@@ -24,7 +23,6 @@ def check_receivers(
     workspace: "Workspace",
     settings: AlertSettings,
     routing: RoutingFile | None = None,
-    routing_file: Path | None = None,
     *,
     is_in_force: bool = True,
 ) -> list[str]:
@@ -37,7 +35,6 @@ def check_receivers(
         workspace: The workspace; nothing is read from it.
         settings: The `alerts` block.
         routing: The routing file, if there is one.
-        routing_file: Where it is.
         is_in_force: Whether it is the file that the settings name; of another, the mode is not looked at.
 
     Returns:
@@ -50,7 +47,7 @@ def check_receivers(
         return CheckedSecrets(place=place, is_private=is_private or not is_in_force)
 
     notes = [] if routing is None else list(_notes(settings, routing))
-    receivers = Receivers(workspace, settings, routing, routing_file=routing_file, secrets=secrets)
+    receivers = Receivers(workspace, settings, routing, secrets=secrets)
     for configured in receivers.all():
         if not configured.is_ours or configured.target.kind in _LOCAL or configured.lacks_secret:
             continue

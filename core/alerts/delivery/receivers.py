@@ -11,7 +11,7 @@ from core.alerts.delivery.channel import Channel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import RoutedNotification
 from core.alerts.delivery.outbox import ChannelTarget
-from core.alerts.delivery.secret import Secrets, is_private
+from core.alerts.delivery.secret import Secrets
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
@@ -86,6 +86,14 @@ class RoutingFile(Protocol):
     """What delivery reads of `core.alerts.routing.RoutingConfig`."""
 
     @property
+    def file(self) -> Path:
+        """Where it stands; the paths of secrets begin at its folder."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its owner alone could read the file, so that it may hold secrets itself."""
+
+    @property
     def receivers(self) -> Mapping[str, ReceiverLike]:
         """The receivers by name."""
 
@@ -108,10 +116,6 @@ class RoutingSource(Protocol):
     @property
     def config(self) -> RoutingFile | None:
         """The routing file as it is now; None without one."""
-
-    @property
-    def file(self) -> Path | None:
-        """Where it is."""
 
     def dispatch(self, alerts: Sequence[Alert], now: datetime) -> tuple[Sequence[RoutedNotification], datetime | None]:
         """Decide on the notifications that are due, and note them as told.
@@ -155,8 +159,6 @@ class Receivers:
         settings: AlertSettings,
         routing: RoutingFile | None = None,
         *,
-        routing_file: Path | None = None,
-        was_private: bool | None = None,
         secrets: Callable[..., Secrets] = Secrets,
         clock: Clock = utc_now,
     ) -> None:
@@ -166,8 +168,6 @@ class Receivers:
             workspace: The workspace; its consoles are a receiver.
             settings: The `alerts` block.
             routing: The routing file, if there is one.
-            routing_file: Where it is: only a file that its owner alone can read may hold secrets itself.
-            was_private: Whether it could hold secrets when it was read; None: whether it can now.
             secrets: What reads the secrets of a channel.
             clock: The time.
         """
@@ -176,9 +176,9 @@ class Receivers:
         self._clock = clock
         self._has_alertmanager = bool(settings.alertmanagers)
         self._fallover = frozenset(settings.delivery.fallover)
-        self._is_private = is_private(routing_file) if was_private is None and routing_file else bool(was_private)
+        self._is_private = routing is not None and routing.is_private
         self._library = NO_LIBRARY if routing is None else routing.library
-        self._base = routing_file.parent if routing_file is not None else workspace.root
+        self._base = workspace.root if routing is None else routing.file.parent
         self.unsent: set[str] = set()
         """The receivers to which BondX sends nothing: their blocks are left to an Alertmanager."""
         self._channels: dict[str, tuple[ConfiguredChannel, ...]] = {}

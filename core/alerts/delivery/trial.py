@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from core.actor import Actor
+from core.alerts.delivery.channel import Channel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
 from core.alerts.delivery.outbox import Outbox
@@ -59,6 +60,7 @@ def _send(
     outbox: Outbox, configured: ConfiguredChannel, message: AlertMessage, *, clock: Clock, timeout_seconds: float
 ) -> Delivery:
     began, target = clock(), configured.target
+    channel: Channel | None = None
     try:
         channel = configured.make()
         delivered = channel.send(message, timeout_seconds=timeout_seconds)
@@ -71,7 +73,8 @@ def _send(
         outbox.note_success(target)
     except DeliveryError as error:
         result, detail, state = "failed", str(error), NotificationState.FAILED
-        outbox.note_failure(target, error)
+        if channel is not None:  # else this process lacks a secret that the engine may have
+            outbox.note_failure(target, error)
     attempt = DeliveryAttempt(at=began, ended_at=clock(), result=result, detail=detail)
     delivery = Delivery(
         delivery_id=f"{message.notification_id}:{target.channel}",

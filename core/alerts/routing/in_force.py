@@ -21,6 +21,7 @@ from core.clock import in_words
 from core.errors import CoreError
 from core.escape import spelled_out
 from core.json_documents import decode_json
+from core.plain_files import Signatures
 from core.settings import SettingsError, settings_in_force
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class _Loaded:
     """The configuration of one file, as long as neither it nor its templates change."""
 
     def __init__(self) -> None:
-        self._known: tuple[tuple[object, ...], RoutingConfig] | None = None
+        self._known: tuple[Signatures, RoutingConfig] | None = None
 
     def of(self, file: Path) -> RoutingConfig:
         """Return it; raises as `load_routing` does."""

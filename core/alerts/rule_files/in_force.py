@@ -10,12 +10,11 @@ from core.alerts.rule_files.anomaly_rules import ANOMALY_FILE, anomaly_rule_file
 from core.alerts.rule_files.reading import load_rule_file
 from core.alerts.rule_files.rule_file import RuleFile
 from core.errors import CoreError
+from core.plain_files import signatures_of
 from core.settings import AlertSettings
 from core.settings.alert_anomaly import AnomalySettings
 
 MOST_FILES: Final = 200
-
-_Mark = tuple[int, int, int]
 
 
 class RulesInForce:
@@ -28,7 +27,7 @@ class RulesInForce:
             root: The folder of the workspace, to which the settings' paths are relative.
         """
         self._root = root
-        self._marks: dict[str, _Mark | None] = {}
+        self._read_from: dict[str, object] = {}
         self._anomaly: list[AnomalySettings] = []
         self.files: dict[str, RuleFile] = {}
         self.problems: dict[str, str] = {}  # of files that cannot be used, and of patterns that find none
@@ -41,16 +40,16 @@ class RulesInForce:
         """
         wanted, problems = self._named(settings)
         before = (dict(self.files), dict(self.problems))
-        for name in [name for name in self._marks if name not in wanted]:
-            del self._marks[name]
+        for name in [name for name in self._read_from if name not in wanted]:
+            del self._read_from[name]
             self.files.pop(name, None)
         for name, path in wanted.items():
-            mark = _mark_of(path)
-            if name in self._marks and self._marks[name] == mark:
+            signature = signatures_of([path])
+            if self._read_from.get(name) == signature:
                 if name in self.problems:
                     problems[name] = self.problems[name]
                 continue
-            self._marks[name] = mark
+            self._read_from[name] = signature
             try:
                 self.files[name] = load_rule_file(path)
             except CoreError as error:
@@ -96,11 +95,3 @@ class RulesInForce:
         for name in iglob(pattern, root_dir=self._root, recursive=True):
             if (self._root / name).is_file():
                 yield name, self._root / name
-
-
-def _mark_of(path: Path) -> _Mark | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar
 
@@ -16,7 +15,8 @@ from core.maintenance.backup.configured import back_up_as_configured
 from core.maintenance.backup.errors import BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
 from core.maintenance.backup.schedule import due_at, is_overdue
-from core.settings import SettingsError, settings_in_force
+from core.settings.backup import BackupSettings
+from core.settings.current import CurrentSettings
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class BackupSchedule(Worker):
         """Prepare to look."""
         self.wake = threading.Event()
         self._context = context
-        self._settings = context.settings.backup
+        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._history = BackupHistory(context.workspace, clock=context.clock)
         self._is_stopping = threading.Event()
         self._failed_at: datetime | None = None
@@ -41,9 +41,7 @@ class BackupSchedule(Worker):
 
     @override
     def step(self) -> float:
-        with suppress(SettingsError):  # a broken file has its own alert; the settings read last stay
-            self._settings = settings_in_force(self._context.workspace.root).backup
-        settings, now = self._settings, self._context.clock()
+        settings, now = self._settings.read().backup, self._context.clock()
         if (every := settings.period) is None:
             self._waiting_since = None
             for rule in (FAILED, OVERDUE):
@@ -53,7 +51,7 @@ class BackupSchedule(Worker):
         last = self._history.last()
         last_at = last.at if last else None
         if now >= due_at(every, last_at, self._failed_at, now):
-            last_at = self._back_up() or last_at
+            last_at = self._back_up(settings) or last_at
         if is_overdue(every, last_at, self._waiting_since, now := self._context.clock()):
             since = f"since {in_words(last_at)}" if last_at else "yet"
             summary = f"no backup was finished {since}; one is due every {settings.every}"
@@ -66,13 +64,13 @@ class BackupSchedule(Worker):
     def stop(self) -> None:
         self._is_stopping.set()
 
-    def _back_up(self) -> datetime | None:
+    def _back_up(self, settings: BackupSettings) -> datetime | None:
         """Take a backup; return its instant, or None if it failed."""
         context = self._context
         try:
             result = back_up_as_configured(
                 context.workspace,
-                self._settings,
+                settings,
                 actor=context.actor,
                 reason="scheduled",
                 clock=context.clock,

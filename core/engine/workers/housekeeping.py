@@ -4,7 +4,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
@@ -23,7 +23,7 @@ from core.maintenance.pruning import KindNotPrunedError, Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
 from core.periodic import Periodic
-from core.settings import Settings, SettingsError, settings_in_force
+from core.settings.current import CurrentSettings
 from core.telemetry import TelemetryReader
 from core.telemetry.errors import TelemetryError
 from core.telemetry.live import keep_up
@@ -50,7 +50,7 @@ class Housekeeping(Worker):
         self._context = context
         self._policy = PolicyAlerts(context.workspace, context.clock, context.alerts)
         self._broken_glass = BrokenGlass(context.workspace, clock=context.clock)
-        self._last_settings = context.settings
+        self._settings = CurrentSettings(context.workspace.root, context.settings)
         now = context.clock()
         self._measuring = Periodic(_STORES_EVERY, first_at=now)
         self._pruning = Periodic(_PRUNE_EVERY, first_at=now + timedelta(seconds=STEP_SECONDS))  # its start does more
@@ -78,7 +78,7 @@ class Housekeeping(Worker):
 
     def prune(self, now: datetime) -> None:
         """Delete what the settings limit, and say so on the screen."""
-        pruning = Pruning(self._context.workspace, self._settings().retention, clock=self._context.clock)
+        pruning = Pruning(self._context.workspace, self._settings.read().retention, clock=self._context.clock)
         said = ""
         failure: KindNotPrunedError | None = None
         if kinds := pruning.automatic():
@@ -102,18 +102,12 @@ class Housekeeping(Worker):
         from core.explain.served_sketch import merged_contributions
         from core.monitoring.live import merged_bytes
 
-        retention = self._settings().telemetry.live
+        retention = self._settings.read().telemetry.live
         for file, merge in ((workspace.live_file, merged_bytes), (workspace.contributions_file, merged_contributions)):
             try:
                 keep_up(file, merge, retention, now)
             except TelemetryError as error:
                 log.warning("%s could not be rolled up: %s", file.name, error)
-
-    def _settings(self) -> Settings:
-        """Return the settings of the files, or those that were read last: a broken file has its own alert."""
-        with suppress(SettingsError):
-            self._last_settings = settings_in_force(self._context.workspace.root)
-        return self._last_settings
 
     def judge(self, found: DiskForecast | None, now: datetime) -> None:
         """Store a forecast, and raise or clear its alert."""
@@ -124,7 +118,7 @@ class Housekeeping(Worker):
             for series, value in zip(DAYS_SERIES, days, strict=True):
                 if value is not None:
                     self._context.telemetry.add(series, now, value)
-        limit = self._context.settings.alerts.disk_full_days
+        limit = self._settings.read().alerts.disk_full_days
         alerts = self._context.alerts
         if found.is_growing and found.days_until_full is not None and found.days_until_full < limit:
             summary = f"the workspace's disk {found.sentence}"

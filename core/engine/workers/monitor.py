@@ -13,7 +13,7 @@ from core.engine.context import EngineContext
 from core.engine.drift_budget import update_budget
 from core.engine.live_versions import LiveVersions
 from core.engine.monitoring_alerts import MonitoringAlerts
-from core.engine.monitoring_rules import MonitoringRulesInForce
+from core.engine.monitoring_rules import monitoring_rules
 from core.engine.watchers import WATCHERS
 from core.engine.worker import Worker
 from core.monitoring.documents import ModelMonitoring, VersionMonitoring
@@ -65,7 +65,7 @@ class Monitor(Worker):
         """
         self.wake = threading.Event()
         self._context = context
-        self._rules = MonitoringRulesInForce(context)
+        self._rules = monitoring_rules(context)
         self._watchers = tuple(make(context) for make in WATCHERS) if watchers is None else tuple(watchers)
         self._names = [watcher.name for watcher in self._watchers]
         self._live_states = LiveStates(context.workspace.live_file)

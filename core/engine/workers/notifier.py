@@ -16,7 +16,7 @@ from core.alerts.delivery.console_lines import tell_consoles
 from core.alerts.delivery.heartbeat import beat
 from core.alerts.delivery.message import AlertMessage, RoutedNotification, message_of, notified
 from core.alerts.delivery.outbox import ChannelTarget, Outbox, OutgoingMessage
-from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingSource
+from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingFile, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.alerts.escalation.escalation import Escalation
@@ -26,7 +26,6 @@ from core.alerts.routing.config import RoutingConfig
 from core.alerts.routing.dispatcher import groups_of
 from core.alerts.routing.muting import muted_alerts
 from core.alerts.routing.placement import Placements
-from core.alerts.routing.signatures import file_signature
 from core.alerts.silences import Silences
 from core.alerts.silences.ending import ending
 from core.alerts.silences.silence import ENDING_RULE
@@ -34,8 +33,7 @@ from core.engine.context import EngineContext
 from core.engine.routing_in_force import RULE as UNUSABLE
 from core.engine.routing_in_force import RoutingInForce
 from core.engine.worker import Worker
-from core.settings import SettingsError, settings_in_force
-from core.settings.in_force import settings_files
+from core.settings.current import CurrentSettings
 from core.view.snapshot import Snapshot
 from core.view.source import take_snapshot
 from core.view.suspects import suspect_of
@@ -65,11 +63,11 @@ class Notifier(Worker):
         self._context = context
         self._workspace = context.workspace
         self._clock = context.clock
+        self._current = CurrentSettings(context.workspace.root, context.settings)
         self._settings = context.settings.alerts
-        self._read_from: object = None
-        self._config: object = None
+        self._config: RoutingFile | None = self._routing.config
         self._snapshot: Snapshot | None = None
-        self.outbox = Outbox(context.workspace, clock=context.clock)
+        self.outbox = Outbox(context.workspace, clock=context.clock, retry_hours=self._settings.delivery.retry_hours)
         self._feed = AlertmanagerFeed(self.outbox, clock=context.clock, on_progress=self.wake.set)
         self._receivers = self._new_receivers()
         self._sender = self._new_sender()
@@ -106,15 +104,7 @@ class Notifier(Worker):
         self._sender = self._new_sender()
 
     def _new_receivers(self) -> Receivers:
-        routing, config = self._routing, self._routing.config
-        return Receivers(
-            self._workspace,
-            self._settings,
-            config,
-            routing_file=config.file if isinstance(config, RoutingConfig) else routing.file,
-            was_private=config.is_private if isinstance(config, RoutingConfig) else None,
-            clock=self._clock,
-        )
+        return Receivers(self._workspace, self._settings, self._config, clock=self._clock)
 
     def _new_escalation(self) -> Escalation:
         self._policies = EscalationPolicies(self._settings.escalation, self._settings.oncall)
@@ -129,17 +119,11 @@ class Notifier(Worker):
         )
 
     def _configure(self) -> None:
-        """Read the settings again if a file has changed; what cannot be read leaves the settings as they are."""
-        routing_file = self._routing.file
-        files = [*settings_files(self._workspace.root), *([routing_file] if routing_file else [])]
-        signature, config = tuple(map(file_signature, files)), self._routing.config
-        if signature == self._read_from and config is self._config:
+        """Take over settings and a routing that have changed; files that cannot be read leave both as they are."""
+        settings, config = self._current.read().alerts, self._routing.config
+        if settings is self._settings and config is self._config:
             return
-        self._read_from, self._config = signature, config  # another one, too, once a file of templates has changed
-        try:
-            self._settings = settings_in_force(self._workspace.root).alerts
-        except SettingsError as error:
-            log.error("notifications go on with the settings as they were: %s", error)
+        self._settings, self._config = settings, config
         self.outbox.retry_hours = self._settings.delivery.retry_hours
         self._receivers = self._new_receivers()
         self._escalation = self._new_escalation()
@@ -148,7 +132,7 @@ class Notifier(Worker):
         """Queue what routing and escalation decided on, each in one durable step; return when to ask again."""
         by_fingerprint = {alert.fingerprint: alert for alert in alerts}
         times = []
-        config = self._routing.config
+        config = self._config  # that of the receivers: one that came since may name others
         if config is not None:
             with self.outbox.transaction():
                 notifications, again_at = self._routing.dispatch(alerts, now)

@@ -3,7 +3,6 @@
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery
 
-from core.alerts.delivery.in_force import receivers_in_force
 from core.alerts.delivery.log import (
     NotificationLine,
     ReceiverChannel,
@@ -12,8 +11,9 @@ from core.alerts.delivery.log import (
     receiver_channels,
 )
 from core.alerts.delivery.outbox import Outbox
+from core.alerts.delivery.receivers import Receivers
 from core.alerts.delivery.trial import send_tests
-from core.alerts.routing.in_force import routing_standing
+from core.alerts.routing.in_force import routing_in_force, routing_standing
 from core.clock import utc_now
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
@@ -36,7 +36,8 @@ class NotificationRoutes(Controller):
     def list_receivers(self, workspace: Given[Workspace]) -> list[ReceiverChannel]:
         """List the channels of every receiver, how each works, and what is wrong with the routing file."""
         standing = routing_standing(workspace)
-        return receiver_channels(Outbox(workspace), receivers_in_force(workspace, standing), standing.problem)
+        receivers = Receivers(workspace, settings_in_force(workspace.root).alerts, standing.config)
+        return receiver_channels(Outbox(workspace), receivers, standing.problem)
 
     @post("/receivers/{receiver:str}/test", opt=OPERATE, status_code=200, sync_to_thread=True)
     def try_receiver(
@@ -46,7 +47,7 @@ class NotificationRoutes(Controller):
         settings = settings_in_force(workspace.root).alerts
         sent = send_tests(
             Outbox(workspace),
-            receivers_in_force(workspace),
+            Receivers(workspace, settings, routing_in_force(workspace)),
             receiver,
             actor=caller.actor,
             clock=utc_now,

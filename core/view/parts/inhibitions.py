@@ -26,6 +26,7 @@ class InhibitionsPart(DocumentPart):
         self._placements: Placements | None = None
         self._settings_mark: Hashable = None
         self._file: Path | None = None
+        self._may_be_routed = False
 
     @override
     def mark(self) -> Hashable:
@@ -33,20 +34,25 @@ class InhibitionsPart(DocumentPart):
         alerts = self._look.seen.alerts
         if not any(alert.state.is_open for alert in alerts):
             return ()
-        file = self._routing_file()
-        if file is None:
+        self._look_at_settings()
+        if not self._may_be_routed:
             return ()
         from core.alerts.routing.last_good import DATABASE
         from core.alerts.routing.signatures import routing_signature
 
         kept = self._workspace.state_file(DATABASE)  # in force while the file cannot be used
         config = None if self._placements is None else self._placements.config
-        return (_Same(alerts), routing_signature(file, () if config is None else config.templates), file_mark(kept))
+        return (
+            _Same(alerts),
+            routing_signature(self._file, () if config is None else config.templates),
+            file_mark(kept),
+        )
 
     @override
     def read(self) -> Mapping[str, Any]:
         open_alerts = [alert for alert in self._look.seen.alerts if alert.state.is_open]
-        if not open_alerts or self._routing_file() is None:
+        self._look_at_settings()
+        if not open_alerts or not self._may_be_routed:
             return {"inhibited": _NONE}
         from core.alerts.routing.in_force import inhibited_by, routing_in_force
         from core.alerts.routing.placement import Placements
@@ -61,26 +67,27 @@ class InhibitionsPart(DocumentPart):
     def stored(cls) -> tuple[Stored, ...]:
         return (Mapped("inhibited", str),)
 
-    def _routing_file(self) -> Path | None:
-        """Return the file that the settings name; they are read again once one of their files changes."""
+    def _look_at_settings(self) -> None:
+        """Look which routing file the settings name; they are read again once one of their files changes."""
         from core.settings import SettingsError, settings_in_force
         from core.settings.in_force import settings_files
 
         root = self._workspace.root
         mark = tuple(map(file_mark, settings_files(root)))
-        if mark != self._settings_mark:
-            self._settings_mark = mark
-            try:
-                given = settings_in_force(root).alerts.routing
-            except SettingsError:  # the part of the settings says so
-                return self._file
-            if given is None:
-                self._file = None
-            else:
-                from core.alerts.routing.reading import routing_file
+        if mark == self._settings_mark:
+            return
+        self._settings_mark = mark
+        try:
+            given = settings_in_force(root).alerts.routing
+        except SettingsError:  # the part of the settings says so; an engine may follow a file that they named before
+            self._may_be_routed = True
+            return
+        self._may_be_routed = given is not None
+        self._file = None
+        if given is not None:
+            from core.alerts.routing.reading import routing_file
 
-                self._file = routing_file(root, given)
-        return self._file
+            self._file = routing_file(root, given)
 
 
 class _Same:

@@ -25,8 +25,6 @@ from tests.processes import Death
 class EachOnce:
     """Tells one receiver that an alert fires, and that it ended; the outbox knows of what it has told."""
 
-    file = None
-
     def __init__(self, workspace: Workspace, url: str) -> None:
         self.config = Routing({"ops": Named("ops", [Block("webhook_configs", {"url": url})])})
         self._outbox = Outbox(workspace)

@@ -9,6 +9,7 @@ from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silences
+from core.engine.workers import notifier as notifier_module
 from core.engine.workers.notifier import Notifier
 from tests.alert_receivers import http_receiver
 from tests.clocks import HandClock
@@ -92,6 +93,23 @@ def test_a_broken_file_is_an_alert_and_the_last_good_one_holds(notifier, workspa
     file.write_text(ROUTING.format(url=http.url()))
     step(notifier, clock)
     assert [alert.rule for alert in alerts.open()] == ["gate_failed"]
+
+
+def test_a_file_that_changes_within_a_step_keeps_no_message_from_its_receiver(
+    notifier, workspace, clock, http, monkeypatch
+):
+    Alerts(workspace, clock=clock).fire("gate_failed", labels={}, summary="coverage", now=clock())
+    step(notifier, clock)
+    renamed = ROUTING.format(url=http.url()).replace("desk", "night")
+
+    def meanwhile(*_):
+        (workspace.root / "alertmanager.yaml").write_text(renamed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notifier_module, "tell_consoles", meanwhile)
+        step(notifier, clock, 11)
+    step(notifier, clock)
+    assert {request.json["receiver"] for request in http.requests} == {"desk", "night"}
 
 
 def test_a_file_that_the_settings_name_later_is_followed_without_a_restart(workspace, context, clock, http):

@@ -24,7 +24,7 @@ def check(workspace):
         file.write_text(GOOD.replace("BLOCK", block), encoding="utf-8")
         file.chmod(mode)
         settings = AlertSettings(channels=channels or {}, alertmanagers=alertmanagers)
-        return check_receivers(workspace, settings, load_routing(file), file)
+        return check_receivers(workspace, settings, load_routing(file))
 
     return checked
 

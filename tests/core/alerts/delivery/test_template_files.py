@@ -46,9 +46,9 @@ def folder(tmp_path):
 
 def test_a_receiver_calls_a_template_of_a_file(folder, workspace):
     config = load_routing(folder / "alertmanager.yml")
-    (channel,) = Receivers(workspace, AlertSettings(), config, routing_file=config.file).channels("desk")
+    (channel,) = Receivers(workspace, AlertSettings(), config).channels("desk")
     assert channel.make()._channel.filled(a_message(an_alert())) == "#SPREAD-alerts"
-    assert check_receivers(workspace, AlertSettings(), config, config.file) == [
+    assert check_receivers(workspace, AlertSettings(), config) == [
         f"{config.file}:3:26: no file of templates has this name yet."
     ]
 
@@ -74,7 +74,7 @@ def test_a_fault_within_a_called_template_names_its_own_file(folder, workspace):
     (folder / "ours" / "b.tmpl").write_text('{{ define "team" }}\n{{ .Nope }}{{ end }}')
     config = load_routing(folder / "alertmanager.yml")
     with pytest.raises(UsageError, match=r"b\.tmpl:2:4: can't evaluate field Nope"):
-        check_receivers(workspace, AlertSettings(), config, config.file)
+        check_receivers(workspace, AlertSettings(), config)
 
 
 def test_the_later_file_replaces_a_template_and_a_file_is_one_by_its_name(folder):
@@ -123,7 +123,7 @@ def rendered(folder, files, text):
 def test_a_name_like_those_of_alertmanager_that_nobody_defines_fails_the_message_for_good(folder, workspace):
     (folder / "ours" / "b.tmpl").write_text('{{ define "team" }}{{ template "my.default.team" . }}{{ end }}')
     config = load_routing(folder / "alertmanager.yml")
-    (channel,) = Receivers(workspace, AlertSettings(), config, routing_file=config.file).channels("desk")
+    (channel,) = Receivers(workspace, AlertSettings(), config).channels("desk")
     with pytest.raises(DeliveryError, match=r"the template my\.default\.team is not defined") as refused:
         channel.make()._channel.filled(a_message(an_alert()))
     assert refused.value.is_permanent

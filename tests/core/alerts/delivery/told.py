@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from core.alerts import Alert, AlertState, Severity, fingerprint_of
@@ -32,6 +33,8 @@ class Routing:
     """What delivery reads of a routing file."""
 
     receivers: Mapping[str, Named]
+    file: Path = Path("alertmanager.yml")
+    is_private: bool = False
     global_fields: Mapping[str, Any] = field(default_factory=dict)
     library: TemplateLibrary = NO_LIBRARY
     unmatched: Sequence[str] = ()

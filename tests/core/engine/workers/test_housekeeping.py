@@ -151,6 +151,15 @@ def test_grants_that_cannot_be_read_keep_nothing_else_from_its_turn(
     assert len(Runs(workspace).all()) == 1
 
 
+def test_the_limit_of_the_disk_is_that_of_the_settings_now(housekeeping, clock, disk, workspace):
+    workspace.settings_file.write_text("alerts: {disk_full_days: 2}\n")
+    pass_minutes(housekeeping, clock, disk, 60, bytes_a_minute=5_000_000)
+    assert Alerts(workspace).open() == []
+    workspace.settings_file.write_text("alerts: {disk_full_days: 30}\n")
+    pass_minutes(housekeeping, clock, disk, 1, bytes_a_minute=5_000_000)
+    assert [(alert.rule, alert.threshold) for alert in Alerts(workspace).open()] == [("disk_filling", 30)]
+
+
 def test_rules_are_followed_and_stores_measured_after_the_clock_was_set_back_by_a_year(
     housekeeping, clock, disk, workspace, person
 ):

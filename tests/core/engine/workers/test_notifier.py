@@ -172,8 +172,6 @@ def test_a_heartbeat_comes_each_interval_and_does_not_pile_up(workspace, clock, 
 class EachOnce:
     """A dispatcher that tells each receiver of each alert once, and once that it ended."""
 
-    file = None
-
     def __init__(self, **urls):
         self.config = Routing({name: Named(name, blocks) for name, blocks in urls.items()})
         self.receivers = ["ops"]
