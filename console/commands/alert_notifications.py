@@ -42,17 +42,17 @@ def list_notifications(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.alerts import Alerts
     from core.alerts.delivery.log import notifications_of
-    from core.errors import NotFoundError
-    from core.escape import shown
 
     workspace = open_workspace(args)
-    lines = notifications_of(workspace, args.alert)
-    if args.alert and not lines and all(alert.fingerprint != args.alert for alert in Alerts(workspace).all()):
-        raise NotFoundError(f"There is no alert {shown(args.alert)}. bondx alerts list --all shows all alerts.")
+    alerts = Alerts(workspace)
+    fingerprint = alerts.fingerprint_named(args.alert) if args.alert else None
+    lines = notifications_of(workspace, fingerprint)
+    if fingerprint and not lines:
+        alerts.get(fingerprint)  # an alert that is long over may still have notifications
     if args.json:
         print_json(lines)
     else:
-        print_notifications(workspace, args.alert)
+        print_notifications(workspace, fingerprint)
     return ExitCode.GOOD
 
 

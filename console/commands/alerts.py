@@ -18,6 +18,7 @@ from console.commands.opening import (
 )
 from core.errors import ExitCode
 
+ALERT_HELP = "its fingerprint, or a name that no other alert has: cpu_high, 'gate_failed{gate=coverage}'"
 DECISIONS = {
     "acknowledge": "acknowledge alerts: you take them",
     "resolve": "resolve alerts by hand; a condition that holds fires again only after it ended, an event the next time",
@@ -45,16 +46,16 @@ def add_parser(commands: Subparsers) -> None:
     alert_rules.add_parsers(verbs)
     for verb, consequence in DECISIONS.items():
         decision = command_parser(verbs, verb, help=consequence)
-        decision.add_argument("fingerprints", metavar="ALERT", nargs="+")
+        decision.add_argument("alerts", metavar="ALERT", nargs="+", help=ALERT_HELP)
         add_reason_argument(decision)
         add_json_argument(decision)
         decision.set_defaults(command=decide, verb=verb)
     shown = command_parser(verbs, "show", help="one alert with its history: who did what, and when")
-    shown.add_argument("fingerprint", metavar="ALERT")
+    shown.add_argument("alert", metavar="ALERT", help=ALERT_HELP)
     add_json_argument(shown)
     shown.set_defaults(command=show_alert)
     snooze = command_parser(verbs, "snooze", help="keep the notifications of alerts back for a time")
-    snooze.add_argument("fingerprints", metavar="ALERT", nargs="+")
+    snooze.add_argument("alerts", metavar="ALERT", nargs="+", help=ALERT_HELP)
     end = snooze.add_mutually_exclusive_group(required=True)
     end.add_argument("--for", dest="length", metavar="TIME", help="30m, 2h, 1d")
     end.add_argument("--until", metavar="TIME", help="06:00, or 2026-03-01T06:00 (UTC)")
@@ -62,7 +63,7 @@ def add_parser(commands: Subparsers) -> None:
     add_json_argument(snooze)
     snooze.set_defaults(command=decide, verb="snooze")
     comment = command_parser(verbs, "comment", help="write a comment to an alert")
-    comment.add_argument("fingerprint", metavar="ALERT")
+    comment.add_argument("alert", metavar="ALERT", help=ALERT_HELP)
     comment.add_argument("text", metavar="TEXT")
     add_json_argument(comment)
     comment.set_defaults(command=comment_on)
@@ -123,9 +124,10 @@ def decide(args: argparse.Namespace) -> int:
     carry_out: Callable[..., list[Alert]] = alerts.acknowledge_all if args.verb == "acknowledge" else alerts.resolve_all
     if args.verb == "snooze":
         carry_out = partial(alerts.snooze_all, until=_end_of_snooze(args))
-    decided = carry_out(args.fingerprints, actor, reason=args.reason)
+    named = [alerts.fingerprint_named(word) for word in args.alerts]
+    decided = carry_out(named, actor, reason=args.reason)
     if args.json:
-        print_json(decided if len(args.fingerprints) > 1 else decided[0])
+        print_json(decided if len(args.alerts) > 1 else decided[0])
     else:
         for alert in decided:
             print(f"{alert.fingerprint} {alert.state}: {printable(alert.summary)}")
@@ -144,7 +146,8 @@ def comment_on(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, printable
     from core.alerts import Alerts
 
-    alert = Alerts(open_workspace(args)).comment(args.fingerprint, person(), args.text)
+    alerts = Alerts(open_workspace(args))
+    alert = alerts.comment(alerts.fingerprint_named(args.alert), person(), args.text)
     if args.json:
         print_json(alert)
     else:
@@ -166,7 +169,8 @@ def show_alert(args: argparse.Namespace) -> int:
 
     workspace = open_workspace(args)
     snapshot = take_snapshot(workspace)
-    alert = locate(Alerts(workspace).get(args.fingerprint), snapshot)
+    alerts = Alerts(workspace)
+    alert = locate(alerts.get(alerts.fingerprint_named(args.alert)), snapshot)
     history = history_of(workspace, alert)
     if args.json:
         print_json({"alert": alert, "history": history})

@@ -15,7 +15,7 @@ from console.verbs.silence import DURATIONS, USUAL_DURATION, choice_line, follow
 from console.verbs.verb import Argument, Change, Command, Key, Noun, ScreenAction
 from core.actor import Actor
 from core.alerts import Alert, AlertState, Severity
-from core.errors import ConflictError, NotFoundError
+from core.errors import ConflictError, NotFoundError, UsageError
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> Chosen[Alert]:
-    found = tuple(alert for alert in snapshot.alerts if words[0] in (alert.fingerprint, alert.full_name))
+    found = [alert for alert in snapshot.alerts if words[0] in (alert.fingerprint, alert.full_name)]
+    found = found or [alert for alert in snapshot.alerts if words[0] in (alert.name, alert.brief_name)]
     if not found:
         raise NotFoundError(f"There is no alert {words[0]}. Press 5 to see the alerts.")
-    return Chosen(things=found)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} alerts have the name {words[0]}. Press Tab to complete one with its labels.")
+    return Chosen(things=tuple(found))
 
 
 def _names(snapshot: "Snapshot", before: Sequence[str]) -> list[str]:
@@ -128,6 +131,7 @@ class AlertDecision(Change[Chosen[Alert]]):
         """Offer it for every alert that it suits."""
         from core.alerts import Alerts
         from core.alerts.together import NoneChangedError
+        from core.state import StaleRevisionError
 
         alerts = Alerts(context.workspace)
         group = tuple(alert for alert in thing.things if self.refuses(alert) is None)
@@ -138,7 +142,8 @@ class AlertDecision(Change[Chosen[Alert]]):
             try:
                 self.carry_out(alerts, seen, context.actor, reason)
             except (ConflictError, NoneChangedError) as error:
-                news = str(error).splitlines()
+                news = [f"{error.news}."] if isinstance(error, StaleRevisionError) else str(error).splitlines()
+                news = error.reasons if isinstance(error, NoneChangedError) else news
                 raise AskAgainError(str(error), lambda: self._again(context, thing, options, news)) from error
             done.extend(group)
             names = [alert.brief_name for alert in group]
@@ -196,9 +201,10 @@ class Acknowledge(AlertDecision):
             "It stays on the list under your name until it ends or is resolved."
             if len(group) == 1
             else "They stay on the list under your name until they end or are resolved.",
-            "Who was told hears that you took it (webhooks do not) and its end; nothing else is told."
+            "Receivers that heard of it hear that you took it; webhooks do not."
             if len(group) == 1
-            else "Who was told hears that you took them (webhooks do not) and their end; nothing else is told.",
+            else "Receivers that heard of them hear that you took them; webhooks do not.",
+            f"After that, they hear of {'its' if len(group) == 1 else 'their'} end alone.",
         )
 
     def way_back(self, group: Sequence[Alert]) -> str:

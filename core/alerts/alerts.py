@@ -15,6 +15,7 @@ from core.alerts.returning import returning_of
 from core.alerts.store import AlertStore
 from core.clock import Clock, utc_now
 from core.errors import RefusedError, UsageError
+from core.escape import shown
 from core.settings import AlertSettings, settings_in_force
 from core.settings.current import CurrentSettings
 from core.text_limits import cut
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 MAX_SNOOZE = timedelta(days=365)
+MOST_LISTED = 20
+"""How many alerts of one name are listed; more are counted."""
 _Decide = Callable[[Alert], dict[str, Any]]
 
 
@@ -64,7 +67,30 @@ class Alerts:
         Raises:
             DocumentNotFoundError: There is no such alert.
         """
-        return self._store.documents.get(fingerprint)
+        return self._store.get(fingerprint)
+
+    def fingerprint_named(self, word: str) -> str:
+        """Return the fingerprint of the alert that a person names.
+
+        Args:
+            word: A fingerprint, or a name that one alert has: `cpu_high`, or with labels `gate_failed{gate=coverage}`.
+
+        Returns:
+            The fingerprint, or the word itself if no alert has it.
+
+        Raises:
+            UsageError: Several alerts have the name; the message lists their fingerprints and labels.
+        """
+        alerts = self.all()
+        if any(alert.fingerprint == word for alert in alerts):
+            return word
+        named = [alert for alert in alerts if word in (alert.name, alert.rule, alert.full_name, alert.brief_name)]
+        if len(named) < 2:
+            return named[0].fingerprint if named else word
+        listed = [f"{alert.fingerprint} {alert.state} {alert.brief_name}" for alert in named[:MOST_LISTED]]
+        more = [f"and {len(named) - MOST_LISTED} more: bondx alerts list --all"] if len(named) > MOST_LISTED else []
+        first = f"{len(named)} alerts have the name {shown(word)}. Name the alert by its fingerprint:"
+        raise UsageError("\n".join((first, *listed, *more)))
 
     def all(self) -> list[Alert]:
         """Return every alert, including recently resolved alerts, newest firing first."""

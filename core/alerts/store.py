@@ -14,6 +14,7 @@ from core.alerts.together import Faults
 from core.clock import Clock
 from core.governance.audit import audited
 from core.governance.outbox import AuditedChange
+from core.state.errors import DocumentNotFoundError
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
@@ -47,6 +48,18 @@ class AlertStore:
     def documents(self) -> "Documents[Alert]":
         """All alerts; reading costs one stat call while nothing changes."""
         return self._workspace.database(DATABASE).documents("alerts", Alert, key="fingerprint")
+
+    def get(self, fingerprint: str) -> Alert:
+        """Return an alert.
+
+        Raises:
+            DocumentNotFoundError: There is no such alert; the message has names that people know.
+        """
+        try:
+            return self.documents.get(fingerprint)
+        except DocumentNotFoundError:
+            names = (alert.full_name for alert in self.documents.all())
+            raise DocumentNotFoundError("alerts", fingerprint, names) from None
 
     def fire(self, alert: Alert, actor: Actor) -> Alert:
         """Store a firing: as a new document, or by reopening the existing document.
@@ -151,12 +164,12 @@ class AlertStore:
             RefusedError: The only alert refuses.
             NoneChangedError: One of several does not exist, has changed, or refuses; each is told.
         """
-        expected, faults = expected_revisions or {}, Faults()
+        expected, faults = expected_revisions or {}, Faults("alert", "changed")
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents, changes = self.documents, list[tuple[Alert, Alert]]()
             for name in dict.fromkeys(fingerprints):
                 with faults.of(name) as fault:
-                    before = documents.get(name)
+                    before = self.get(name)
                     fault.name = before.full_name
                     if expected.get(name, before.decided_revision) < before.decided_revision:
                         documents.replace(before, expected_revision=expected[name])  # raises, with the changed fields

@@ -5,21 +5,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.errors import CoreError
+from core.state import StaleRevisionError
 
 
 class NoneChangedError(CoreError):
-    """Some of several objects refused a decision, so that it was made about none of them."""
+    """Some of several objects refused a decision, so that it was made about none of them.
 
-    def __init__(self, refusals: Sequence["Refusal"], n_all: int) -> None:
-        """Say what each of them says.
+    Attributes:
+        reasons: Why each of them refuses.
+    """
+
+    def __init__(self, noun: str, done: str, refusals: Sequence["Refusal"], n_all: int) -> None:
+        """Say why each of them refuses.
 
         Args:
+            noun: What each object is.
+            done: The decision, as a participle.
             refusals: Why the objects refuse; at least one.
             n_all: The number of all objects.
         """
-        super().__init__(
-            "\n".join((f"None of {n_all} was changed.", *(f"{each.name}: {each.error}" for each in refusals)))
-        )
+        self.reasons = [str(each) for each in refusals]
+        first = f"No {noun} was {done}, because {len(refusals)} of {n_all} could not be {done}."
+        is_stale = any(isinstance(each.error, StaleRevisionError) for each in refusals)
+        super().__init__("\n".join((first, *self.reasons, *(["Review and decide again."] if is_stale else []))))
         self.exit_code = refusals[0].error.exit_code
 
 
@@ -30,6 +38,11 @@ class Refusal:
     name: str
     error: CoreError
 
+    def __str__(self) -> str:
+        if isinstance(self.error, StaleRevisionError):
+            return f"{self.error.news}."
+        return f"{self.name}: {self.error}"
+
 
 @dataclass(slots=True)
 class _Named:
@@ -39,7 +52,15 @@ class _Named:
 class Faults:
     """What keeps a decision from being made about every object; collected, so that all of it is told at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, noun: str, done: str) -> None:
+        """Prepare.
+
+        Args:
+            noun: What each object is: "alert".
+            done: The decision, as a participle: "changed".
+        """
+        self._noun = noun
+        self._done = done
         self._refusals: list[Refusal] = []
         self._n_all = 0
 
@@ -65,4 +86,6 @@ class Faults:
             NoneChangedError: One of several refuses.
         """
         if self._refusals:
-            raise self._refusals[0].error if self._n_all == 1 else NoneChangedError(self._refusals, self._n_all)
+            if self._n_all == 1:
+                raise self._refusals[0].error
+            raise NoneChangedError(self._noun, self._done, self._refusals, self._n_all)

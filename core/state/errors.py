@@ -170,6 +170,7 @@ class StaleRevisionError(StateError, ConflictError):
 
     Attributes:
         changes: Field -> (value that the caller saw, current value). Empty if the earlier revision is no longer known.
+        news: Who changed what, and when, as a sentence without its mark.
     """
 
     def __init__(
@@ -190,12 +191,12 @@ class StaleRevisionError(StateError, ConflictError):
         self.changes = dict(changes)
         author = (f" by {by}" if by else "") + (f" at {in_words(at)}" if at else "")
         told = {name: values for name, values in changes.items() if not name.endswith(_BOOKKEEPING)}
-        what = now or "; ".join(f"{name} {_brief(old)} → {_brief(new)}" for name, (old, new) in told.items())
-        super().__init__(
-            f"{_singular(table)} {key} was changed{author} since you viewed it"
-            + (f" ({what})" if what else "")
-            + ". This change was not made; review the other and decide again."
+        what = now or "; ".join(
+            f"{name.replace('_', ' ')} {_brief(old)} → {_brief(new)}" for name, (old, new) in told.items()
         )
+        seen = f" ({what})" if what else ""
+        self.news = f"{_singular(table)} {key} was changed{author} since you viewed it{seen}"
+        super().__init__(f"{self.news}. This change was not made. Review and decide again.")
 
     @classmethod
     def asked_otherwise(cls, table: str, key: str, steered: Steered, *, expected: int, desired: str = "") -> Self:
@@ -244,5 +245,5 @@ def _singular(table: str) -> str:
 
 
 def _brief(value: object) -> str:
-    text = in_words(value) if isinstance(value, datetime) else str(value)
+    text = in_words(value) if isinstance(value, datetime) else "none" if value is None else str(value)
     return text if len(text) <= 40 else text[:37] + "..."

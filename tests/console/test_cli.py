@@ -320,9 +320,36 @@ def test_a_decision_about_several_alerts_is_about_all_or_none(verb, home, answer
     alert = alerts.fire("gate_failed", labels={"gate": "a"}, summary="coverage", now=utc_now())
     code, _, complaints = answer("alerts", verb[0], alert.fingerprint, "nosuch", *verb[1:])
     assert code == 2
-    assert "None of 2 was changed." in complaints
+    assert "No alert was changed, because 1 of 2 could not be changed." in complaints
     assert "nosuch" in complaints
     assert alerts.all() == [alert]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("show", "gate_failed"),
+        ("notifications", "--alert", "gate_failed"),
+        ("comment", "gate_failed", "seen"),
+        ("snooze", "gate_failed", "--for", "1h"),
+        ("acknowledge", "gate_failed"),
+        ("resolve", "gate_failed"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_alert_is_named_where_no_other_has_its_name(command, home, answer):
+    from core.alerts import Alerts
+    from core.clock import utc_now
+    from core.state import Workspace
+
+    answer("init")
+    alerts = Alerts(Workspace.open(home))
+    alerts.fire("gate_failed", labels={"gate": "a"}, summary="coverage", now=utc_now())
+    assert answer("alerts", *command)[0] == 0
+    other = alerts.fire("gate_failed", labels={"gate": "b"}, summary="coverage", now=utc_now())
+    code, _, complaints = answer("alerts", *command)
+    assert code == 2
+    assert f"{other.fingerprint} firing gate_failed{{gate=b}}" in complaints
 
 
 @pytest.mark.parametrize("noun", ["receivers", "silence"])

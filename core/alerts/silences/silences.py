@@ -145,7 +145,7 @@ class Silences:
         starts_at = max(starts_at or now, now)
         require_comment(comment)
         require_times(starts_at, ends_at)
-        faults = Faults()
+        faults = Faults("silence", "added")
         for matchers in groups:
             with faults.of(spelled(matchers)):
                 require_matchers(matchers, everything=everything)
@@ -190,7 +190,7 @@ class Silences:
             CoreError: The only silence refuses, as in `expire`.
             NoneChangedError: One of several refuses.
         """
-        now, faults = self._clock(), Faults()
+        now, faults = self._clock(), Faults("silence", "ended")
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             documents, found = self._documents, list[Silence]()
             for name in dict.fromkeys(silence_ids):

@@ -13,7 +13,8 @@ from core.alerts.lifecycle import Dwell
 from core.alerts.rules import find_rule
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
-from core.settings import AlertSettings
+from core.settings import AlertSettings, Settings
+from core.settings.current import CurrentSettings
 from core.state import StaleRevisionError, Workspace
 
 ADA = Actor("ada", "desk", Origin.CONSOLE)
@@ -370,3 +371,44 @@ def test_without_the_audit_log_the_history_tells_what_the_document_holds(alerts,
     workspace.audit_file.unlink()
     told = history_of(workspace, alerts.get(fired.fingerprint))
     assert [entry.kind for entry in told] == ["fired", "commented", "acknowledged"]
+
+
+def test_an_alert_is_named_by_its_fingerprint_or_by_a_name_that_no_other_alert_has(alerts):
+    first = alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    disk = alerts.fire("disk_filling", labels={}, summary="soon", now=at(1))
+    for word in (first.fingerprint, "gate_failed", "gate_failed{gate=coverage,session=s-0001}"):
+        assert alerts.fingerprint_named(word) == first.fingerprint
+    assert alerts.fingerprint_named("disk_filling") == disk.fingerprint
+    assert alerts.fingerprint_named("nosuch") == "nosuch"
+    second = alerts.fire("gate_failed", labels={"gate": "psi"}, summary="psi", now=at(2))
+    alerts.resolve(first.fingerprint, ADA)
+    with pytest.raises(UsageError) as refused:
+        alerts.fingerprint_named("gate_failed")
+    assert str(refused.value).splitlines() == [
+        "2 alerts have the name 'gate_failed'. Name the alert by its fingerprint:",
+        f"{second.fingerprint} firing gate_failed{{gate=psi}}",
+        f"{first.fingerprint} resolved gate_failed{{gate=coverage,session=s-0001}}",
+    ]
+    assert alerts.fingerprint_named("gate_failed{gate=psi}") == second.fingerprint
+
+
+def test_of_many_alerts_with_one_name_a_screen_is_listed(alerts):
+    for n in range(25):
+        alerts.fire("gate_failed", labels={"gate": f"g{n}"}, summary="coverage", now=at(n))
+    with pytest.raises(UsageError, match=r"^25 alerts have(.*\n){21}and 5 more: bondx alerts list --all$"):
+        alerts.fingerprint_named("gate_failed")
+
+
+def test_an_unknown_name_lists_names_that_people_know(alerts):
+    alerts.fire("gate_failed", labels=GATE, summary="coverage", now=at(0))
+    with pytest.raises(NotFoundError, match=r"no 'gate_faild' among the alerts; choose from gate_failed\{gate="):
+        alerts.get("gate_faild")
+
+
+def test_limits_of_an_engine_are_those_of_the_settings_now(workspace):
+    alerts = Alerts(workspace, current=CurrentSettings(workspace.root, Settings()))
+    assert alerts.observe("disk_high", labels={}, value=75, now=at(0)).threshold == 70
+    workspace.settings_file.write_text("alerts: {disk_percent_max: 80}\n")
+    assert alerts.observe("disk_high", labels={}, value=85, now=at(60)).threshold == 80
+    workspace.settings_file.write_text("alerts: {disk_percent_max: much}\n")
+    assert alerts.observe("disk_high", labels={}, value=86, now=at(120)).threshold == 80

@@ -9,6 +9,7 @@ from core.alerts import Alerts, AlertState
 from core.alerts.selecting import read_matchers
 from core.alerts.silences import Silences
 from core.alerts.together import NoneChangedError
+from core.clock import in_words
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.governance import AuditLog
 from core.state import StaleRevisionError
@@ -42,7 +43,7 @@ def decision(request, alerts, clock):
 def test_one_that_does_not_exist_keeps_the_others_as_they_were(decision, alerts, clock, workspace):
     names = fired(alerts, clock, 2)
     before, generation = alerts.all(), workspace.database("alerts").signature()
-    with pytest.raises(NoneChangedError, match="None of 3 was changed") as refused:
+    with pytest.raises(NoneChangedError, match="No alert was changed, because 1 of 3 could not be changed") as refused:
         decision([names[0], "nosuch", names[1]])
     assert "nosuch" in str(refused.value)
     assert refused.value.exit_code == NotFoundError.exit_code
@@ -105,9 +106,15 @@ def test_one_that_changed_since_it_was_seen_keeps_the_others_as_they_were(verb, 
     names = fired(alerts, clock, 2)
     seen = {name: alerts.get(name).revision for name in names}
     alerts.snooze(names[1], ADA, clock() + timedelta(hours=1))
-    with pytest.raises(NoneChangedError, match=r"gate=g1.*snoozed_until") as refused:
+    with pytest.raises(NoneChangedError, match=r"gate=g1.*snoozed until none → ") as refused:
         getattr(alerts, f"{verb}_all")(names, ADA, seen)
     assert refused.value.exit_code == StaleRevisionError.exit_code
+    assert str(refused.value).splitlines() == [
+        "No alert was changed, because 1 of 2 could not be changed.",
+        f"alert gate_failed{{gate=g1}} was changed by {ADA} at {in_words(clock())} since you viewed it (snoozed until "
+        f"none → {in_words(clock() + timedelta(hours=1))}).",
+        "Review and decide again.",
+    ]
     assert alerts.get(names[0]).state is AlertState.FIRING
     assert alerts.get(names[0]).revision == seen[names[0]]
 

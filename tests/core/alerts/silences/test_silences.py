@@ -88,7 +88,8 @@ def test_silences_are_made_together_or_not_at_all(silences, clock):
     groups = [read_matchers(text) for text in ("model=spread", 'alertname=~".+"')]
     ends_at = clock() + timedelta(hours=1)
     with pytest.raises(
-        NoneChangedError, match=r'None of 2 was changed.\nalertname=~"\.\+": A silence that hides every'
+        NoneChangedError,
+        match=r'No silence was added, because 1 of 2 could not be added\.\nalertname=~"\.\+": A silence that hides',
     ):
         silences.add_all(groups, ADA, comment="move", ends_at=ends_at)
     assert silences.all() == []
