@@ -1,7 +1,7 @@
 """The keys that a receiver's block may have in Alertmanager 0.34, and which of them BondX acts on."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from core.escape import shown
@@ -39,8 +39,32 @@ _HTTP_USED: Final = frozenset(
 _HTTP_OTHER: Final = frozenset(
     {"enable_http2", "no_proxy", "proxy_from_environment", "proxy_connect_header", "http_headers"}
 )
+_WORDS: Final = frozenset(
+    {"headers", "username", "icon_emoji", "icon_url", "source", "client", "client_url", "description", "severity"}
+    | {"details", "images", "links", "component", "group", "class"}
+)
+"""The used keys that only word a message: it is sent without them, too."""
 _TLS_USED: Final = frozenset({"ca_file", "cert_file", "key_file", "insecure_skip_verify"})
+_USED_WITHIN: Final[Mapping[str, frozenset[str]]] = {"http_config": _HTTP_USED, "tls_config": _TLS_USED}
 _HARMLESS: Final = frozenset({"enable_http2"})
+
+
+def needed_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a block without which BondX cannot send its messages; none of a kind that it does not send.
+
+    Args:
+        kind: The key of the block in its receiver.
+        fields: The block.
+    """
+    return _only(fields, _USED.get(kind, frozenset()) - _WORDS)
+
+
+def _only(fields: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {
+        key: _only(value, _USED_WITHIN[key]) if key in _USED_WITHIN and isinstance(value, Mapping) else value
+        for key, value in fields.items()
+        if key in keys
+    }
 
 
 def unknown_key(kind: str, fields: Mapping[str, Any]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from core.alerts.delivery.block_keys import needed_fields
 from core.alerts.delivery.receivers import with_defaults
 from core.alerts.delivery.secret import HIDDEN, may_hold_token
 from core.alerts.durations import duration_text
@@ -24,6 +25,9 @@ _ADDRESS_OF: Final[Mapping[str, frozenset[str]]] = {
 }
 """The addresses that are a secret themselves: who knows one can post to it."""
 _VALUES_ARE_SECRET: Final = frozenset({"endpoint_params", "http_headers", "proxy_connect_header"})
+_WORDS: Final = frozenset({"details", "headers"})
+"""What the addressee of a message reads: secret under the name of a secret, unless templates alone stand there."""
+_TEMPLATE: Final = re.compile(r"""(\{\{[^{}"'`]*\}\}|\W)*""")
 _VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ACCOUNT: Final = re.compile(rf"{_VARIABLE.pattern}(:{_VARIABLE.pattern})?")
 _PARAMETER: Final = rf"[A-Za-z_.-]{{1,15}}={_VARIABLE.pattern}"
@@ -63,8 +67,8 @@ def document_without_secrets(config: RoutingConfig) -> dict[str, Any]:
     return _document(config, _kept(config))
 
 
-def block_without_secrets(block: ReceiverBlock, config: RoutingConfig) -> tuple[dict[str, Any], bool]:
-    """Return a block as `document_without_secrets` holds it, and whether it lacks a secret there.
+def needs_masked_secret(block: ReceiverBlock, config: RoutingConfig) -> bool:
+    """Whether the messages of a block cannot be sent by what `document_without_secrets` holds of it.
 
     Args:
         block: One of its receivers'.
@@ -72,7 +76,7 @@ def block_without_secrets(block: ReceiverBlock, config: RoutingConfig) -> tuple[
     """
     fields = with_defaults(block.kind, block.fields, config.global_fields)
     left = _kept(config).masked(fields, block.kind)
-    return left, block.lacks_secret or left != fields
+    return block.lacks_secret or needed_fields(block.kind, left) != needed_fields(block.kind, fields)
 
 
 def _document(config: RoutingConfig, mask: "_Mask") -> dict[str, Any]:
@@ -128,10 +132,12 @@ class _Mask:
     def masked(self, value: Any, kind: str, key: str = "") -> Any:
         """Return a value with its secrets masked, however deep they stand."""
         if isinstance(value, Mapping):
-            inner = {name: self.masked(each, kind, str(name)) for name, each in value.items()}
             if key in _VALUES_ARE_SECRET:
                 return {name: _all_masked(each, _is_variables) for name, each in value.items()}
-            return inner
+            return {
+                name: each if key in _WORDS and _is_template(each) else self.masked(each, kind, str(name))
+                for name, each in value.items()
+            }
         if value not in (None, ""):
             if _SECRET.fullmatch(key) is not None:
                 return _all_masked(value, _is_variables)
@@ -152,6 +158,15 @@ def _all_masked(value: Any, is_open: Callable[[str], bool]) -> Any:
     if isinstance(value, list):
         return [_all_masked(each, is_open) for each in value]
     return value if isinstance(value, str) and is_open(value) else HIDDEN
+
+
+def _is_template(value: Any) -> bool:
+    """Whether a value is a text of templates that say nothing themselves.
+
+    >>> [_is_template(text) for text in ("{{ .GroupLabels.model }}", "{{ .A }}/{{ .B }}", 'x{{ .A }}', '{{ "x" }}')]
+    [True, True, False, False]
+    """
+    return isinstance(value, str) and _TEMPLATE.fullmatch(value) is not None
 
 
 def _is_variables(text: str) -> bool:

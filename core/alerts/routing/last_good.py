@@ -14,7 +14,7 @@ import msgspec
 
 from core.alerts.delivery.template_files import template_files
 from core.alerts.routing.config import Receiver, ReceiverBlock, RoutingConfig
-from core.alerts.routing.effective import block_without_secrets, document_without_secrets
+from core.alerts.routing.effective import document_without_secrets, needs_masked_secret
 from core.alerts.routing.reading import read_document
 from core.settings.errors import SettingsError
 from core.settings.source import read_text
@@ -31,6 +31,7 @@ class RecordedBlock(msgspec.Struct, frozen=True, kw_only=True):
     """One channel of a receiver, in the order of the file."""
 
     place: str  # "file:line:column"
+    receiver: str = ""
     lacks_secret: bool = False  # it, or an address that may hold one, stood in the file itself, so it is not kept
 
 
@@ -50,13 +51,7 @@ class RoutingRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unreachable(self) -> list[str]:
         """The receivers with a channel whose secret is not kept."""
-        blocks = iter(self.blocks)
-        found = []
-        for receiver in self.document["receivers"]:
-            own = [next(blocks).lacks_secret for _ in _kinds(receiver)]
-            if any(own):
-                found.append(str(receiver["name"]))
-        return found
+        return list(dict.fromkeys(block.receiver for block in self.blocks if block.lacks_secret))
 
 
 def records_of(workspace: "Workspace") -> "Documents[RoutingRecord]":
@@ -74,7 +69,6 @@ def recorded(config: RoutingConfig, now: datetime) -> RoutingRecord:
     Raises:
         SettingsError: A file of templates cannot be read any more.
     """
-    blocks = [block for receiver in config.receivers.values() for block in receiver.blocks]
     return RoutingRecord(
         name=NAME,
         file=str(config.file),
@@ -82,7 +76,9 @@ def recorded(config: RoutingConfig, now: datetime) -> RoutingRecord:
         document=document_without_secrets(config),
         templates={str(file): read_text(file) for file in template_files(config.templates)},
         blocks=[
-            RecordedBlock(place=block.place, lacks_secret=block_without_secrets(block, config)[1]) for block in blocks
+            RecordedBlock(place=block.place, receiver=name, lacks_secret=needs_masked_secret(block, config))
+            for name, receiver in config.receivers.items()
+            for block in receiver.blocks
         ],
     )
 
@@ -108,9 +104,3 @@ def _with_places(receiver: Receiver, blocks: Iterator[RecordedBlock]) -> Receive
         known = next(blocks)
         placed.append(replace(block, place=known.place, lacks_secret=known.lacks_secret))
     return replace(receiver, blocks=tuple(placed))
-
-
-def _kinds(receiver: dict[str, Any]) -> Iterator[Any]:
-    for kind, entries in receiver.items():
-        if kind != "name":
-            yield from entries

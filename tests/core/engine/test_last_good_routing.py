@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from core.alerts import Alerts
-from core.alerts.delivery.in_force import receivers_in_force
 from core.alerts.delivery.records import NotificationState
 from core.alerts.routing.in_force import comment_of, routing_standing, shown_routing
 from core.alerts.routing.last_good import DATABASE, recalled, recorded, records_of
@@ -117,8 +116,6 @@ def test_every_process_knows_what_an_engine_goes_on_with(workspace, clock, http,
         f"The routing file cannot be used since {in_words(clock())}: alertmanager.yaml, line 1, column 9: there "
         f"is no receiver 'nobodyy'; the receivers are none. In force is the routing of {in_words(standing.read_at)}."
     )
-    assert "desk" in receivers_in_force(Workspace(workspace.root)).names()
-    assert "desk" not in receivers_in_force(workspace, replace(standing, config=None)).names()  # of what is told beside
     shown = shown_routing(standing)
     assert (shown.file, shown.problem) == (str(file), standing.problem)
     assert yaml.safe_load(comment_of(standing)) is None
@@ -452,6 +449,52 @@ def test_an_address_that_others_can_read_is_no_secret_and_a_variable_never_is(tm
     assert recorded(load_routing(file), clock()).unreachable == []
     file.chmod(0o600)
     assert recorded(load_routing(file), clock()).unreachable == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        pytest.param("pagerduty_configs", {"routing_key": "${KEY}", "details": {"token": "SECRET"}}, id="details"),
+        pytest.param("pagerduty_configs", {"routing_key": "${KEY}", "client_url": "https://SECRET@a"}, id="a link"),
+        pytest.param("email_configs", {"to": "ada@desk.example", "headers": {"token": "SECRET"}}, id="headers"),
+        pytest.param(
+            "webhook_configs",
+            {"url": "${URL}", "http_config": {"http_headers": {"X-Key": {"secrets": ["SECRET"]}}}},
+            id="headers of HTTP, which BondX does not send",
+        ),
+        pytest.param(
+            "webhook_configs",
+            {"url": "${URL}", "http_config": {"tls_config": {"key": "SECRET"}}},
+            id="a key in the file",
+        ),
+        pytest.param("opsgenie_configs", {"api_key": "SECRET"}, id="a kind that BondX does not send"),
+    ],
+)
+def test_a_receiver_is_told_without_a_secret_that_its_messages_do_not_need(tmp_path, clock, kind, fields):
+    record, _ = kept_of(tmp_path, clock, 0o600, kind, fields)
+    assert "SECRET" not in str(record)
+    assert record.unreachable == []
+
+
+def test_templates_under_the_name_of_a_secret_are_kept(tmp_path, clock):
+    details = {"model_key": "{{ .CommonLabels.model }}", "token": 'SECRET{{ "x" }}'}
+    _, kept = kept_of(tmp_path, clock, 0o600, "pagerduty_configs", {"routing_key": "${KEY}", "details": details})
+    assert kept["details"] == {"model_key": "{{ .CommonLabels.model }}", "token": "<secret>"}
+
+
+def test_pagerduty_is_told_after_a_restart_beside_a_faulty_file(workspace, clock, http, file, started, monkeypatch):
+    monkeypatch.setenv("KEY", "R0123456789")
+    file.write_text(
+        "route: {receiver: desk, group_wait: 10s}\nreceivers: [{name: desk, pagerduty_configs: [{routing_key: '${KEY}'"
+        f", url: '{http.url()}', details: {{token: SECRET, model_key: '{{{{ .Receiver }}}}'}}}}]}}]\n"
+    )
+    file.chmod(0o600)
+    started().end(after_failure=False)
+    file.write_text(FAULTY)
+    told_of_a_failed_gate(started(), workspace, clock)
+    until(lambda: http.requests, "the event")
+    details = http.requests[0].json["payload"]["custom_details"]
+    assert (details["token"], details["model_key"]) == ("<secret>", "desk")
 
 
 KEPT_ADDRESSES = [
