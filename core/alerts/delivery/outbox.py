@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from core.alerts.delivery.breaker import RETRY, after_failure, after_success
 from core.alerts.delivery.channel import Delivered
 from core.alerts.delivery.errors import DeliveryError
-from core.alerts.delivery.message import AlertMessage
+from core.alerts.delivery.message import AlertMessage, MessageStatus
 from core.alerts.delivery.records import ChannelHealth, Delivery, DeliveryAttempt, NotificationState
 from core.alerts.delivery.wording import headline
 from core.clock import Clock, utc_now
@@ -52,6 +52,7 @@ class OutgoingMessage:
     is_alternative: bool = False
     expires_at: datetime | None = None
     instead_of: str = ""
+    untold: tuple[ChannelTarget, ...] = ()  # channels to which it is not sent, but for which what waits is over, too
 
 
 class _Queue:
@@ -65,15 +66,20 @@ class _Queue:
             self._of_group.setdefault((delivery.channel, delivery.group_key), []).append(delivery)
 
     def add(self, delivery: Delivery) -> None:
-        waiting = self._of_group.setdefault((delivery.channel, delivery.group_key), [])
-        for earlier in [each for each in waiting if _says_all_of(delivery, each)]:
-            waiting.remove(earlier)
-            if earlier.delivery_id not in self.added:
-                self.superseded.append(earlier)
-            else:  # in the same step: nobody has seen it
-                del self.added[earlier.delivery_id]
-        waiting.append(delivery)
+        self.supersede(delivery)
+        self._of_group.setdefault((delivery.channel, delivery.group_key), []).append(delivery)
         self.added[delivery.delivery_id] = delivery
+
+    def supersede(self, delivery: Delivery) -> None:
+        """Take out what need not be sent once a delivery is, also by the channels for which its own stands."""
+        for channel in (delivery.channel, *delivery.alternatives):
+            waiting = self._of_group.get((channel, delivery.group_key), [])
+            for earlier in [each for each in waiting if _is_unheard(each) and _says_all_of(delivery, each)]:
+                waiting.remove(earlier)
+                if earlier.delivery_id not in self.added:
+                    self.superseded.append(earlier)
+                else:  # in the same step: nobody has seen it
+                    del self.added[earlier.delivery_id]
 
 
 class Outbox:
@@ -157,6 +163,8 @@ class Outbox:
                 others = tuple(target.channel for target in each.targets[1:]) if each.is_alternative else ()
                 for target in chosen:
                     self._add(queue, each, target, alternatives=others)
+                for target in each.untold:
+                    queue.supersede(self._delivery(each, target))
             queued = self._store(queue)
             self._prune()
         return queued
@@ -164,30 +172,32 @@ class Outbox:
     def _add(
         self, queue: "_Queue", outgoing: "OutgoingMessage", target: ChannelTarget, *, alternatives: tuple[str, ...]
     ) -> None:
+        delivery = self._delivery(outgoing, target, alternatives)
+        if delivery.delivery_id not in queue.added and self._deliveries.find(delivery.delivery_id) is None:
+            queue.add(delivery)
+
+    def _delivery(
+        self, outgoing: "OutgoingMessage", target: ChannelTarget, alternatives: tuple[str, ...] = ()
+    ) -> Delivery:
         message = outgoing.message
-        delivery_id = f"{message.notification_id}:{target.channel}"
-        if delivery_id in queue.added or self._deliveries.find(delivery_id) is not None:
-            return
-        queue.add(
-            Delivery(
-                delivery_id=delivery_id,
-                notification_id=message.notification_id,
-                receiver=message.receiver,
-                channel=target.channel,
-                kind=target.kind,
-                addressee=target.addressee,
-                group_key=message.group_key,
-                reason=message.reason,
-                status=str(message.status),
-                headline=headline(message),
-                firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
-                resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
-                created_at=self._clock(),
-                expires_at=outgoing.expires_at,
-                alternatives=alternatives,
-                instead_of=outgoing.instead_of,
-                message=message,
-            )
+        return Delivery(
+            delivery_id=f"{message.notification_id}:{target.channel}",
+            notification_id=message.notification_id,
+            receiver=message.receiver,
+            channel=target.channel,
+            kind=target.kind,
+            addressee=target.addressee,
+            group_key=message.group_key,
+            reason=message.reason,
+            status=str(message.status),
+            headline=headline(message),
+            firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
+            resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
+            created_at=self._clock(),
+            expires_at=outgoing.expires_at,
+            alternatives=alternatives,
+            instead_of=outgoing.instead_of,
+            message=message,
         )
 
     def _store(self, queue: "_Queue") -> list[Delivery]:
@@ -322,8 +332,17 @@ class Outbox:
             message = current.message or delivery.message
             if message is None or current.state in (NotificationState.DELIVERED, NotificationState.SUPERSEDED):
                 return None
+            is_old = any(
+                (each.receiver, each.group_key) == (current.receiver, current.group_key)
+                and each.created_at > current.created_at
+                and each.state not in (NotificationState.FAILED, NotificationState.EXPIRED)
+                and _says_all_of(each, current)
+                for each in self.all()
+            )
             if current.state.is_pending:
-                self._finish(current, NotificationState.FAILED)
+                self._finish(current, NotificationState.SUPERSEDED if is_old else NotificationState.FAILED)
+            if is_old:  # another channel has told more meanwhile
+                return None
             rest = tuple(name for name in current.alternatives if name != target.channel)
             queue = _Queue(self.pending())
             taken_over = OutgoingMessage(message, (target,), expires_at=current.expires_at, instead_of=current.channel)
@@ -425,16 +444,19 @@ def _waits_until(delivery: Delivery, health: ChannelHealth | None, now: datetime
     return max((until for until, since in pauses if until is not None and since <= now < until), default=None)
 
 
-def _says_all_of(later: Delivery, earlier: Delivery) -> bool:
-    """Whether an unsent message need not be sent, because a later one of its group says all that it said.
+def _is_unheard(delivery: Delivery) -> bool:
+    """Whether nothing of a message has arrived; one of which an attempt may have is repeated, and recognised."""
+    return delivery.state is NotificationState.QUEUED and all(each.result == "failed" for each in delivery.attempts)
 
-    A message of which an attempt may have arrived keeps its place, so that its repetition is recognised. One that told
-    of an alert which has ended since is sent, so that nobody hears of the end alone.
+
+def _says_all_of(later: Delivery, earlier: Delivery) -> bool:
+    """Whether a later message of a group has news of every alert of an earlier one.
+
+    That an alert has ended says that it fired, and since when: who could not be reached in time is told of the end
+    alone, and is called to nothing that is over.
     """
     return (
-        (earlier.channel, earlier.group_key, earlier.status) == (later.channel, later.group_key, later.status)
-        and earlier.state is NotificationState.QUEUED
-        and all(attempt.result == "failed" for attempt in earlier.attempts)
-        and set(earlier.firing) <= set(later.firing)
-        and set(earlier.resolved) <= set(later.resolved)
+        later.status in (earlier.status, MessageStatus.RESOLVED)
+        and {*earlier.firing} <= {*later.firing, *later.resolved}
+        and {*earlier.resolved} <= {*later.resolved}
     )

@@ -15,7 +15,7 @@ class NotificationState(StrEnum):
     SENDING = "sending"  # an attempt began; found by a new engine, nothing is known about its result
     DELIVERED = "delivered"
     FAILED = "failed"  # given up
-    SUPERSEDED = "superseded"  # not sent, because a later message of its group says all that it said
+    SUPERSEDED = "superseded"  # not sent, because a later message of its group has news of all its alerts
     EXPIRED = "expired"  # not sent in the time in which it had a meaning, as a heartbeat
 
     @property

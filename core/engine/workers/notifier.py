@@ -16,7 +16,7 @@ from core.alerts.delivery.console_lines import tell_consoles
 from core.alerts.delivery.heartbeat import beat
 from core.alerts.delivery.message import AlertMessage, RoutedNotification, message_of, notified
 from core.alerts.delivery.outbox import ChannelTarget, Outbox, OutgoingMessage
-from core.alerts.delivery.receivers import CONSOLES, Receivers, RoutingFile, RoutingSource
+from core.alerts.delivery.receivers import CONSOLES, ConfiguredChannel, Receivers, RoutingFile, RoutingSource
 from core.alerts.delivery.records import ChannelHealth
 from core.alerts.delivery.sender import FAILED_RULE, Sender, is_dead, working
 from core.alerts.escalation.escalation import Escalation
@@ -168,14 +168,16 @@ class Notifier(Worker):
         self, notification: RoutedNotification, health: dict[str, ChannelHealth], now: datetime
     ) -> Iterator[OutgoingMessage]:
         message = message_of(notification, now=now, workspace=self._place, suspect_of=self._suspect)
-        configured = [
-            each
-            for each in self._receivers.channels(message.receiver)
-            if notification.reason != "resolved" or each.sends_resolved
-        ]
+        configured, untold = list[ConfiguredChannel](), list[ChannelTarget]()
+        for each in self._receivers.channels(message.receiver):
+            if notification.reason == "resolved" and not each.sends_resolved:
+                untold.append(each.target)
+            else:
+                configured.append(each)
         is_alternative = self._receivers.is_alternative(message.receiver)
         ordered = working(tuple(configured), health) if is_alternative else configured
-        yield OutgoingMessage(message, tuple(each.target for each in ordered), is_alternative=is_alternative)
+        targets = tuple(each.target for each in ordered)
+        yield OutgoingMessage(message, targets, is_alternative=is_alternative, untold=tuple(untold))
         if is_about_dead_channel(notification) and all(is_dead(health.get(each.target.channel)) for each in ordered):
             yield from self._elsewhere(message, health)
 

@@ -83,7 +83,7 @@ def test_a_refused_message_is_given_up_and_the_next_one_of_its_group_is_sent(out
 def test_messages_of_one_group_keep_their_order_while_other_groups_go_on(outbox, clock):
     (first,) = outbox.enqueue(a_message(), [OPS])
     outbox.fail(outbox.begin(first), DeliveryError("refused"))
-    outbox.enqueue(a_message(an_alert(state=AlertState.RESOLVED), now=clock.now), [OPS])
+    outbox.enqueue(a_message(an_alert("another"), now=clock.now), [OPS])
     (other,) = outbox.enqueue(a_message(group_key="other"), [OPS])
     assert outbox.due() == [other]
 
@@ -94,10 +94,50 @@ def test_a_later_message_that_says_all_replaces_an_unsent_one(outbox, clock):
     assert [state for _, state in states(outbox)] == ["superseded", "queued"]
 
 
-def test_the_end_of_an_alert_does_not_replace_its_beginning(outbox, clock):
-    outbox.enqueue(a_message(an_alert("a")), [OPS])
-    outbox.enqueue(a_message(an_alert("a", AlertState.RESOLVED), now=clock.now), [OPS])
-    assert [state for _, state in states(outbox)] == ["queued", "queued"]
+ENDED = {"state": AlertState.RESOLVED}
+
+
+@pytest.mark.parametrize(
+    ("later", "state"),
+    [
+        pytest.param([an_alert("a", **ENDED), an_alert("b", **ENDED)], "superseded", id="both ended"),
+        pytest.param([an_alert("a", **ENDED), an_alert("b")], "superseded", id="one ended, and the other is told of"),
+        pytest.param([an_alert("a", **ENDED)], "queued", id="nothing is said of the other"),
+    ],
+)
+def test_who_could_not_be_reached_in_time_is_called_to_no_alert_that_has_ended(outbox, clock, later, state):
+    (first,) = outbox.enqueue(a_message(an_alert("a"), an_alert("b")), [OPS])
+    outbox.fail(outbox.begin(first), DeliveryError("refused"))
+    outbox.enqueue(a_message(*later, now=clock.pass_by(1)), [OPS])
+    assert [state for _, state in states(outbox)] == [state, "queued"]
+
+
+def test_a_channel_that_is_told_no_end_is_called_to_no_alert_that_has_ended(outbox, clock):
+    outbox.enqueue(a_message(an_alert("a")), [OPS, SPARE])
+    ended = a_message(an_alert("a", **ENDED), now=clock.pass_by(1), reason="resolved")
+    outbox.enqueue_all([OutgoingMessage(ended, (SPARE,), untold=(OPS,))])
+    assert states(outbox) == [
+        ("ops/webhook 1", "superseded"),
+        ("ops/email 1", "superseded"),
+        ("ops/email 1", "queued"),
+    ]
+
+
+def test_the_end_by_another_channel_keeps_the_dead_one_from_telling_the_beginning(outbox, clock):
+    (first,) = outbox.enqueue(a_message(an_alert("a")), [OPS, SPARE], is_alternative=True)
+    begun = outbox.begin(first)
+    ended = a_message(an_alert("a", **ENDED), now=clock.pass_by(1))
+    outbox.enqueue(ended, [SPARE, OPS], is_alternative=True)  # the one that works is the first
+    outbox.fail(begun, DeliveryError("refused"))
+    assert outbox.hand_over(begun, SPARE) is None
+    assert states(outbox) == [("ops/webhook 1", "superseded"), ("ops/email 1", "queued")]
+
+
+def test_the_end_by_another_channel_takes_back_what_waits_for_the_dead_one(outbox, clock):
+    outbox.enqueue(a_message(an_alert("a")), [OPS, SPARE], is_alternative=True)
+    ended = a_message(an_alert("a", **ENDED), now=clock.pass_by(1))
+    outbox.enqueue(ended, [SPARE, OPS], is_alternative=True)
+    assert states(outbox) == [("ops/webhook 1", "superseded"), ("ops/email 1", "queued")]
 
 
 def test_a_message_of_which_nothing_is_known_keeps_its_place(outbox, clock):

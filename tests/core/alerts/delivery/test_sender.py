@@ -4,15 +4,19 @@ import threading
 
 import pytest
 
+from core.actor import Actor, Origin
 from core.alerts import AlertState
 from core.alerts.delivery.receivers import Receivers
 from core.alerts.delivery.records import NotificationState
+from core.alerts.delivery.trial import send_tests
 from core.settings import AlertSettings
 from core.settings.alert_delivery import DeliverySettings
 from tests.alert_receivers import Answer, http_receiver
 from tests.core.alerts.delivery.told import Block, Named, Routing, a_message, an_alert, receivers_of
 from tests.processes import free_port
 from tests.waiting import until
+
+ADA = Actor("ada", "desk", Origin.COMMAND_LINE)
 
 
 def webhook(url, **fields):
@@ -170,14 +174,26 @@ def test_a_defect_of_a_channel_stops_no_other_message(workspace, outbox, sender_
     assert outbox.all()[0].attempts[0].detail == "The channel failed (ZeroDivisionError)."
 
 
-def test_the_end_is_told_after_the_beginning(workspace, outbox, sender_of, http, clock):
+def test_a_test_by_a_process_without_the_secret_says_nothing_about_the_channel(workspace, outbox, clock):
+    receivers = receivers_of(workspace, Block("pagerduty_configs", {"routing_key": "${ONLY_THE_ENGINE_HAS_THIS}"}))
+    asked = {"actor": ADA, "clock": clock, "timeout_seconds": 1, "workspace": workspace}
+    for _ in range(3):
+        clock.pass_by(1)
+        (tried,) = send_tests(outbox, receivers, "ops", **asked)
+        assert tried.state is NotificationState.FAILED
+        assert "$ONLY_THE_ENGINE_HAS_THIS, which is not set" in tried.attempts[0].detail
+    assert outbox.health() == {}
+
+
+def test_the_end_takes_the_place_of_a_beginning_that_could_not_be_told(workspace, outbox, sender_of, http, clock):
     receivers = receivers_of(workspace, webhook(http.url()))
     sender = sender_of(receivers)
     http.script = [Answer(status=503)]
-    queue(outbox, receivers, a_message())
+    (fired,) = queue(outbox, receivers, a_message())
+    assert not sender.send(fired)
     queue(outbox, receivers, a_message(an_alert(state=AlertState.RESOLVED), now=clock.pass_by(1)))
     while outbox.pending():
         for due in outbox.due():
             sender.send(due)
         clock.now = outbox.next_due_at() or clock.now
-    assert [request.json["status"] for request in http.requests] == ["firing", "firing", "resolved"]
+    assert [request.json["status"] for request in http.requests] == ["firing", "resolved"]
