@@ -204,7 +204,7 @@ class Acknowledge(AlertDecision):
             "Receivers that heard of it hear that you took it; webhooks do not."
             if len(group) == 1
             else "Receivers that heard of them hear that you took them; webhooks do not.",
-            f"After that, they hear of {'its' if len(group) == 1 else 'their'} end alone.",
+            f"After that, they hear only when {'it ends' if len(group) == 1 else 'they end'}.",
         )
 
     def way_back(self, group: Sequence[Alert]) -> str:

@@ -492,6 +492,7 @@ def test_pagerduty_is_told_after_a_restart_beside_a_faulty_file(workspace, clock
     started().end(after_failure=False)
     file.write_text(FAULTY)
     told_of_a_failed_gate(started(), workspace, clock)
+    assert "nothing is sent to" not in standing_elsewhere(workspace).problem
     until(lambda: http.requests, "the event")
     details = http.requests[0].json["payload"]["custom_details"]
     assert (details["token"], details["model_key"]) == ("<secret>", "desk")
