@@ -244,7 +244,7 @@ READS = {
     "verdict_against wrong_holds named",
     Retrainings: "active all get memory named",
     Sessions: "all children get",
-    Alerts: "all get open",
+    Alerts: "all fingerprint_named get open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
     "metric_names metric_page metric_pages prunable search undefined_steps",
     Tokens: "all",
