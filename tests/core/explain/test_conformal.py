@@ -54,6 +54,26 @@ def test_new_groups_are_covered_at_the_level(level):
     assert found.knots, "it is normalised"
 
 
+def test_groups_are_covered_alike_where_the_large_ones_err_most_and_their_rows_are_not():
+    rng = np.random.default_rng(5)
+
+    def drawn(n_groups):
+        scale = np.exp(0.5 * rng.normal(size=n_groups))
+        groups = np.repeat(np.arange(n_groups), np.maximum(1, 4 * scale**2).astype(np.int64))
+        answer = rng.uniform(1, 10, len(groups))
+        return answer, answer + scale[groups] * rng.normal(size=len(groups)), groups
+
+    by_group, by_row = [], []
+    for _ in range(40):
+        found, (answer, actual, groups) = Conformal.of(*drawn(80)), drawn(200)
+        low, high = found.bounds(answer, 0.9)
+        is_in = ((low <= actual) & (actual <= high)).astype(np.float64)
+        by_group.append(np.mean(np.bincount(groups, is_in) / np.bincount(groups)))
+        by_row.append(np.mean(is_in))
+    assert 0.885 <= np.mean(by_group) <= 0.94
+    assert np.mean(by_row) < np.mean(by_group) - 0.05  # the page says so
+
+
 def test_normalised_intervals_are_narrow_where_answers_are_sure():
     rng = np.random.default_rng(2)
     answer, actual, groups = world(rng, 300, 4)
