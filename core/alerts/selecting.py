@@ -29,8 +29,8 @@ class AlertMatcher(msgspec.Struct, frozen=True):
     value: str
 
     def __str__(self) -> str:
-        name = self.name if _PLAIN_NAME.fullmatch(self.name) else _quoted(self.name)
-        return f"{name}{self.op}{_quoted(self.value)}"
+        name = self.name if _PLAIN_NAME.fullmatch(self.name) else quoted(self.name)
+        return f"{name}{self.op}{quoted(self.value)}"
 
     def accepts(self, alert: Alert) -> bool:
         """Whether an alert is wanted."""
@@ -86,7 +86,8 @@ def read_matchers(text: str, *, is_typed: bool = True) -> tuple[AlertMatcher, ..
     return tuple(matchers)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text in quotes, as Alertmanager writes values of matchers and of groups."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 

@@ -8,6 +8,7 @@ import msgspec
 
 from core.alerts.alert import Alert
 from core.alerts.routing.config import RouteNode
+from core.alerts.selecting import quoted
 
 
 class AlertGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,18 +35,13 @@ class GroupLook(NamedTuple):
 
 def group_key(node: RouteNode, labels: Mapping[str, str]) -> str:
     """Return the identity of a group, as Alertmanager writes it."""
-    shown = ", ".join(f"{name}={_quoted(value)}" for name, value in sorted(labels.items()))
+    shown = ", ".join(f"{name}={quoted(value)}" for name, value in sorted(labels.items()))
     return f"{node.key}:{{{shown}}}"
 
 
 def group_id(receiver: str, key: str) -> str:
     """Return the identity of the document of a group."""
-    return f"{_quoted(receiver)} {key}"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return f"{quoted(receiver)} {key}"
 
 
 def opened(node: RouteNode, labels: Mapping[str, str], first_at: datetime, now: datetime) -> AlertGroup:
