@@ -88,7 +88,7 @@ async def test_enter_leads_from_the_model_to_its_columns_to_one_of_them_and_esc_
         assert not console.screen.is_covered
         await console.press("g", "j")
         assert console.screen.main_table().cursor_key == "liquidity_shock@1.2.0"
-        assert "Nothing is compared yet: no request has come for 2 hours" in console.text()
+        assert "Nothing is compared. liquidity_shock 1.2.0: it has no profile" in console.text()
 
 
 async def test_why_tells_the_whole_reasoning_and_what_the_estimate_cannot_see(open_console):
