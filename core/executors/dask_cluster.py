@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import CoreError
 from core.executors.bench import Bench, versions
-from core.executors.dask_connection import connected, in_words, lost
+from core.executors.dask_connection import connected, in_words, lost, workers_of
 from core.executors.errors import ExecutorError, TaskLostError
 from core.executors.packing import packed, unpacked
 from core.executors.remote import ATTEMPTS, RemoteCall, RemoteExecutor, counted
@@ -82,7 +82,7 @@ class DaskExecutor(RemoteExecutor):
                 try:
                     client.wait_for_workers(max(self._settings.workers, 1), timeout=WITHOUT_WORKERS_SECONDS)
                 except TimeoutError:
-                    n_workers = len(client.scheduler_info()["workers"])
+                    n_workers = len(workers_of(client))
                     client.close(timeout=_LOOK_SECONDS)
                     raise self._too_few(n_workers) from None
                 self._client = client
@@ -93,14 +93,16 @@ class DaskExecutor(RemoteExecutor):
         from distributed import wait
 
         empty_since: float | None = None
+        workers: dict[str, dict[str, Any]] = {}
         while True:
             with contextlib.suppress(TimeoutError), client.as_current():
                 wait(futures, timeout=_LOOK_SECONDS)
                 return
-            told = client.scheduler_info()
+            with contextlib.suppress(OSError):
+                workers = workers_of(client)
             if client.status != "running":  # it connects again, and has forgotten what was under way
                 raise lost(self._settings, "the connection was lost")
-            if told.get("workers"):
+            if workers:
                 empty_since = None
             elif empty_since is None:
                 empty_since = time.monotonic()

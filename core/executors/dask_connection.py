@@ -56,6 +56,18 @@ def connected(settings: ExecutorSettings) -> Any:
         ) from None
 
 
+def workers_of(client: Any) -> dict[str, dict[str, Any]]:
+    """Ask a scheduler for its workers, by address.
+
+    `Client.scheduler_info` returns what the client has kept, which its own clock replaces by an answer without workers.
+
+    Raises:
+        OSError: The scheduler is gone.
+    """
+    found: dict[str, dict[str, Any]] = client.sync(client.scheduler.identity, n_workers=-1)["workers"]
+    return found
+
+
 def lost(settings: ExecutorSettings, why: object) -> ExecutorError:
     """Say that the scheduler went in the middle of the work."""
     return ExecutorError(

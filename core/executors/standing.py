@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from core.errors import UsageError
-from core.executors.dask_connection import connected
+from core.executors.dask_connection import connected, workers_of
 from core.executors.errors import ExecutorError
 from core.settings.executor import ExecutorSettings
 
@@ -91,7 +91,7 @@ def cluster_standing(settings: ExecutorSettings) -> ClusterStanding:
     """
     client = connected(settings)
     try:
-        found: Mapping[str, Mapping[str, Any]] = client.scheduler_info()["workers"]
+        found: Mapping[str, Mapping[str, Any]] = workers_of(client)
         given: Mapping[str, Any] = client.processing()
     except (OSError, TimeoutError) as error:
         raise ExecutorError(f"the Dask scheduler {settings.address} ended while it was asked ({error})") from None

@@ -120,6 +120,13 @@ def test_the_state_of_the_cluster_names_workers_memory_and_tasks(cluster, execut
     assert outcome == [[10, 20, 30]]
 
 
+def test_the_workers_are_asked_for_and_not_what_the_client_has_kept(cluster, monkeypatch):
+    from distributed import Client
+
+    monkeypatch.setattr(Client, "scheduler_info", lambda self, **_: {"workers": {}})
+    assert len(cluster_standing(cluster.settings).workers) == 2
+
+
 def test_a_scheduler_that_is_killed_is_a_failure_in_words_and_the_next_work_needs_it_back(
     works, marks, tmp_path, monkeypatch
 ):
