@@ -167,6 +167,12 @@ class TrainableModel(Protocol):
     def refit(self, panel: "pd.DataFrame", *, seed: int) -> None:
         """Learn from other rows, usually more, with the method that `fit` chose."""
 
+    def why_not_continued(self) -> str | None:
+        """Say why it cannot learn on from rows that are new to it; None if it can."""
+
+    def update(self, panel: "pd.DataFrame", *, seed: int) -> None:
+        """Learn on from new rows, from where the training ended."""
+
     def cross_validate(self, frame: "pd.DataFrame", *, seed: int) -> CrossValidated | None:
         """Learn from all rows of a small table, and measure on all of them; None where rows are to be held out."""
 

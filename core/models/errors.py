@@ -83,6 +83,23 @@ class NotReweighableError(UsageError):
         )
 
 
+class NotContinuableError(RefusedError):
+    """A trained model cannot learn on from new rows."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"It cannot learn on: {why}. Train it again on all rows: bondx-mlops train.")
+        self.why = why
+
+
+class NothingGainedError(RefusedError):
+    """New rows hold nothing that a trained model gains from."""
+
+    def __init__(self, method: str, n_rows: int) -> None:
+        super().__init__(
+            f"{method} gains nothing from {n_rows:,} new rows: rows held out of them speak against each step"
+        )
+
+
 class NotFittedError(UsageError):
     """The model was used before it was trained."""
 

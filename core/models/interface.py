@@ -139,6 +139,10 @@ class Model(ABC):
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
         """Continue training on a new panel, at a cost that does not grow with the number of panels."""
 
+    def why_not_continued(self) -> str | None:
+        """Say why `update` cannot continue from what was learned; None if it can."""
+        return None if self.continues else f"each training of {self.name} starts again"
+
     def learns_with(self, others: Mapping[str, "Model"]) -> str | None:
         """Name the model that this model shares its training with; `update_with` then replaces `update`.
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ from core.files import remove_file
 from core.losses import Actual, class_index
 from core.natural_order import natural
 from core.own_python import die_with_parent
-from core.registry import ModelVersion, Registry
+from core.registry import ModelVersion, Registry, Stage
 from core.retraining.errors import NotPassedError
-from core.retraining.files import source_files
-from core.retraining.served_rows import half_life_weights, served_rows, window_start
+from core.retraining.files import is_newer, source_files
+from core.retraining.results import LEARNED_UNTIL
+from core.retraining.served_rows import (
+    ServedRows,
+    half_life_weights,
+    selection_chances,
+    served_rows,
+    window_start,
+)
 from core.seeds import derive_seed
 from core.settings.retraining import RetrainingPolicy
 from core.state import Workspace
@@ -55,6 +62,8 @@ class LabelledRows:
         frame: The rows.
         at: The place of each in time, by which the newest are found: seconds since 1970, or a count from the first.
         has_times: Whether `at` is a time.
+        is_new: The rows that the live version has not learned from.
+        chance: To keep each row, where it was seen more often for the answer it had; None: all alike.
         notes: What was noticed, a sentence each.
         figures: What was counted.
     """
@@ -62,8 +71,10 @@ class LabelledRows:
     frame: pd.DataFrame
     at: FloatArray
     has_times: bool
+    is_new: BoolArray
     notes: tuple[str, ...]
     figures: dict[str, Any]
+    chance: FloatArray | None = None
 
 
 def collect(
@@ -93,10 +104,10 @@ def collect(
             found = _served(workspace, live, signature, policy, as_of)
         elif policy.source.kind == "files":
             files = source_files(policy.source.path, root=workspace.root)
-            found = _from_files(files, load_model(artifact), signature, policy, as_of)
+            found = _from_files(files, load_model(artifact), signature, policy, as_of, learned_until(live))
         else:
             file = _written_by(policy.source.command, folder, workspace.root)
-            found = _from_files([file], load_model(artifact), signature, policy, as_of)
+            found = _from_files([file], load_model(artifact), signature, policy, as_of, learned_until(live))
     found = _thinned(found, policy, as_of, seed)
     n_rows = len(found.frame)
     evidence = {**found.figures, "n_rows": n_rows, "needed": policy.min_samples, "notes": list(found.notes)}
@@ -105,9 +116,21 @@ def collect(
     is_newest = newest(found.at, found.frame, signature.group, policy.validation.held_out_share)
     if not 10 <= is_newest.sum() <= n_rows - 10:
         raise NotPassedError("the rows are of too few groups to hold the newest out", evidence)
-    for name, rows in ((LEARN, ~is_newest), (NEWEST, is_newest)):
-        write_parquet(arrow_table(found.frame[rows].reset_index(drop=True), metadata={}), folder / name)
-    return {**evidence, "n_learn": int((~is_newest).sum()), "n_newest": int(is_newest.sum())}
+    learn: AnyArray = np.flatnonzero(~is_newest)
+    if policy.start == "warm":  # the rows that are new to the live version come last
+        learn = learn[np.argsort(found.is_new[learn], kind="stable")]
+        evidence["n_new"] = int(found.is_new[learn].sum())
+    if found.has_times:
+        evidence[LEARNED_UNTIL] = datetime.fromtimestamp(float(found.at[learn].max()), UTC).isoformat()
+    for name, rows in ((LEARN, learn), (NEWEST, np.flatnonzero(is_newest))):
+        write_parquet(arrow_table(found.frame.iloc[rows].reset_index(drop=True), metadata={}), folder / name)
+    return {**evidence, "n_learn": len(learn), "n_newest": int(is_newest.sum())}
+
+
+def learned_until(live: ModelVersion) -> datetime:
+    """Return until when a version has learned at most: its retraining recorded it, or it was registered then."""
+    recorded = live.lineage.get("retraining", {}).get(LEARNED_UNTIL)
+    return live.created_at if recorded is None else datetime.fromisoformat(str(recorded))
 
 
 def newest(at: FloatArray, frame: pd.DataFrame, group: str | None, share: float) -> BoolArray:
@@ -161,7 +184,7 @@ def _served(
     assert signature.target is not None
     columns[signature.target] = _cells(values, signature.target_kind)
     frame = pd.DataFrame(columns)[keep].reset_index(drop=True)
-    notes = [found.selection()]
+    notes = [found.selection(), _of_candidates(workspace, live, found)]
     if signature.group is not None and signature.group not in logged.columns:
         notes.append(f"{signature.group} was not recorded, so each row counts by itself")
     n_unknown = int(found.labelled.sum() - keep.sum())
@@ -176,7 +199,31 @@ def _served(
         "from": None if not len(at) else float(at.min()),
         "to": None if not len(at) else float(at.max()),
     }
-    return LabelledRows(frame, at, True, tuple(filter(None, notes)), figures)
+    is_new = at > learned_until(live).timestamp()
+    chance = None
+    if policy.window.correct_selection:
+        bands = found.answer_bands()
+        chance = selection_chances(bands)[keep]
+        figures["shares_with_outcomes"] = [round(band.share, 4) for band in bands]
+        n_unseen = sum(int(band.rows.sum()) for band in bands if not band.share)
+        if n_unseen:
+            notes.append(f"no outcome is known of {n_unseen:,} rows with similar answers, which nothing corrects")
+    return LabelledRows(frame, at, True, is_new, tuple(filter(None, notes)), figures, chance)
+
+
+def _of_candidates(workspace: Workspace, live: ModelVersion, found: ServedRows) -> str:
+    """Say how many outcomes follow from answers of versions that were never live; empty where none does."""
+    moves = Registry(workspace).history(live.model)
+    were_live = {change.version for move in moves for change in move.changes if change.after is Stage.PRODUCTION}
+    others = [
+        version
+        for version, is_labelled in zip(found.logged.versions, found.labelled.tolist(), strict=True)
+        if is_labelled and version not in were_live
+    ]
+    if not others:
+        return ""
+    names = ", ".join(sorted(set(others)))
+    return f"selection: {len(others):,} outcomes came after answers of {names}, which was never live"
 
 
 def _label(signature: TableSignature, actual: Actual | None) -> float | str | None:
@@ -203,15 +250,21 @@ def _cells(values: Sequence[Any], kind: ColumnKind | None) -> "pd.Series[Any]":
 
 
 def _from_files(
-    files: Sequence[Path], model: Any, signature: TableSignature, policy: RetrainingPolicy, as_of: datetime
+    files: Sequence[Path],
+    model: Any,
+    signature: TableSignature,
+    policy: RetrainingPolicy,
+    as_of: datetime,
+    since: datetime,
 ) -> LabelledRows:
-    frames, n_unlabelled, sources = [], 0, []
+    frames, n_unlabelled, sources, is_of_new_file = [], 0, [], []
     assert signature.target is not None
     for file in files:
         table = _read(file, model, signature)
         is_filled = has_target(table, signature.target)
         n_unlabelled += int((~is_filled).sum())
         frames.append(table.take(is_filled).frame)
+        is_of_new_file.append(np.full(len(frames[-1]), is_newer(file, since)))
         sources.append({"file": file.name, "sha256": table.source.sha256, "n_rows": len(table)})
     roles = (signature.target, signature.group, signature.time)
     wanted = [*signature.names, *(name for name in roles if name is not None and name not in signature.names)]
@@ -220,10 +273,12 @@ def _from_files(
         raise UsageError(f"{files[0]} lacks {', '.join(map(shown, lacking[:5]))}, which {model.name} models read.")
     frame = _joined([frame[present] for frame in frames])
     at, has_times = _times(frame, signature.time)
-    keep = np.ones(len(frame), dtype=np.bool_)
+    keep = np.isfinite(at)
     notes = []
+    if n_timeless := int((~keep).sum()):
+        notes.append(f"{n_timeless:,} rows have no {shown(str(signature.time))} and were left out")
     if has_times:
-        keep &= at <= as_of.timestamp()
+        keep &= at <= as_of.timestamp()  # of no time: False
         if policy.window.days is not None:
             keep &= at >= as_of.timestamp() - policy.window.days * _DAY_SECONDS
     elif policy.window.days is not None or policy.window.half_life_days is not None:
@@ -235,7 +290,8 @@ def _from_files(
         "n_labelled": len(frame),
         "n_unlabelled": n_unlabelled,
     }
-    return LabelledRows(frame[keep].reset_index(drop=True), at[keep], has_times, tuple(notes), figures)
+    is_new = at > since.timestamp() if has_times else np.concatenate(is_of_new_file)
+    return LabelledRows(frame[keep].reset_index(drop=True), at[keep], has_times, is_new[keep], tuple(notes), figures)
 
 
 def _read(file: Path, model: Any, signature: TableSignature) -> Table:
@@ -256,10 +312,11 @@ def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _times(frame: pd.DataFrame, name: str | None) -> tuple[FloatArray, bool]:
+    """Return the place of each row in time, NaN for an empty cell, and whether it is a time."""
     if name is not None and name in frame and pd.api.types.is_datetime64_any_dtype(frame[name]):
         instants = pd.to_datetime(frame[name], utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-        seconds = instants.astype(np.int64).astype(np.float64) / 1e6
-        if not np.isnat(instants).any():
+        seconds = np.where(np.isnat(instants), np.nan, instants.astype(np.int64).astype(np.float64) / 1e6)
+        if np.isfinite(seconds).any():
             return seconds, True
     return np.arange(len(frame), dtype=np.float64), False
 
@@ -300,6 +357,14 @@ def _thinned(rows: LabelledRows, policy: RetrainingPolicy, as_of: datetime, seed
         age_days = (as_of.timestamp() - rows.at) / _DAY_SECONDS
         random = np.random.default_rng(derive_seed(seed, "half-life"))
         keep = random.random(len(keep)) < half_life_weights(age_days, policy.window.half_life_days)
+    if rows.chance is not None:
+        random = np.random.default_rng(derive_seed(seed, "selection"))
+        keep &= random.random(len(keep)) < rows.chance
     chosen: AnyArray = np.flatnonzero(keep)
     chosen = np.sort(chosen[np.argsort(rows.at[chosen], kind="stable")][-policy.window.rows :])
-    return replace(rows, frame=rows.frame.iloc[chosen].reset_index(drop=True), at=rows.at[chosen])
+    return replace(
+        rows,
+        frame=rows.frame.iloc[chosen].reset_index(drop=True),
+        at=rows.at[chosen],
+        is_new=rows.is_new[chosen],
+    )

@@ -38,9 +38,9 @@ def facts_of(
     of_model = [each for each in retrainings.all() if each.model == model]
     monitored = MonitoringStore(workspace).find(model)
     is_of_live = monitored is not None and live is not None and monitored.live.version == live.version
-    n_samples, n_new = (None, None)
+    n_samples, n_new, uncounted = None, None, ""
     if live is not None and (policy.min_new_samples is not None if counts is None else counts):
-        n_samples, n_new = _counted(workspace, live, policy, of_model, now)
+        n_samples, n_new, uncounted = _counted(workspace, live, policy, of_model, now)
     active = RolloutRecords(workspace).active(model)
     return ModelFacts(
         model=model,
@@ -52,6 +52,7 @@ def facts_of(
         started_at=tuple(each.created_at for each in of_model),
         n_samples=n_samples,
         n_new=n_new,
+        uncounted=uncounted,
         rollout="" if active is None else active.rollout_id,
     )
 
@@ -62,16 +63,16 @@ def _counted(
     policy: RetrainingPolicy,
     of_model: Sequence[Retraining],
     now: datetime,
-) -> tuple[int | None, int | None]:
-    """Count the labelled rows in the window, and of them those since the last training."""
+) -> tuple[int | None, int | None, str]:
+    """Count the labelled rows in the window, and of them those since the last training; say why they cannot be."""
     from core.retraining.counting import count_rows
 
     since = max((live.created_at, *(each.as_of for each in of_model)))
     try:
-        return count_rows(workspace, live, policy, as_of=now, since=since)
+        return *count_rows(workspace, live, policy, as_of=now, since=since), ""
     except CoreError as error:
         log.warning("the rows for a retraining of %s cannot be counted: %s", live.model, error)
-        return None, None
+        return None, None, str(error)
 
 
 def known_models(workspace: Workspace) -> list[str]:

@@ -2,12 +2,13 @@
 
 import glob
 import gzip
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import NotFoundError
-from core.escape import shown
+from core.errors import NotFoundError, UsageError
+from core.escape import escaped, shown
 from core.plain_files import open_plain
 from core.tables.source import SUFFIXES
 
@@ -23,15 +24,21 @@ def source_files(pattern: str, *, root: Path) -> list[Path]:
         root: The folder of the workspace.
     Raises:
         NotFoundError: There is none.
+        UsageError: The place cannot be read.
     """
-    place = Path(pattern).expanduser()
-    place = place if place.is_absolute() else root / place
-    if place.is_dir():
-        found = [each for each in place.iterdir() if each.is_file()]
-    elif place.is_file():
-        found = [place]
-    else:
-        found = [Path(name) for name in glob.glob(str(place), recursive=True) if Path(name).is_file()]
+    try:
+        place = Path(pattern).expanduser()
+        place = place if place.is_absolute() else root / place
+        if place.is_dir():
+            found = [each for each in place.iterdir() if each.is_file()]
+        elif place.is_file():
+            found = [place]
+        else:
+            found = [Path(name) for name in glob.glob(str(place), recursive=True) if Path(name).is_file()]
+    except (OSError, RuntimeError, ValueError) as error:  # no right to read it; no home of that name; a null byte
+        raise UsageError(
+            f"{shown(pattern)} cannot be read: {shown(str(error))} (policy, retraining.source.path)."
+        ) from None
     tables = sorted(each for each in found if not each.name.startswith(".") and _is_table(each))
     if not tables:
         raise NotFoundError(
@@ -41,7 +48,18 @@ def source_files(pattern: str, *, root: Path) -> list[Path]:
 
 
 def n_rows_of(file: Path) -> int:
-    """Count the rows of a table without reading its cells; lines of a text file, without its header."""
+    """Count the rows of a table without reading its cells; lines of a text file, without its header.
+
+    Raises:
+        UsageError: It is damaged, cut off, or gone.
+    """
+    try:
+        return _n_rows(file)
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # pyarrow's errors are of these kinds, too
+        raise UsageError(f"The rows of {escaped(str(file))} cannot be counted: {shown(str(error))}.") from None
+
+
+def _n_rows(file: Path) -> int:
     if ".parquet" in file.suffixes or ".pq" in file.suffixes:
         import pyarrow.parquet as pq
 
@@ -58,8 +76,15 @@ def _n_lines(content: BinaryIO | gzip.GzipFile) -> int:
 
 
 def is_newer(file: Path, since: datetime) -> bool:
-    """Whether a file was written after an instant."""
-    return file.stat().st_mtime > since.timestamp()
+    """Whether a file was written after an instant.
+
+    Raises:
+        UsageError: It is gone.
+    """
+    try:
+        return file.stat().st_mtime > since.timestamp()
+    except OSError as error:
+        raise UsageError(f"{escaped(str(file))} cannot be read: {error.strerror}.") from None
 
 
 def _is_table(file: Path) -> bool:

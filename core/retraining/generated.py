@@ -24,7 +24,7 @@ from core.retraining.document import Retraining, StepName
 from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generator_plan import RECIPE, WORLD_SEED, GeneratorPlan, plan_draws
-from core.retraining.results import CARD, Card, StepResult, origin_of
+from core.retraining.results import CARD, INTACT, Card, StepResult, origin_of, way_back
 from core.settings import Settings
 from core.state import Workspace
 from core.tracking import Run, Runs, tracked_run
@@ -98,9 +98,9 @@ def check_draws(workspace: Workspace, retraining: Retraining, live: ModelVersion
     if not report.passed:
         failed = "; ".join(f"{gate.name}: {gate.reason}" for gate in report.gates if gate.blocks)
         raise NotPassedError(f"the draws failed a quality gate: {failed}", evidence)
-    reason = (
-        f"the draws pass the quality gates; drift against the training data: {evidence['drift']['verdict']}; {NOTE}"
-    )
+    evidence["way_back"] = way_back(live)
+    drifted = f"drift against the training data: {evidence['drift']['verdict']}"
+    reason = f"the draws pass the quality gates; {drifted}; {NOTE}; {INTACT.format(live.key)}"
     return StepResult(outcome="done", reason=reason, evidence=evidence)
 
 
@@ -112,7 +112,7 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
     """
     plan = GeneratorPlan.read(folder)
     settings, domain = plan.training, domain_of(plan.training)
-    warm = _warm_start(workspace, live, plan) if retraining.policy.start == "warm" else {}
+    warm, why_not = _warm_start(workspace, live, plan) if retraining.policy.start == "warm" else ({}, None)
     work = SessionWork(settings, folder / SESSION, world_seed=plan.world_seed, warm_start=warm)
     with opened(settings), _tracked(workspace, retraining, plan) as (runs, run):
         try:
@@ -150,7 +150,7 @@ def train_on_draws(workspace: Workspace, retraining: Retraining, live: ModelVers
     if retraining.policy.start == "warm":
         went_on = made.way == "continued" and bool(warm)
         how = f"; it {'continues' if went_on else 'does not continue'} {live.key}, by the validation rows"
-        how = how if warm else f"; {live.key} cannot continue to learn, so a new one began"
+        how = how if warm else f"; {live.key} cannot continue to learn ({why_not}), so a new model began"
     if final.tuning:
         how += f"; tuning: {final.tuning[0].why}"
     return StepResult(
@@ -191,11 +191,12 @@ def compare_on_draws(
     return found, attained
 
 
-def _warm_start(workspace: Workspace, live: ModelVersion, plan: GeneratorPlan) -> dict[str, Model]:
-    """Open the live version, if it can learn on."""
+def _warm_start(workspace: Workspace, live: ModelVersion, plan: GeneratorPlan) -> tuple[dict[str, Model], str | None]:
+    """Open the live version if it can learn on; else say why it cannot."""
     with Registry(workspace).opened(live.model, live.version) as artifact:
         model = load_model(artifact)
-    return dict.fromkeys(plan.training.models, model) if model.continues else {}
+    why_not = model.why_not_continued()
+    return (dict.fromkeys(plan.training.models, model) if why_not is None else {}), why_not
 
 
 def _panels(plan: GeneratorPlan) -> SessionPanels:

@@ -1,6 +1,7 @@
 """Served rows whose outcomes are known: what was asked, what was answered, and what came of it."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,45 @@ from core.telemetry.predictions import PredictionReader
 SELECTED_RATIO = 3.0
 """Outcomes that are so many times rarer for one half of the answers were probably seen only because of the answer."""
 _LEAST_COMPARED = 50
+MOST_BANDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerBand:
+    """Rows with similar answers.
+
+    Attributes:
+        rows: Which ones, shape (n,).
+        labelled: The rows of all bands whose outcome is known, shape (n,).
+    """
+
+    rows: BoolArray
+    labelled: BoolArray
+
+    @property
+    def share(self) -> float:
+        """The share of the answers whose outcome is known: the chance that a row with such an answer is seen."""
+        return float(self.labelled[self.rows].mean()) if self.rows.any() else 0.0
+
+
+def selection_chances(bands: Sequence[AnswerBand]) -> FloatArray:
+    """Return the chance to keep each row, so that rows with all answers count alike: the inverse of that to see it.
+
+    Source:
+        Horvitz and Thompson, Journal of the American Statistical Association 47, 1952; by rejection, since learners
+        and comparisons take rows without weights.
+
+    >>> seen = np.array([True, True, True, False])
+    >>> low, high = np.array([True, True, False, False]), np.array([False, False, True, True])
+    >>> selection_chances([AnswerBand(low, seen), AnswerBand(high, seen)]).tolist()
+    [0.5, 0.5, 1.0, 1.0]
+    """
+    chances = np.ones(len(bands[0].rows) if bands else 0)
+    rarest = min((band.share for band in bands if band.share > 0), default=1.0)
+    for band in bands:
+        if band.share > 0:
+            chances[band.rows] = rarest / band.share
+    return chances
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +77,20 @@ class ServedRows:
     def labelled(self) -> BoolArray:
         """The rows whose outcome is known."""
         return np.array([each is not None for each in self.actual], dtype=np.bool_)
+
+    def answer_bands(self) -> "list[AnswerBand]":
+        """Divide the rows by their answers, and count the outcomes of each part.
+
+        Returns:
+            Bands of about equally many answers, the lowest first; one band where the answers are few, or no numbers.
+        """
+        answers = np.array([_number_of(each) for each in self.logged.predictions], dtype=np.float64)
+        if not np.isfinite(answers).all() or len(answers) < 2 * _LEAST_COMPARED:
+            return [AnswerBand(np.ones(len(answers), dtype=np.bool_), self.labelled)]
+        n_bands = min(MOST_BANDS, len(answers) // _LEAST_COMPARED)
+        edges = np.unique(np.quantile(answers, np.linspace(0.0, 1.0, n_bands + 1)[1:-1]))
+        band = np.searchsorted(edges, answers, side="right")
+        return [AnswerBand(band == number, self.labelled) for number in np.unique(band)]
 
     def selection(self) -> str:
         """Say that outcomes are known mostly for some answers, which is selection; empty where they are not."""

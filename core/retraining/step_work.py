@@ -10,6 +10,7 @@ import numpy as np
 
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
+from core.domains.own_file import Judged
 from core.errors import UsageError
 from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_by
@@ -23,7 +24,17 @@ from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
 from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
 from core.retraining.guarding import GuardReference, guard_rows
-from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, folder_of, origin_of, read_card
+from core.retraining.results import (
+    CARD,
+    INTACT,
+    MODEL_FOLDER,
+    Card,
+    StepResult,
+    folder_of,
+    origin_of,
+    read_card,
+    way_back,
+)
 from core.retraining.reweighing import reweigh
 from core.settings import Settings, settings_in_force
 from core.state import Workspace
@@ -32,7 +43,8 @@ from core.tables.held_rows import groups_of
 from core.tables.signature import ColumnKind, Task
 from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, as_before
-from core.training.own_data.training import TrainedArtifact, train_artifact
+from core.training.own_data.continuing import WarmStart
+from core.training.own_data.training import TrainedArtifact, gates_of_file, train_artifact
 
 NEWEST_ROWS, REGRESSION_SET = "newest rows", "regression set"
 
@@ -109,29 +121,41 @@ def _check(
     )
     evidence: dict[str, Any] = {each.name: {**each.figures, "found": each.reason} for each in findings}
     evidence["drift"] = drift
+    gates = gates_of_file(_recipe(live, signature, folder / LEARN), settings)
+    evidence["gates"] = [f"{gate.name}: {gate.verdict}" for gate in gates if str(gate.verdict) != "pass"]
+    if failed := [f"{gate.name}: {gate.sentence}" for gate in gates if gate.blocks]:
+        raise NotPassedError(f"the rows failed a quality gate: {'; '.join(failed)}", evidence)
     if refused := [each for each in findings if each.passed is False]:
         raise NotPassedError("; ".join(each.reason for each in refused), evidence)
+    evidence["way_back"] = way_back(live)
     unknown = [f"{each.name} not judged ({each.reason})" for each in findings if each.passed is None]
     drifted = f"drift against the training data: {drift['verdict']}"
-    return StepResult(outcome="done", reason="; ".join(["no sign of poisoning", drifted, *unknown]), evidence=evidence)
+    said = ["no sign of poisoning", drifted, *unknown, INTACT.format(live.key)]
+    return StepResult(outcome="done", reason="; ".join(said), evidence=evidence)
 
 
 def _train(
     workspace: Workspace, retraining: Retraining, live: ModelVersion, settings: Settings, folder: Path
 ) -> StepResult:
-    with Registry(workspace).opened(live.model, live.version) as artifact:
-        signature = _signature(artifact, live)
-    request = _recipe(live, signature, folder / LEARN)
     settings = msgspec.structs.replace(settings, advanced=retraining.policy.tuned(settings.advanced))
     trained: list[TrainedArtifact] = []
+    with Registry(workspace).opened(live.model, live.version) as artifact:
+        signature = _signature(artifact, live)
+        request = _recipe(live, signature, folder / LEARN)
 
-    def fill(place: Path) -> None:
-        trained.append(train_artifact(workspace, request, settings, place, actor=Actor.engine()))
+        def load() -> Judged:
+            return _judged(load_model(artifact), signature, folder / LEARN)
 
-    try:
-        write_folder(folder / MODEL_FOLDER, fill)
-    except GatesFailedError as error:
-        raise NotPassedError(str(error), {}) from error
+        n_new = int(retraining.observed.step(StepName.COLLECT).evidence.get("n_new", 0))
+        warm = WarmStart(live.key, load, n_new) if retraining.policy.start == "warm" else None
+
+        def fill(place: Path) -> None:
+            trained.append(train_artifact(workspace, request, settings, place, actor=Actor.engine(), warm=warm))
+
+        try:
+            write_folder(folder / MODEL_FOLDER, fill)
+        except GatesFailedError as error:
+            raise NotPassedError(str(error), {}) from error
     (found,) = trained
     lineage = {
         **found.lineage,
@@ -146,17 +170,19 @@ def _train(
     )
     write_file(folder / CARD, msgspec.json.encode(card))
     ships = str(found.report.get("ships"))
-    tuned = found.report.get("tuning")
+    tuned, started = found.report.get("tuning"), found.report.get("start")
     evidence = {
         "ships": ships,
         "n_rows": found.report["split"]["n_shipped"],
         "metrics": {name: round(value, 6) for name, value in found.metrics.items()},
         "gates": [f"{gate.name}: {gate.verdict}" for gate in found.gates if str(gate.verdict) != "pass"],
         **({"tuning": tuned["why"]} if tuned else {}),
+        **({"start": started["why"]} if started else {}),
     }
     return StepResult(
         outcome="done",
         reason=f"{ships} trained on {evidence['n_rows']:,} rows as {live.key} was"
+        + (f"; {started['why']}" if started else "")
         + (f"; tuning: {tuned['why']}" if tuned else ""),
         evidence=evidence,
         run_id=found.run.run_id,
@@ -254,11 +280,16 @@ def _signature(artifact: Path, live: ModelVersion) -> TableSignature:
     return signature
 
 
-def _answered(model: Any, signature: TableSignature | None, file: Path) -> Outcomes:
-    """Let a version answer the rows of a file that has their outcomes."""
+def _judged(model: Any, signature: TableSignature | None, file: Path) -> Judged:
     found = judged_by_its_domain(model, signature, file, ReadingRules())
     if found is None:
         raise UsageError(f"{model.name} models cannot be evaluated on a file.")
+    return found
+
+
+def _answered(model: Any, signature: TableSignature | None, file: Path) -> Outcomes:
+    """Let a version answer the rows of a file that has their outcomes."""
+    found = _judged(model, signature, file)
     outcomes = outcomes_by(model, found.frame)
     if outcomes.actual is None:
         raise UsageError(f"{file} has no outcomes.")

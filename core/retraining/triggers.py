@@ -77,6 +77,7 @@ class ModelFacts:
         started_at: When the retrainings of the last 24 hours and the newest before them were asked for.
         n_samples: Labelled rows in the window; None: not counted.
         n_new: Labelled rows since the last training; None: not counted.
+        uncounted: Why they could not be counted.
         rollout: The active rollout of the model; empty if there is none.
     """
 
@@ -89,6 +90,7 @@ class ModelFacts:
     started_at: tuple[datetime, ...] = ()
     n_samples: int | None = None
     n_new: int | None = None
+    uncounted: str = ""
     rollout: str = ""
 
 
@@ -125,7 +127,7 @@ def _readings(policy: RetrainingPolicy, facts: ModelFacts, now: datetime) -> Ite
     if policy.schedule is not None:
         yield _schedule(policy, facts.memory, now)
     if policy.min_new_samples is not None:
-        yield _volume(policy.min_new_samples, facts.n_new)
+        yield _volume(policy.min_new_samples, facts.n_new, facts.uncounted)
     if policy.max_age_days is not None:
         yield _staleness(policy.max_age_days, facts, now)
 
@@ -203,9 +205,10 @@ def schedule_key(policy: RetrainingPolicy) -> str:
     return "" if policy.schedule is None else f"{policy.schedule} {policy.time_zone}"
 
 
-def _volume(least: int, n_new: int | None) -> TriggerReading:
+def _volume(least: int, n_new: int | None, uncounted: str) -> TriggerReading:
     if n_new is None:
-        return _reading(TriggerKind.VOLUME, False, "volume: the new rows could not be counted")
+        why = f": {uncounted.rstrip('.')}" if uncounted else ""
+        return _reading(TriggerKind.VOLUME, False, f"volume: the new rows could not be counted{why}")
     return _reading(TriggerKind.VOLUME, n_new >= least, f"volume: {n_new:,} of {least:,} new labelled rows")
 
 
@@ -267,6 +270,8 @@ def _would(policy: RetrainingPolicy, facts: ModelFacts) -> Iterator[str]:
             if policy.method == "train"
             else f"Check them, and let the weights of {live} follow their outcomes, without {compared}."
         )
+    if policy.start == "warm":
+        yield f"Let {live} itself learn on from the rows that are new to it, too; the better of both goes on."
     yield (
         f"Compare both versions on {compared}: the mean loss may be {policy.validation.margin:.0%} higher "
         "at most, or must be lower after drift or a fall of performance."

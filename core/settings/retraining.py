@@ -54,6 +54,13 @@ class DataWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         Annotated[float, Meta(gt=0, le=36_500)] | None,
         Meta(description="A row this much older is kept half as often; null: all rows alike."),
     ] = None
+    correct_selection: Annotated[
+        bool,
+        Meta(
+            description="Where outcomes are known of some answers more often than of others, keep such served rows "
+            "less often, by the share of the answers with outcomes."
+        ),
+    ] = False
 
 
 class RetrainingSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -218,8 +225,8 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     start: Annotated[
         Literal["cold", "warm"],
         Meta(
-            description="warm: the live version itself learns on from drawn rows, beside a new model, and the better "
-            "of both ships; cold: a new one begins."
+            description="warm: the live version itself learns on from rows that are new to it, beside a new model, and "
+            "the better of both ships; cold: a new one begins."
         ),
     ] = "cold"
     checks: RetrainingChecks = RetrainingChecks()
@@ -261,10 +268,12 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             raise ValueError("min_new_samples counts rows that come; with source.kind generator, rows are drawn")
         if self.source.kind == "generator" and self.method == "reweigh":
             raise ValueError("method reweigh follows outcomes of rows; with source.kind generator, rows are drawn")
-        if self.source.kind != "generator" and self.start == "warm":
+        if self.method == "reweigh" and self.start == "warm":
+            raise ValueError("method reweigh never trains a new model; start is of method train")
+        if self.window.correct_selection and self.source.kind != "served":
             raise ValueError(
-                f"start is warm, and source.kind {self.source.kind}: only a model that learns drawn rows epoch by "
-                "epoch can continue from the live version"
+                f"window.correct_selection counts the answers without outcomes, and source.kind is {self.source.kind}: "
+                "only served rows have them"
             )
         if self.enabled and not self.triggers:
             raise ValueError(

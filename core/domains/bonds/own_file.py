@@ -187,6 +187,18 @@ class TrainableBondModel:
     def fit(self, panel: pd.DataFrame, *, seed: int) -> None:
         """Learn."""
         self.model.fit(panel, seed=seed)
+        self._learn_constant(panel)
+
+    def why_not_continued(self) -> str | None:
+        """Say why the model cannot learn on; None if it can."""
+        return self.model.why_not_continued()
+
+    def update(self, panel: pd.DataFrame, *, seed: int) -> None:
+        """Learn on from new bonds."""
+        self.model.update(panel, seed=seed)
+        self._learn_constant(panel)
+
+    def _learn_constant(self, panel: pd.DataFrame) -> None:
         if isinstance(self.model, SupervisedModel):
             actual = self._rows(panel)[self.model.label].to_numpy(dtype=np.float64)
             mean = float(actual.mean())

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.models.learners.learner import Dumped, Files, FitOnceLearner
+from core.models.learners.learner import Dumped, Files, FitOnceLearner, learn_on_together
 from core.models.learners.samples import JudgingFold, Sample
 from core.models.scores import row_losses
 
@@ -65,6 +65,16 @@ class BlendLearner(FitOnceLearner):
     def learn(self, sample: Sample, *, seed: int) -> None:
         for part in self.parts.values():
             part.learn(sample, seed=seed)
+
+    @override
+    def why_not_continued(self) -> str | None:
+        return next(filter(None, (part.why_not_continued() for part in self.parts.values())), None)
+
+    @override
+    def learn_on(self, rows: Sample, *, seed: int) -> None:
+        """Let each part learn on; their weights stay."""
+        learn_on_together(self.name, self.parts.values(), rows, seed=seed)
+        self._tell()
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:

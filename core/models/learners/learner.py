@@ -6,7 +6,8 @@ continuing learner of any tree method.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal, Protocol
@@ -15,7 +16,7 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
-from core.models.errors import MissingExtraError
+from core.models.errors import MissingExtraError, NotContinuableError, NothingGainedError
 from core.models.learners.samples import JudgingFold, Matrices, Sample
 
 LearningTask = Literal["regression", "classification", "detection"]
@@ -211,6 +212,22 @@ class FitOnceLearner(Learner):
             matrix: Shape (n, columns); NaN for an empty cell, a category by the position of its level.
         """
 
+    def why_not_continued(self) -> str | None:
+        """Say why it cannot learn on from new rows; None if it can."""
+        return f"{self.name} learns once, from all rows at a time, and keeps none of them"
+
+    def learn_on(self, rows: Sample, *, seed: int) -> None:
+        """Continue from the present state with rows that are new to it, as far as rows held out of them call for.
+
+        Args:
+            rows: The new rows.
+            seed: The random seed.
+        Raises:
+            NothingGainedError: No step from the present state does better on the rows held out.
+            NotContinuableError: It cannot learn on.
+        """
+        raise NotContinuableError(self.why_not_continued() or self.name)
+
     @property
     def row_booster(self) -> Any:
         """The `lightgbm.Booster` that answers a row with one number, for serving to call directly; else None."""
@@ -224,6 +241,22 @@ class FitOnceLearner(Learner):
             answer: The booster's answer to it.
         """
         return answer
+
+
+def learn_on_together(name: str, parts: Iterable[FitOnceLearner], rows: Sample, *, seed: int) -> None:
+    """Let every part of a method learn on; a part that gains nothing stays as it is.
+
+    Raises:
+        NothingGainedError: No part gains anything.
+        NotContinuableError: A part cannot learn on.
+    """
+    n_gained = 0
+    for part in parts:
+        with suppress(NothingGainedError):
+            part.learn_on(rows, seed=seed)
+            n_gained += 1
+    if not n_gained:
+        raise NothingGainedError(name, len(rows))
 
 
 class TreesLearner(FitOnceLearner):

@@ -9,17 +9,19 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, FloatArray
 from core.errors import RefusedError
-from core.models.errors import ArtifactError
+from core.models.errors import ArtifactError, NotContinuableError, NothingGainedError
 from core.models.learners.learner import Dumped, Files, LearningTask, MatrixColumns, TreesLearner
 from core.models.learners.lightgbm_library import load_lightgbm
-from core.models.learners.samples import JudgingFold, Sample, folds_apart, judges_later
+from core.models.learners.samples import JudgingFold, Sample, folds_apart, judges_later, one_held_out
 from core.models.learners.tree_shapes import Shape, most_trees, shapes_for, side_by_side
 from core.models.persistence.tree_text import UnsupportedTreesError, checked_text
+from core.models.scores import row_losses
 
 if TYPE_CHECKING:
     import lightgbm as lgb
 
 PATIENCE = 30
+MOST_CONTINUED = 5_000  # trees of each class of a model that learns on: each adds to the time of an answer
 TREES = "trees.txt"
 IMPORTED = "imported_lightgbm"
 _REFUSED_MEMORY = "std::bad_alloc"  # the whole message of C++ that got no memory
@@ -74,6 +76,7 @@ class LightGbmTrees:
         objective: str | Callable[..., Any],
         judged_on: tuple[AnyArray, FloatArray] | None = None,
         curve: list[float] | None = None,
+        start: "lgb.Booster | None" = None,
         **more: Any,
     ) -> "lgb.Booster":
         """Grow trees; they replace the present trees only through `read`.
@@ -85,6 +88,7 @@ class LightGbmTrees:
             objective: LightGBM's name of the objective, or first and second derivatives.
             judged_on: Rows held out, which decide when to stop.
             curve: Receives the loss on these rows after each tree.
+            start: Trees to continue from; they are part of what is returned.
             more: Further parameters.
         """
         judged = None if judged_on is None else self._judged(rows, *judged_on)
@@ -94,6 +98,7 @@ class LightGbmTrees:
             {**self._training(seed), **more, "objective": objective},
             rows,
             num_boost_round=n_trees,
+            init_model=start,
             valid_sets=None if judged is None else [judged],
             callbacks=None if judged is None else stops,
         )
@@ -220,6 +225,44 @@ class LightGbmLearner(TreesLearner):
         self._keep(self.trees.grow(rows, n_trees, seed=seed, **more).model_to_string())
 
     @override
+    def why_not_continued(self) -> str | None:
+        if lacking := [name for name in Shape._fields if name not in self.tuned]:
+            return f"the size of its trees is not recorded ({', '.join(lacking)})"
+        if self.booster.current_iteration() >= MOST_CONTINUED:
+            return f"it has {self.booster.current_iteration():,} trees, and grows no more than {MOST_CONTINUED:,}"
+        return None
+
+    @override
+    def learn_on(self, rows: Sample, *, seed: int) -> None:
+        """Grow further trees of the settled size on the new rows, as many as rows held out of them call for."""
+        if (why := self.why_not_continued()) is not None:
+            raise NotContinuableError(why)
+        if (parts := one_held_out(rows, seed=seed)) is None:
+            raise NothingGainedError(self.name, len(rows))
+        learned, judged = parts
+        before = self.booster
+        most = most_trees(len(rows), len(self.columns.tree_columns), self.parameters, n_classes=self.n_classes)
+        most = min(most, MOST_CONTINUED - before.current_iteration())
+
+        def grow(sample: Sample, n_trees: int, **how: Any) -> "lgb.Booster":
+            more = {**Shape(*(self.tuned[name] for name in Shape._fields)).parameters(len(sample)), **self._objective()}
+            binned = self.trees.rows(sample.matrices.trees, sample.target)
+            return self.trees.grow(binned, n_trees, seed=seed, start=before, **how, **more)
+
+        curve: list[float] = []
+        tried = grow(learned, most, judged_on=(judged.matrices.trees, judged.target), curve=curve)
+        n_more = int(np.argmin(curve)) + 1
+        n_all = before.current_iteration() + n_more
+        after = self._answered(tried.predict(judged.matrices.trees, num_threads=1, num_iteration=n_all))
+        if (
+            row_losses(judged.target, after).mean()
+            >= row_losses(judged.target, self.answer(judged.matrices.trees)).mean()
+        ):
+            raise NothingGainedError(self.name, len(rows))
+        self._keep(grow(rows, n_more).model_to_string())
+        self.tuned = {**self.tuned, "n_continued": int(self.tuned.get("n_continued", 0)) + n_more}
+
+    @override
     def answer(self, matrix: AnyArray) -> FloatArray:
         return self._answered(self.booster.predict(matrix, num_threads=1))
 
@@ -265,6 +308,10 @@ class ImportedTreesLearner(LightGbmLearner):
     @override
     def tune(self, rows: Sample, folds: Sequence[JudgingFold], *, seed: int) -> list[FloatArray]:
         return [self.learn(rows, seed=seed)]
+
+    @override
+    def why_not_continued(self) -> str:
+        return "its trees were imported, and cannot be trained here"
 
     @override
     def learn(self, sample: Sample, *, seed: int) -> NoReturn:

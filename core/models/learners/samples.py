@@ -9,6 +9,8 @@ import numpy as np
 
 from core.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 
+HELD_PARTS = 5  # of new rows, of which one part judges what a trained method learns from the others
+
 
 @dataclass(frozen=True, slots=True)
 class Matrices:
@@ -68,6 +70,16 @@ def group_folds(group: IntArray, n_folds: int, *, seed: int) -> list[BoolArray]:
     n_folds = min(n_folds, len(present))
     fold = (np.random.default_rng(seed).permutation(len(present)) % n_folds)[code]
     return [fold == k for k in range(n_folds)]
+
+
+def one_held_out(sample: Sample, *, seed: int) -> tuple[Sample, Sample] | None:
+    """Hold a fifth of new rows out, by whole groups: rows to learn from, and rows to judge on.
+
+    Returns:
+        None if all rows are of one group.
+    """
+    folds = group_folds(sample.group, HELD_PARTS, seed=seed)
+    return None if len(folds) < 2 else (sample.take(~folds[0]), sample.take(folds[0]))
 
 
 class JudgingFold(NamedTuple):

@@ -12,10 +12,11 @@ import numpy as np
 from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
+from core.models.errors import NotContinuableError, NothingGainedError
 from core.models.learners.learner import Dumped, Files, FitOnceLearner
 from core.models.learners.number_forms import FORMS, Form, NumberDesign
-from core.models.learners.ridge import Sums, softmax
-from core.models.learners.samples import JudgingFold, Sample
+from core.models.learners.ridge import Sums, moved_weights, softmax
+from core.models.learners.samples import JudgingFold, Sample, one_held_out
 from core.models.scores import row_losses
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0, 1_000.0)
@@ -86,12 +87,53 @@ class StandardisedLinearLearner(FitOnceLearner):
         self.weights, self.intercept = weights[:, None], np.array([intercept])
 
     @override
+    def why_not_continued(self) -> str | None:
+        lacking = np.flatnonzero(~np.isfinite(self.intercept))
+        return f"{len(lacking)} of its classes had no row to learn from" if len(lacking) else None
+
+    @override
+    def learn_on(self, rows: Sample, *, seed: int) -> None:
+        """Move the weights from where they are: the farther, the more the new rows say so.
+
+        The design stays, with its centres, scales and levels. The penalty is on the distance from the present weights
+        instead of on their size, which makes them the mean of the prior; rows held out choose its strength.
+        """
+        if (why := self.why_not_continued()) is not None:
+            raise NotContinuableError(why)
+        rows = rows.take(_some(np.arange(len(rows)), MOST_ROWS, seed=seed))
+        if (parts := one_held_out(rows, seed=seed)) is None:
+            raise NothingGainedError(self.name, len(rows))
+        learned, judged = parts
+        asked = self.design.matrix(judged.matrices.trees)
+        stays = row_losses(judged.target, self._answered(asked, self.weights, self.intercept)).mean()
+        losses = [
+            row_losses(judged.target, self._answered(asked, *self._moved(learned, strength))).mean()
+            for strength in STRENGTHS
+        ]
+        if min(losses) >= stays:
+            raise NothingGainedError(self.name, len(rows))
+        self.weights, self.intercept = self._moved(rows, STRENGTHS[int(np.argmin(losses))])
+
+    def _moved(self, sample: Sample, strength: float) -> tuple[FloatArray, FloatArray]:
+        """Return weights and intercepts that new rows have moved."""
+        design = self.design.matrix(sample.matrices.trees)
+        if self.n_classes:
+            return moved_weights(design, sample.target.astype(np.int64), self.weights, self.intercept, strength)
+        sums = Sums()
+        sums.add(design, sample.target - self._answered(design, self.weights, self.intercept))
+        ((_, weights, intercept),) = sums.solve((strength,))
+        return self.weights + weights[:, None], self.intercept + intercept
+
+    @override
     def answer(self, matrix: AnyArray) -> FloatArray:
         parts = [self._answer(matrix[first : first + CHUNK]) for first in range(0, len(matrix), CHUNK)]
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def _answer(self, matrix: AnyArray) -> FloatArray:
-        score = self.design.matrix(matrix) @ self.weights + self.intercept
+        return self._answered(self.design.matrix(matrix), self.weights, self.intercept)
+
+    def _answered(self, design: FloatArray, weights: FloatArray, intercept: FloatArray) -> FloatArray:
+        score = design @ weights + intercept
         return softmax(score) if self.n_classes else np.asarray(score[:, 0])
 
     @override

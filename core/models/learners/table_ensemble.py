@@ -26,6 +26,7 @@ from core.models.learners.learner import (
     FitOnceLearner,
     LearningTask,
     MatrixColumns,
+    learn_on_together,
 )
 from core.models.learners.makers import SentMatrixColumns, sent_sample, taken_sample
 from core.models.learners.members import COMBINATION, HARD, WEIGHTED
@@ -113,6 +114,16 @@ class TableEnsemble(FitOnceLearner):
     def learn(self, sample: Sample, *, seed: int) -> None:
         for member in self.members.values():
             member.learn(sample, seed=seed)
+
+    @override
+    def why_not_continued(self) -> str | None:
+        return next(filter(None, (member.why_not_continued() for member in self.members.values())), None)
+
+    @override
+    def learn_on(self, rows: Sample, *, seed: int) -> None:
+        """Let each member learn on; their combination stays."""
+        learn_on_together(self.name, self.members.values(), rows, seed=seed)
+        self._tell()
 
     def member_scores(self, matrix: AnyArray) -> FloatArray:
         """Return the members' scores, shape (n, members)."""

@@ -1,13 +1,17 @@
 """The test of a model: on all rows of a small table, each predicted without it, otherwise on rows held out."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.domains.own_file import PreparedTraining
+from core.domains.own_file import PreparedTraining, TrainableModel
 from core.models.outcomes import Outcomes
 from core.models.scores import Metrics
 from core.progress import begins
+from core.tables.split import Split
 from core.training.stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HELD_OUT_NOTICE = (
     "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
@@ -61,16 +65,27 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch, cro
     model.fit(frame[split.learn], seed=seed)
     watch.lap("choice and importance")
     begins("the test")
-    tested = frame[split.held]
-    metrics, slices, outcomes = model.judge(tested), model.judge_slices(tested), model.outcomes(tested)
+    tested = tested_on(model, frame, split)
     watch.lap("test")
     begins("the final fit")
     model.refit(frame, seed=seed)
     watch.lap("final fit")
-    n_learned, n_tested = int(split.learn.sum()), len(tested)
+    return tested
+
+
+def tested_on(model: TrainableModel, frame: "pd.DataFrame", split: Split) -> Tested:
+    """Measure a model that has learned from one side of a split on the other side."""
+    held = frame[split.held]
+    n_learned, n_tested = int(split.learn.sum()), len(held)
     n_unused = len(frame) - n_learned - n_tested
-    rows = _split(split.method, n_learned, n_tested, n_unused, len(frame), is_cross_validated=False)
-    return Tested(metrics, slices, rows, HELD_OUT_NOTICE.format(units), outcomes)
+    units = "groups" if model.signature is not None and model.signature.group else "rows"
+    return Tested(
+        metrics=model.judge(held),
+        slices=model.judge_slices(held),
+        split=_split(split.method, n_learned, n_tested, n_unused, len(frame), is_cross_validated=False),
+        notice=HELD_OUT_NOTICE.format(units),
+        outcomes=model.outcomes(held),
+    )
 
 
 def _split(

@@ -41,6 +41,7 @@ from core.tracking.experiments import checked_experiment_name, experiment_tags
 from core.training.ensemble_plan import asked_ensembles, models_left_out
 from core.training.errors import GatesFailedError
 from core.training.explaining import conformal_of, explanation_of_training
+from core.training.own_data.continuing import WarmStart, continued
 from core.training.own_data.preparation import prepare
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
@@ -131,7 +132,13 @@ def train_on_file(workspace: Workspace, request: TrainRequest, settings: Setting
 
 
 def train_artifact(
-    workspace: Workspace, request: TrainRequest, settings: Settings, folder: Path, *, actor: Actor
+    workspace: Workspace,
+    request: TrainRequest,
+    settings: Settings,
+    folder: Path,
+    *,
+    actor: Actor,
+    warm: WarmStart | None = None,
 ) -> TrainedArtifact:
     """Train a model on a file into a folder, and register nothing; the run is tracked.
 
@@ -141,12 +148,24 @@ def train_artifact(
         settings: As for `train_on_file`.
         folder: An empty folder, which becomes the artifact.
         actor: Who trains.
+        warm: A version that learns on instead where it does better so; None: only a new model is trained.
     Raises:
         CoreError: As `train_on_file`.
     """
-    with _tested_artifact(workspace, request, settings, folder, actor=actor, watch=Stopwatch()) as (runs, found):
+    made = _tested_artifact(workspace, request, settings, folder, actor=actor, watch=Stopwatch(), warm=warm)
+    with made as (runs, found):
         runs.log_artifact(found.run.run_id, folder / REPORT_NAME, folder / SIGNATURE_NAME, actor=actor)
     return found
+
+
+def gates_of_file(request: TrainRequest, settings: Settings) -> tuple[GateResult, ...]:
+    """Hold the rows of a file to the quality gates of a training, and train nothing; raises as `train_on_file`."""
+    _, prepared = _prepared(read_table(request.data, rules=request.rules), request, settings)
+    return _gates(prepared, settings)
+
+
+def _gates(prepared: PreparedTraining, settings: Settings) -> tuple[GateResult, ...]:
+    return assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
 
 
 @contextmanager
@@ -158,6 +177,7 @@ def _tested_artifact(
     *,
     actor: Actor,
     watch: Stopwatch,
+    warm: WarmStart | None = None,
 ) -> Iterator[tuple[Runs, TrainedArtifact]]:
     """Train and test into a folder; the run is open while the caller uses the result."""
     checked_model_name(request.model)
@@ -165,7 +185,7 @@ def _tested_artifact(
     custom.require_known(settings.quality_gates.custom_gates)
     table = read_table(request.data, rules=request.rules)
     own, prepared = _prepared(table, request, settings)
-    gates = assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
+    gates = _gates(prepared, settings)
     if failed := tuple(gate for gate in gates if gate.blocks):
         raise GatesFailedError(request.data, failed)
     watch.lap("reading and checks")
@@ -183,7 +203,11 @@ def _tested_artifact(
         watch.lap("search of parameters")
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             is_tuned = record is not None and record.ships
-            tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
+            start = None if warm is None else continued(warm, prepared, seed=seed)
+            if start is not None and start.tested is not None:
+                prepared, tested = start.prepared, start.tested
+            else:
+                tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)
@@ -191,6 +215,8 @@ def _tested_artifact(
         report = _report(prepared, tested, profile)
         if record is not None:
             report["tuning"] = msgspec.to_builtins(record)
+        if warm is not None and start is not None:
+            report["start"] = {"continues": start.tested is not None, "version": warm.key, "why": start.why}
         additions = {PROFILE_NAME: profile.to_bytes()}
         if held_out is not None:
             additions[HELD_OUT_NAME] = held_out.to_bytes()
@@ -374,6 +400,10 @@ def _written(
     write_file(folder / REPORT_NAME, content + b"\n", durable=False)
     for name, content in additions.items():
         write_file(folder / name, content, durable=False)
+    start = report.get("start", {})
+    told = f"{len(table)} rows of the user's own"
+    if start.get("continues"):
+        told = f"{start['version']} continued with {len(prepared.frame)} rows of the user's own"
     return TrainedArtifact(
         model=request.model,
         metrics=metrics,
@@ -385,9 +415,10 @@ def _written(
             "split": report["split"],
             "chosen": report.get("ships"),
             **({"request": asked} if (asked := request.recorded()) else {}),
+            **({"continues": start["version"]} if start.get("continues") else {}),
         },
         gates=(*gates, *after),
-        description=f"{report.get('ships')}, {len(table)} rows of the user's own",
+        description=f"{report.get('ships')}, {told}",
         run=run,
         report=report,
         notes=prepared.notes,

@@ -10,11 +10,13 @@ import pytest
 
 from core.losses import Actual
 from core.registry import Registry
-from core.retraining.collecting import LEARN, NEWEST, collect, newest
+from core.retraining.collecting import LEARN, NEWEST, _of_candidates, collect, newest
 from core.retraining.errors import NotPassedError
-from core.retraining.served_rows import ServedRows, half_life_weights
+from core.retraining.served_rows import ServedRows, half_life_weights, selection_chances
+from core.settings import settings_in_force
 from core.settings.retraining import DataWindow, RetrainingPolicy, RetrainingSource
 from core.telemetry.features import LoggedFeatures
+from core.training.own_data import TrainRequest, train_on_file
 from tests.clocks import START
 from tests.end_to_end import market
 from tests.retraining_world import ANA, MODEL, World
@@ -101,6 +103,51 @@ def test_outcomes_that_depend_on_the_answer_are_named_as_selection(share_of_low:
     assert ("selection" in ServedRows(logged, actual).selection()) is said
 
 
+def answered(answers: list[float], share_of_low: float, versions: list[str]) -> ServedRows:
+    random = np.random.default_rng(2)
+    actual = [Actual(number=each) if each > 0.5 or random.random() < share_of_low else None for each in answers]
+    n = len(answers)
+    times = [START + timedelta(seconds=row) for row in range(n)]
+    return ServedRows(LoggedFeatures(times, versions, [str(row) for row in range(n)], {}, answers), actual)
+
+
+@pytest.mark.parametrize("share_of_low", [1.0, 0.2])
+def test_known_shares_of_outcomes_make_all_answers_count_alike(share_of_low: float):
+    random = np.random.default_rng(1)
+    answers = random.random(20_000).tolist()
+    rows = answered(answers, share_of_low, ["1.0.0"] * 20_000)
+    seen = np.array(answers)[rows.labelled]
+    chance = selection_chances(rows.answer_bands())[rows.labelled]
+    kept = seen[random.random(len(seen)) < chance]
+    assert abs(kept.mean() - np.mean(answers)) < 0.02
+    assert abs(seen.mean() - np.mean(answers)) > 0.1 or share_of_low == 1.0
+    assert len(kept) > 0.9 * min(len(seen), share_of_low * 20_000)
+
+
+def test_answers_without_any_outcome_are_not_made_up_for():
+    rows = answered(np.random.default_rng(1).random(2_000).tolist(), 0.0, ["1.0.0"] * 2_000)
+    bands = rows.answer_bands()
+    assert [band.share for band in bands][:4] == [0.0] * 4
+    assert set(selection_chances(bands)[rows.labelled]) <= {1.0} | {
+        min(b.share for b in bands if b.share) / b.share for b in bands if b.share
+    }
+    few = answered([0.1, 0.9], 1.0, ["1.0.0"] * 2)
+    assert len(few.answer_bands()) == 1
+
+
+def test_outcomes_after_answers_of_a_version_that_was_never_live_are_named(world: World):
+    live = world.registry.get(MODEL, "1.0.0")
+    rows = answered([0.9] * 5, 1.0, ["1.0.0", "1.0.0", "1.1.0", "1.1.0", "1.1.0"])
+    said = _of_candidates(world.workspace, live, rows)
+    assert said == "selection: 3 outcomes came after answers of 1.1.0, which was never live"
+    assert _of_candidates(world.workspace, live, answered([0.9], 1.0, ["1.0.0"])) == ""
+
+
+def test_selection_is_corrected_of_served_rows_alone():
+    with pytest.raises(ValueError, match="only served rows have them"):
+        RetrainingPolicy(source=RetrainingSource(kind="files", path="new"), window=DataWindow(correct_selection=True))
+
+
 def test_a_version_that_was_not_trained_on_a_file_is_refused_at_once(world: World, tmp_path: Path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "model.json").write_text("{}")
@@ -109,3 +156,25 @@ def test_a_version_that_was_not_trained_on_a_file_is_refused_at_once(world: Worl
     )
     with pytest.raises(NotPassedError, match="was not trained on a file"):
         collect(world.workspace, live, RetrainingPolicy(), as_of=START, seed=1, folder=tmp_path)
+
+
+def test_rows_without_a_time_are_left_out_and_do_not_undo_the_window(world: World, tmp_path: Path):
+    first = tmp_path / "first.csv"
+    frame = pd.DataFrame([{**flat.row, "rent": flat.rent} for flat in market.flats(400, seed=1)])
+    frame["day"] = pd.date_range(START - timedelta(days=400), periods=400, freq="D").strftime("%Y-%m-%d")
+    frame.to_csv(first, index=False)
+    settings = settings_in_force(world.workspace.root)
+    request = TrainRequest("dated", first, target="rent", time="day")
+    live = train_on_file(world.workspace, request, settings, actor=ANA).version
+    frame["day"] = pd.date_range(START - timedelta(days=399), periods=400, freq="D").strftime("%Y-%m-%d")
+    frame.loc[[3, 398], "day"] = ""
+    (world.workspace.root / "new").mkdir()
+    frame.to_csv(world.workspace.root / "new" / "rows.csv", index=False)
+    rules = RetrainingPolicy(
+        source=RetrainingSource(kind="files", path="new"), min_samples=50, window=DataWindow(days=100.0)
+    )
+    found = collect(world.workspace, live, rules, as_of=START, seed=1, folder=tmp_path)
+    assert found["n_rows"] == 99
+    assert found["notes"] == ["2 rows have no day and were left out"]
+    newest_learned = pd.read_parquet(tmp_path / LEARN)["day"].max()
+    assert found["learned_until"] == pd.Timestamp(newest_learned, tz="UTC").isoformat()

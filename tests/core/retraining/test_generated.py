@@ -273,9 +273,3 @@ def settings_of_tuning(is_on: bool):
     from core.settings.training import AdvancedSettings
 
     return AdvancedSettings(enable_hyperparameter_tuning=is_on)
-
-
-def test_a_file_has_no_warm_start(workspace: Workspace) -> None:
-    workspace.settings_file.write_text("policy: {retraining: {start: warm}}\n")
-    with pytest.raises(SettingsError, match="can continue from the live version"):
-        settings_in_force(workspace.root)

@@ -21,7 +21,7 @@ from core.domains.table.models.folds import N_FOLDS, JudgingFolds, cross_validat
 from core.domains.table.models.held_out import HeldOut
 from core.domains.table.models.importance import permutation_importance
 from core.domains.table.models.single_feature import single_feature_leak
-from core.errors import RefusedError, UsageError
+from core.errors import UsageError
 from core.models import scores
 from core.models.algorithms import ENSEMBLES
 from core.models.anatomy import FOREST_SCALE, Anatomy
@@ -34,7 +34,7 @@ from core.models.learners.constant import constant_answer
 from core.models.learners.isolation_forest import IsolationForestLearner
 from core.models.learners.learner import FitOnceLearner, LearningTask
 from core.models.learners.lightgbm_library import lightgbm_problem, stand_in_warning
-from core.models.learners.samples import Matrices, Sample
+from core.models.learners.samples import JudgingFold, Matrices, Sample
 from core.models.learners.table_ensemble import TableEnsemble
 from core.models.outcomes import Outcomes
 from core.models.persistence.archive import pack_arrays, read_model, unpack_arrays, write_model
@@ -116,21 +116,20 @@ class TableModel(Model):
 
     @override
     def update(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
-        """Train on a table: choose the method on rows held out, then train on all rows.
+        """Train on a table: choose the method on rows held out, then train on all rows. A trained model learns on.
 
         The seed decides on large tables only; see `dealing_seed`.
 
         Raises:
-            RefusedError: It is already trained; it keeps no rows, so it can only be retrained on all rows.
-            UsageError: The rows cannot be split for training and choice.
+            NotContinuableError: It is already trained, and its method cannot learn on from new rows.
+            NothingGainedError: It is already trained, and its method gains nothing from the new rows.
+            UsageError: The rows cannot be split for training and choice, or have a class that is new to it.
         """
-        if self.learner is not None:
-            raise RefusedError(
-                "A table model does not keep its training rows, so it cannot continue training. Train it again on "
-                "all rows: bondx-mlops train."
-            )
         signature = self._described()
         frame = table_of(panel)
+        if self.learner is not None:
+            self._learn_on(frame, seed=seed)
+            return
         target = self.target_of(frame)
         rows = self._rows(frame, target)
         seed = self.dealing_seed(frame, seed)
@@ -140,6 +139,22 @@ class TableModel(Model):
             self.learner = self._choose(rows, folds, seed=seed)
             self.learner.learn(rows, seed=seed)
         self.n_updates, self.n_rows = 1, len(rows)
+
+    @override
+    def why_not_continued(self) -> str | None:
+        return self._learned().why_not_continued()
+
+    def _learn_on(self, frame: pd.DataFrame, *, seed: int) -> None:
+        """Let the method learn on from new rows; it keeps the columns, their levels, and the scale of the target."""
+        learner, signature, target = self._learned(), self._described(), self.target_of(frame)
+        if signature.task is Task.REGRESSION:
+            target = (target - self.scale[0]) / self.scale[1]
+        rows = Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups_of(frame, signature))
+        with threadpool_limits(1):
+            learner.learn_on(rows, seed=seed)
+        whole = JudgingFold(np.arange(len(rows)), np.arange(len(rows)))
+        self._importance = permutation_importance(learner, rows, [whole], signature.names, seed=seed)
+        self.n_updates, self.n_rows = self.n_updates + 1, self.n_rows + len(rows)
 
     def refit(self, panel: PanelLike | pd.DataFrame, *, seed: int) -> None:
         """Train the chosen method on other rows, usually more; the choice and the settled parameters stand."""

@@ -98,7 +98,7 @@ def test_it_is_evaluated_without_an_unknown_constant() -> None:
 def test_it_cannot_be_trained_and_is_not_a_trainable_algorithm() -> None:
     booster, frame = learned()
     model = imported_trees(booster.model_to_string(), columns=columns(), target="rent")
-    with pytest.raises(RefusedError, match="does not keep its training rows"):
+    with pytest.raises(RefusedError, match="its trees were imported"):
         model.update(frame.assign(rent=1.0), seed=1)
     with pytest.raises(UnknownAlgorithmError):
         TableModel("imported_lightgbm")
