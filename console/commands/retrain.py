@@ -14,6 +14,7 @@ from console.commands.opening import (
     person,
     why_nothing_happens,
 )
+from console.commands.typed_numbers import whole
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def add_parser(commands: Subparsers) -> None:
     verbs = noun_parser(commands, "retrain", help="train models anew on what is new, and follow each retraining")
     now = command_parser(verbs, "now", help="train a model anew, whatever its triggers, cooldown and blackouts say")
     now.add_argument("model", metavar="MODEL")
+    now.add_argument(
+        "--priority",
+        type=whole,
+        metavar="N",
+        help="0 to 9: the highest computes first (default: 1; triggers ask with 0)",
+    )
     add_reason_argument(now)
     add_json_argument(now)
     now.set_defaults(command=retrain_now)
@@ -81,10 +88,11 @@ def _in_words(row: dict[str, Any]) -> dict[str, Any]:
 
 def retrain_now(args: argparse.Namespace) -> int:
     """Queue a retraining."""
-    from core.retraining.retrainings import Retrainings
+    from core.retraining.retrainings import ASKED_PRIORITY, Retrainings
 
     workspace = open_workspace(args)
-    found = Retrainings(workspace).now(args.model, actor=person(), reason=args.reason)
+    priority = ASKED_PRIORITY if args.priority is None else args.priority
+    found = Retrainings(workspace).now(args.model, actor=person(), reason=args.reason, priority=priority)
     return _answer(workspace, found, as_json=args.json)
 
 

@@ -4,18 +4,23 @@ It computes at the lowest priority, never outlives the engine's thread that star
 retraining's folder as its last act, so that a result is either whole or not there.
 """
 
+import logging
 import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from core.allocator import limit_arenas
 from core.escape import escaped
 from core.own_python import die_with_parent
+from core.progress import listen
 from core.retraining.document import StepName
 from core.training.child import OUT_OF_MEMORY_EXIT, yield_to_others
 from core.training.child_output import log_to_parent
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> int:
@@ -36,13 +41,20 @@ def _perform(root: Path, retraining_id: str, step: StepName) -> int:
         import msgspec
 
         from core.retraining.errors import NotPassedError
-        from core.retraining.results import StepResult, write_result
+        from core.retraining.results import StepResult, write_progress, write_result
         from core.retraining.retrainings import Retrainings
         from core.retraining.step_work import perform
         from core.state import Workspace
         from core.training.failure import failure_of
 
         workspace = Workspace.open(root)
+
+        def tell(part: str) -> None:
+            log.info("%s %s: %s", retraining_id, step, part)
+            with suppress(OSError):  # on a full disk the step itself says so
+                write_progress(workspace, retraining_id, step, part)
+
+        listen(tell)
         try:
             found = perform(workspace, Retrainings(workspace).get(retraining_id), step)
         except NotPassedError as error:

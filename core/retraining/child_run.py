@@ -10,7 +10,7 @@ from collections.abc import Callable
 from core.files import make_folder
 from core.own_python import child_environment, module_command, signal_name
 from core.retraining.document import Retraining, StepName
-from core.retraining.results import StepResult, folder_of, read_result
+from core.retraining.results import StepResult, folder_of, read_progress, read_result
 from core.settings.policy_source import last_good_environment
 from core.state import Workspace
 from core.training.child import OUT_OF_MEMORY_EXIT
@@ -65,6 +65,11 @@ class StepChild:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    @property
+    def progress(self) -> str:
+        """Which part of the step has begun; empty if nothing is known of it."""
+        return read_progress(self._workspace, self.retraining_id, self.step)
 
     def result(self) -> StepResult | None:
         """Return what became of the step; None while it runs."""

@@ -87,13 +87,15 @@ class Deployment:
         )
 
     def rollout_of(self, retraining: Retraining) -> Rollout | None:
-        """Return the newest rollout of the new version since the retraining began, if there is one."""
+        """Return the newest rollout of the new version, if there is one.
+
+        The retraining made the version, so every rollout of it is later, whatever a clock that was set back says.
+        """
         challenger = retraining.observed.challenger
         found = [
             rollout
             for rollout in self._rollouts.all()
             if (rollout.model, rollout.candidate) == (retraining.model, challenger)
-            and rollout.created_at >= retraining.created_at
         ]
         return found[-1] if found else None
 
@@ -117,14 +119,36 @@ class Deployment:
         rollout = self.rollout_of(retraining)
         if rollout is None or not rollout.is_active:
             return
-        is_ours = rollout.desired_by == str(self._actor)
         if held and rollout.desired is DesiredRollout.RUNNING:
             self._rollouts.hold(rollout.rollout_id, actor=self._actor, reason=f"{retraining.retraining_id} is held")
-        elif not held and rollout.desired is DesiredRollout.PAUSED and is_ours:
+        elif not held and rollout.desired is DesiredRollout.PAUSED and self._is_ours(rollout):
             self._rollouts.resume(rollout.rollout_id, actor=self._actor, reason=f"{retraining.retraining_id} goes on")
 
-    def judge(self, retraining: Retraining) -> DeploymentStanding:
-        """Say how the rollout stands; a shadow that ended well is followed by the promotion."""
+    def keep_still(self, retraining: Retraining, why: str | None) -> None:
+        """Hold a rollout that would go live in a blackout, and resume it afterwards, unless a person steered it since.
+
+        Args:
+            retraining: The retraining.
+            why: Which blackout; None outside of one.
+        """
+        rollout = self.rollout_of(retraining)
+        if rollout is None or not rollout.is_active or not rollout.strategy.promotes or not self._is_ours(rollout):
+            return
+        if why is not None and rollout.desired is DesiredRollout.RUNNING:
+            self._rollouts.hold(rollout.rollout_id, actor=self._actor, reason=why)
+        elif why is None and rollout.desired is DesiredRollout.PAUSED:
+            self._rollouts.resume(rollout.rollout_id, actor=self._actor, reason="the blackout is over")
+
+    def _is_ours(self, rollout: Rollout) -> bool:
+        return rollout.desired_by == str(self._actor)
+
+    def judge(self, retraining: Retraining, *, may_promote: bool = True) -> DeploymentStanding:
+        """Say how the rollout stands; a shadow that ended well is followed by the promotion.
+
+        Args:
+            retraining: The retraining.
+            may_promote: Whether a version may go live now; not in a blackout.
+        """
         rollout = self.rollout_of(retraining)
         if rollout is None:
             return DeploymentStanding(False, "its rollout is gone")
@@ -136,6 +160,8 @@ class Deployment:
             case RolloutPhase.FINISHED:
                 verdict = observed.verdict
                 if verdict is not None and verdict.outcome is VerdictOutcome.ADVANCE:
+                    if not may_promote and self.live(retraining.model) != rollout.candidate:
+                        return DeploymentStanding(None, f"{name} found {rollout.candidate} safe; a blackout is on")
                     return self._promote(retraining, f"{name} found {rollout.candidate} safe: {verdict.reason}")
                 return DeploymentStanding(False, f"{name} did not find {rollout.candidate} safe: {last}")
             case RolloutPhase.ROLLED_BACK | RolloutPhase.ABORTED:

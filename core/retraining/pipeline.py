@@ -46,6 +46,7 @@ LOOK_SECONDS = 15.0
 """How often triggers are looked at."""
 _NOTE_EVERY = timedelta(seconds=10)
 KEPT_FOLDERS = 5
+LONGEST_WAIT = timedelta(days=1)
 
 
 class Pipeline:
@@ -136,6 +137,7 @@ class Pipeline:
             if self._is_computing(found):  # it may end, and no further step begins
                 self._heard(found, now)
             self._hold(self._retrainings.get(found.retraining_id))
+            self._watch_harm(self._retrainings.get(found.retraining_id), now)
             return
         if observed.phase is RetrainingPhase.HELD:
             self._deployment.steer(found, held=False)
@@ -174,6 +176,8 @@ class Pipeline:
         assert self._child is not None
         result = self._child.result()
         if result is None:
+            if part := self._child.progress:
+                self._note(found, f"{self._child.step} is running: {part}", now)
             return
         step = found.observed.step(self._child.step)
         self._child.kill()  # its group, too: a command may have left a process behind
@@ -181,7 +185,7 @@ class Pipeline:
         self._take(found, step, result, now)
 
     def _compute(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
-        if step.next_attempt_at is not None and now < step.next_attempt_at:
+        if _must_wait(step, now):
             return
         if self._child is not None:
             self._note(found, f"waiting: {self._child.retraining_id} computes", now)
@@ -251,7 +255,8 @@ class Pipeline:
                 steps=_with(found.observed, step),
             )
             return
-        pause = BackOff(first_seconds=policy.retry_seconds, most_seconds=86_400.0).wait_seconds(n_failures)
+        longest = LONGEST_WAIT.total_seconds()
+        pause = BackOff(first_seconds=policy.retry_seconds, most_seconds=longest).wait_seconds(n_failures)
         again = now + timedelta(seconds=pause)
         step = msgspec.structs.replace(step, next_attempt_at=again)
         self._observe(
@@ -263,7 +268,7 @@ class Pipeline:
         )
 
     def _register(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
-        if step.next_attempt_at is not None and now < step.next_attempt_at:
+        if _must_wait(step, now):
             return
         try:
             version = self._deployment.register(found)
@@ -288,7 +293,9 @@ class Pipeline:
         if observed.rollout_id != rollout.rollout_id:  # an earlier engine started it, and was killed before it said so
             self._rolling(found, step, rollout.rollout_id, now)
             return
-        standing = self._deployment.judge(found)
+        until = found.policy.blackout_until(now)
+        self._deployment.keep_still(found, None if until is None else f"blackout until {at_in_words(until)}")
+        standing = self._deployment.judge(found, may_promote=until is None)
         if standing.verdict is None:
             self._note(found, standing.reason, now)
         elif standing.verdict:
@@ -342,14 +349,16 @@ class Pipeline:
         )
 
     def _watch(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
+        if found.observed.promoted_at is not None and found.observed.promoted_at > now:
+            why = f"the clock was set back to {at_in_words(now)}: the watch begins anew"
+            found = self._observe(found, "retraining.watch", why, promoted_at=now)
         standing = self._deployment.watch(found, now)
         if standing.verdict is None:
             self._note(found, standing.reason, now)
         elif standing.verdict:
             self._done(found, step, standing.reason, now)
         else:
-            step = msgspec.structs.replace(step, state=StepState.STOPPED, ended_at=now, reason=standing.reason)
-            self._restoring(found, RetrainingPhase.RESTORED, standing.reason, steps=_with(found.observed, step))
+            self._take_back(found, step, standing.reason, now)
 
     def _hold(self, found: Retraining) -> None:
         if found.observed.phase is RetrainingPhase.HELD or not found.is_active:
@@ -359,7 +368,20 @@ class Pipeline:
         reason = f"held by {found.desired_by}{why}"
         self._observe(found, "retraining.held", reason, phase=RetrainingPhase.HELD, reason=reason)
 
+    def _watch_harm(self, found: Retraining, now: datetime) -> None:
+        """Take a version back that fails while its retraining is held: a hold keeps nothing harmful live."""
+        step = found.observed.current
+        if step is None or step.name is not StepName.WATCH:
+            return
+        standing = self._deployment.watch(found, now)
+        if standing.verdict is False:
+            self._take_back(found, step, standing.reason, now)
+
     # The end
+
+    def _take_back(self, found: Retraining, step: RetrainingStep, reason: str, now: datetime) -> None:
+        step = msgspec.structs.replace(step, state=StepState.STOPPED, ended_at=now, reason=reason)
+        self._restoring(found, RetrainingPhase.RESTORED, reason, steps=_with(found.observed, step))
 
     def _restoring(self, found: Retraining, ends_as: RetrainingPhase, reason: str, **observed: object) -> None:
         self._observe(
@@ -428,6 +450,11 @@ class Pipeline:
 
 def _with(observed: ObservedRetraining, step: RetrainingStep) -> tuple[RetrainingStep, ...]:
     return tuple(step if each.name is step.name else each for each in observed.steps)
+
+
+def _must_wait(step: RetrainingStep, now: datetime) -> bool:
+    """Whether a step that broke off waits; a time that lies farther ahead than any wait is of a wrong clock."""
+    return step.next_attempt_at is not None and timedelta(0) < step.next_attempt_at - now <= LONGEST_WAIT
 
 
 def _running(found: Retraining) -> RetrainingPhase:

@@ -8,7 +8,7 @@ import msgspec
 
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
-from core.errors import ConflictError, NotFoundError, RefusedError
+from core.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from core.governance import audited, require_access
 from core.registry import Registry
 from core.registry.stages import Stage
@@ -32,6 +32,7 @@ DATABASE = "retraining"
 TABLE = "retrainings"
 MEMORY_TABLE = "models"
 MOST_EVENTS = 100
+ASKED_PRIORITY, MOST_PRIORITY = 1, 9
 KEPT = 200
 """Ended retrainings that a workspace keeps; the audit log keeps what was decided in all."""
 
@@ -105,7 +106,15 @@ class Retrainings:
 
     # Verbs of people
 
-    def now(self, model: str, *, actor: Actor, reason: str = "", policy: RetrainingPolicy | None = None) -> Retraining:
+    def now(
+        self,
+        model: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        policy: RetrainingPolicy | None = None,
+        priority: int = ASKED_PRIORITY,
+    ) -> Retraining:
         """Ask for the retraining of a model, whatever its triggers, cooldown and blackouts say.
 
         Args:
@@ -113,13 +122,18 @@ class Retrainings:
             actor: Who asks.
             reason: Why, for the record.
             policy: The rules; by default those of the policy in force for the model.
+            priority: From 0 to `MOST_PRIORITY`; the highest computes first, and triggers ask with 0.
         Raises:
+            UsageError: There is no such priority.
             NotFoundError: There is no such model.
             RetrainingActiveError: The model is being trained anew already.
             RetrainingRefusedError: The model has no live version.
         """
         kind = TriggerKind.API if actor.origin is Origin.API else TriggerKind.MANUAL
-        return self.start(model, kind, f"asked for by {actor}", actor=actor, reason=reason, policy=policy, priority=1)
+        if not 0 <= priority <= MOST_PRIORITY:
+            raise UsageError(f"priority is {priority}: it must be from 0 to {MOST_PRIORITY}.")
+        cause = f"asked for by {actor}"
+        return self.start(model, kind, cause, actor=actor, reason=reason, policy=policy, priority=priority)
 
     def start(
         self,

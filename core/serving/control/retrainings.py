@@ -1,14 +1,17 @@
 """Retrainings over HTTP."""
 
+from typing import Annotated
+
 import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody
+from msgspec import Meta
 
 from core.clock import utc_now
 from core.retraining.document import DesiredRetraining, Retraining
 from core.retraining.leaderboard import LeaderboardEntry, leaderboard
 from core.retraining.planning import plan_of, plans
-from core.retraining.retrainings import Retrainings
+from core.retraining.retrainings import ASKED_PRIORITY, MOST_PRIORITY, Retrainings
 from core.retraining.triggers import RetrainingPlan
 from core.serving.authenticator import Caller
 from core.serving.control.admission import APPROVE, LOOK, OPERATE, Given
@@ -20,6 +23,7 @@ class RetrainingWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     model: str
     reason: str = ""
+    priority: Annotated[int, Meta(ge=0, le=MOST_PRIORITY)] = ASKED_PRIORITY  # the highest computes first
 
 
 class RetrainingRequestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +77,7 @@ class RetrainingRoutes(Controller):
         self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[RetrainingWish]
     ) -> Retraining:
         """Train a model anew, whatever its triggers, cooldown and blackouts say."""
-        return Retrainings(workspace).now(data.model, actor=caller.actor, reason=data.reason)
+        return Retrainings(workspace).now(data.model, actor=caller.actor, reason=data.reason, priority=data.priority)
 
     @post("/{retraining_id:str}/requests", opt=OPERATE, status_code=200, sync_to_thread=True)
     def request_change(

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from core.actor import Actor
-from core.errors import ConflictError, RefusedError
+from core.errors import ConflictError, RefusedError, UsageError
 from core.monitoring.documents import ModelMonitoring, MonitoredMetric, PerformancePart, VersionMonitoring
 from core.monitoring.monitoring_store import MonitoringStore
 from core.monitoring.verdicts import PerformanceVerdict
@@ -246,3 +246,92 @@ def test_a_window_of_few_outcomes_shows_nothing_and_a_higher_metric_is_better_wh
     better = msgspec.structs.replace(auc, value=0.8, low=0.75, high=0.85)
     assert did_no_better(part(world, auc), metrics_before(part(world, better)), "1.0.0") is None
     assert did_no_better(part(world, better), metrics_before(part(world, auc)), "1.0.0") is not None
+
+
+def rolling_out(world: World, **rules: object) -> Retraining:
+    """Drive a retraining until its canary runs."""
+    found = asked(world, **rules)
+    while not (rolling := world.run(found.retraining_id, to=StepName.ROLLOUT)).observed.rollout_id:
+        pass
+    return rolling
+
+
+def test_a_hold_while_it_is_watched_keeps_nothing_harmful_live(world: World) -> None:
+    found = world.go_live(asked(world).retraining_id)
+    world.retrainings.hold(MODEL, actor=BEN, reason="release night")
+    world.run(found.retraining_id, to=RetrainingPhase.HELD)
+    world.pass_by(minutes=31)
+    world.pipeline.tick()
+    assert world.retrainings.get(found.retraining_id).observed.phase is RetrainingPhase.HELD, "no step ends meanwhile"
+    tell(world, found.observed.challenger, part(world, performance(90.0, 86.0, 94.0)))
+    restored = world.run(found.retraining_id, to=RetrainingPhase.RESTORED)
+    assert (world.live, "MAE 90" in restored.observed.reason) == ("1.0.0", True)
+
+
+def test_a_canary_keeps_its_share_in_a_blackout_unless_a_person_lets_it_go_on(world: World) -> None:
+    now = world.clock.now
+    rule = Blackout(begins=f"{now + timedelta(hours=1):%H:%M}", ends=f"{now + timedelta(hours=3):%H:%M}")
+    rolling = rolling_out(world, blackouts=(rule,))
+    canary = rolling.observed.rollout_id
+    assert not world.rollouts.get(canary).is_held
+    world.pass_by(minutes=61)
+    world.step()
+    held = world.rollouts.get(canary)
+    assert (held.is_held, "blackout until" in held.desired_reason) == (True, True)
+    world.rollouts.resume(canary, actor=BEN, reason="I know")
+    world.step()
+    assert not world.rollouts.get(canary).is_held, "what a person asked for stays"
+    world.rollouts.hold(canary, actor=BEN, reason="after all")
+    world.pass_by(hours=3)
+    world.step()
+    assert world.rollouts.get(canary).is_held, "it is the hold of a person"
+
+
+def test_a_canary_goes_on_after_a_blackout(world: World) -> None:
+    now = world.clock.now
+    rule = Blackout(begins=f"{now + timedelta(hours=1):%H:%M}", ends=f"{now + timedelta(hours=3):%H:%M}")
+    canary = rolling_out(world, blackouts=(rule,)).observed.rollout_id
+    world.pass_by(minutes=61)
+    world.step()
+    assert world.rollouts.get(canary).is_held
+    world.pass_by(hours=2)
+    world.step()
+    assert not world.rollouts.get(canary).is_held
+
+
+def test_a_shadow_that_is_found_safe_in_a_blackout_goes_live_after_it(world: World) -> None:
+    rolling = finished_shadow(world, VerdictOutcome.ADVANCE, "the loss is within its margin")
+    now = world.clock.now
+    rule = Blackout(begins=f"{now - timedelta(minutes=1):%H:%M}", ends=f"{now + timedelta(hours=2):%H:%M}")
+    document = world.retrainings.get(rolling.retraining_id)
+    policy = msgspec.structs.replace(document.policy, blackouts=(rule,))
+    world.retrainings._documents.replace(msgspec.structs.replace(document, policy=policy))
+    world.step()
+    assert world.live == "1.0.0"
+    world.pass_by(hours=3)
+    world.run(rolling.retraining_id, to=StepName.WATCH)
+    assert world.live == rolling.observed.challenger
+
+
+def test_a_clock_that_is_set_back_starts_no_second_canary_and_delays_no_watch(world: World) -> None:
+    rolling = rolling_out(world)
+    world.clock.now -= timedelta(days=400)
+    world.start_engine()
+    world.step()
+    assert len(world.rollouts.all()) == 1
+    world.clock.now += timedelta(days=400)
+    found = world.go_live(rolling.retraining_id)
+    world.clock.now -= timedelta(days=400)
+    world.start_engine()
+    world.pipeline.tick()
+    again = world.retrainings.get(found.retraining_id).observed
+    assert again.promoted_at == world.clock.now
+    assert any("the clock was set back" in event.reason for event in again.events)
+    world.pass_by(minutes=31)
+    world.run(found.retraining_id, to=RetrainingPhase.DONE)
+
+
+def test_a_priority_is_a_digit(world: World) -> None:
+    with pytest.raises(UsageError, match="priority is 10: it must be from 0 to 9"):
+        world.retrainings.now(MODEL, actor=ANA, priority=10)
+    assert world.retrainings.now(MODEL, actor=ANA, priority=9).priority == 9

@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -94,6 +95,43 @@ def test_a_truncated_file_a_killed_child_and_a_late_one_are_tried_again_after_gr
     assert world.live == "1.0.0"
 
 
+def test_a_wait_that_a_wrong_clock_wrote_down_is_over(world: World) -> None:
+    file = world.offer(*market.flats(400, seed=2))
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2 - 3])
+    found = world.retrainings.now(MODEL, actor=ANA)
+    world.pass_by(days=400)
+    after_failure(world, found, 1)
+    file.write_bytes(whole)
+    world.clock.now -= timedelta(days=400)
+    world.run(found.retraining_id, to=StepName.CHECK)
+
+
+def test_a_step_says_which_of_its_parts_has_begun(world: World, at_start_of_children, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    at_start_of_children(
+        "import os, time\nimport core.progress as progress\nbegins = progress.listen\n"
+        "def listen(told):\n"
+        "    before = begins(told)\n"
+        "    told('waiting for the test')\n"
+        f"    while os.path.exists({str(gate)!r}):\n        time.sleep(0.01)\n"
+        "    return before\n"
+        "progress.listen = listen\n"
+    )
+    world.offer(*market.flats(400, seed=2))
+    found = world.retrainings.now(MODEL, actor=ANA)
+
+    def said() -> bool:
+        world.pass_by(seconds=11)
+        world.pipeline.tick()
+        return "collect is running: waiting for the test" in world.retrainings.get(found.retraining_id).observed.reason
+
+    until(said, "the part that has begun")
+    gate.unlink()
+    world.run(found.retraining_id, to=StepName.CHECK)
+
+
 def test_scrambled_outcomes_are_not_learned(world: World) -> None:
     dice = random.Random(5)
     flats = market.flats(500, seed=2)
@@ -154,3 +192,16 @@ def test_a_disk_that_fills_stops_a_step_and_the_next_engine_continues_once_there
         small.pipeline.close()
         assert collected.observed.step(StepName.COLLECT).evidence["n_rows"] == 400
         assert (small.live, AuditLog(small.workspace).verify().ok) == ("1.0.0", True)
+
+
+def test_rows_that_fail_a_quality_gate_are_not_learned(world: World) -> None:
+    settings = world.workspace.settings_file
+    settings.write_text(f"quality_gates: {{coverage_min: 100}}\n{settings.read_text()}")
+    file = world.offer(*market.flats(400, seed=2))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:5], *("," + line.partition(",")[2] for line in lines[5:9]), *lines[9:]]) + "\n")
+    found = world.retrainings.now(MODEL, actor=ANA)
+    rejected = world.run(found.retraining_id, to=RetrainingPhase.REJECTED)
+    assert rejected.observed.step(StepName.CHECK).state is StepState.STOPPED
+    assert "the rows failed a quality gate: coverage" in rejected.observed.reason
+    assert world.registry.numbers(MODEL) == ["1.0.0"]

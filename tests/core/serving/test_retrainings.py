@@ -17,6 +17,7 @@ def test_a_retraining_is_asked_for_steered_and_cancelled(api, workspace, artifac
     assert api.get(f"{PATH}/spread").json() == found
     assert api.get(PATH).json() == [found]
     assert api.post(PATH, json={"model": "spread"}).status_code == 409
+    assert (found["priority"], api.post(PATH, json={"model": "spread", "priority": 10}).status_code) == (1, 400)
 
     held = api.post(f"{where}/requests", json={"desired": "held", "reason": "release night"})
     assert held.json()["desired"] == DesiredRetraining.HELD
