@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.retraining.triggers import RetrainingPlan
 
 NONE_YET = "No retraining yet."
+NO_LIVE_MODEL = "No model is live, so none is trained anew. Promote a version first."
 COLUMNS = (
     Column("retraining", "RETRAINING", 10, is_key=True),
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),
@@ -241,6 +242,33 @@ def plan_sentences(plan: "RetrainingPlan") -> list[str]:
     blockers = [f"why not now: {blocker}" for blocker in plan.blockers]
     nothing = [] if due or looked or not plan.enabled else ["no trigger is set: only a person starts one"]
     return [*due, *looked, *next_at, *blockers, *nothing]
+
+
+def plan_lines(plans: "Sequence[RetrainingPlan]", glyphs: Glyphs) -> list[Line]:
+    """Write out for each model when the next retraining is due and why not now, and of a single one what it would do.
+
+    Args:
+        plans: The plans.
+        glyphs: The signs of this terminal.
+    """
+    if not plans:
+        return [Line(((NO_LIVE_MODEL, "muted"),))]
+    lines: list[Line] = []
+    for plan in plans:
+        sign, tone, said = (glyphs.hollow, "muted", "not due")
+        if not plan.enabled:
+            said = "off"
+        elif plan.starts:
+            sign, tone, said = (glyphs.passed, "good", "starts at the engine's next look")
+        elif plan.is_due:
+            sign, tone, said = (glyphs.warned, "warn", "due, and waits")
+        live = plan.live or "no live version"
+        spans = ((f"{sign} {plan.model}  ", "strong"), (f"{live}  ", "muted"), (said, tone))
+        lines += [*([Line()] if lines else []), Line(spans)]
+        lines += [Line(((f"  {sentence}", ""),)) for sentence in plan_sentences(plan)]
+        if plan.n_samples is not None:
+            lines.append(Line(((f"  {plan.n_samples:,} of {plan.n_needed:,} labelled rows in the window", ""),)))
+    return lines + (section("What a retraining would do", plans[0].would) if len(plans) == 1 else [])
 
 
 def _step_lines(step: RetrainingStep, glyphs: Glyphs) -> list[Line]:

@@ -1,7 +1,7 @@
 """Screen 1: problems, live models, the training session, and the machine."""
 
 from collections.abc import Collection, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from console.screens.base import ConsoleScreen
 from console.screens.decided import DecidedAlerts
 from console.verbs.alert import ALERT
 from console.verbs.chosen import Chosen
-from console.verbs.retraining import RETRAINED
+from console.verbs.retraining import PROPOSAL, RETRAINED
 from console.verbs.session import SESSION
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -37,6 +37,9 @@ from widgets.live_table import LiveTable
 from widgets.painted import Painted
 from widgets.progress_line import ProgressLine
 
+if TYPE_CHECKING:
+    from core.retraining.document import Retraining
+
 FEW_PROBLEMS = 3
 NO_MODEL = "No model is registered yet. A session registers its best models when it ends."
 NO_CHANGES = (Line((("Nothing has been changed yet.", "muted"),)),)
@@ -53,7 +56,7 @@ class OverviewScreen(ConsoleScreen):
 
     NAME = "overview"
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, RETRAINED, EVIDENCE)
+    NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, PROPOSAL, RETRAINED, EVIDENCE)
     PARTS = {
         "#wrong": "",
         "#live": "registry",
@@ -180,13 +183,14 @@ class OverviewScreen(ConsoleScreen):
     def _about(self, model: str | None) -> Things:
         """Return what a row about a model is about: its live version, if it has one."""
         if model is None:
-            return {MODEL: None, MOVED: None, SUSPECT: None, ALERT: None, RETRAINED: None}
+            return dict.fromkeys((MODEL, MOVED, SUSPECT, ALERT, PROPOSAL, RETRAINED))
         standing = standing_of(model, None, self.snapshot)
         return {
             MODEL: model,
             MOVED: ModelRow(model, standing.live or ""),
             SUSPECT: standing,
             ALERT: None,
+            PROPOSAL: self._proposal(model),
             RETRAINED: model,
         }
 
@@ -206,10 +210,18 @@ class OverviewScreen(ConsoleScreen):
             MODEL: suspect.model if suspect and is_live else None,
             MOVED: ModelRow(suspect.model, suspect.version) if suspect and is_live else None,
             SUSPECT: suspect,
+            PROPOSAL: self._proposal(alert.labels.get("model", "")),
             RETRAINED: suspect.model if suspect else None,
             ALERT: self._chosen(alert),
             **({SESSION: session} if session is not None else {}),  # else that of the pane
         }
+
+    def _proposal(self, model: str) -> "Retraining | None":
+        """Return the retraining of a model that awaits approval, if there is one."""
+        from console.presentation.retrainings import awaits_a_person  # few first frames have one
+
+        found = self.snapshot.active_retraining(model)
+        return found if found is not None and awaits_a_person(found) else None
 
     @property
     def _may_start(self) -> bool:

@@ -1,6 +1,8 @@
 """Verbs about retrainings: train a model anew, approve its new version, hold, resume, cancel; and the way to them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
@@ -9,7 +11,8 @@ from console.verbs.offer import OfferContext
 from console.verbs.request import Asked, DesiredRequest, Wording
 from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
 from console.verbs.version import MODEL_WORD
-from core.errors import NotFoundError
+from core.clock import read_duration
+from core.errors import NotFoundError, RefusedError
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from core.retraining.retrainings import Retrainings
     from core.view.snapshot import Snapshot
     from widgets.glyphs import Glyphs
+
+REHEARSED = timedelta(days=30)
 
 
 def _named(snapshot: "Snapshot", words: Sequence[str]) -> "Retraining":
@@ -43,6 +48,15 @@ RETRAINING: "Noun[Retraining]" = Noun(
     missing="No retraining is selected; {registry.retrain} on a model trains it anew.",
     find=_named,
 )
+
+
+PROPOSAL: "Noun[Retraining]" = Noun(
+    group="overview",
+    arguments=(MODEL_WORD,),
+    missing="No new version of this model awaits approval.",
+    find=_named,
+)
+"""The retraining whose new version awaits approval, on a row that is about its model."""
 
 
 RETRAINED: Noun[str] = Noun(
@@ -87,6 +101,72 @@ class ShowLeaderboard(Verb[str]):
             return leaderboard_lines(leaderboard(workspace, thing, now=now), glyphs)
 
         app.push_screen(TextDialog(f"Champion and challengers of {thing}", find))
+
+
+class ShowPlans(Verb[None]):
+    """Show when models are trained anew next, and why not now."""
+
+    name = "plan"
+    command = Command(
+        "when each model is trained anew next, and why not now; of one model also what would happen",
+        options=(MODEL_WORD,),
+    )
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Open the plans, which are judged in a thread; the rows of one model are counted.
+
+        Raises:
+            RefusedError: The past is shown, of which the policy is not recorded.
+        """
+        from console.dialogs.text import TextDialog
+
+        if app.playback.at is not None:
+            raise RefusedError("The policy of the past is not recorded. Type :now, and ask again.")
+        workspace, now, glyphs, names = app.workspace, app.now(), app.glyphs, tuple(map(str, options))
+
+        def find() -> "list[Line]":
+            from console.presentation.retrainings import plan_lines
+            from core.retraining.planning import plan_of, plans
+
+            if names:
+                return plan_lines([plan_of(workspace, names[0], now=now)], glyphs)
+            return plan_lines(plans(workspace, now=now), glyphs)
+
+        app.push_screen(TextDialog(f"Next retraining of {names[0]}" if names else "Next retrainings", find))
+
+
+class Rehearse(Verb[None]):
+    """Show what another policy would have done on the recorded past."""
+
+    name = "rehearse"
+    command = Command(
+        "what another policy would have done: a file, how far back (30d), and a model, if only one counts",
+        options=(
+            Argument("FILE"),
+            Argument("OVER", lambda _snapshot, _before: ("1d", "7d", "30d"), read=read_duration),
+            Argument("MODEL", lambda snapshot, _before: [model.model for model in snapshot.models]),
+        ),
+        n_required=1,
+    )
+
+    def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
+        """Open the rehearsal, which is computed in a thread."""
+        from console.dialogs.text import TextDialog
+
+        file, over, models = Path(str(options[0])).expanduser(), REHEARSED, tuple(map(str, options[2:]))
+        if len(options) > 1:
+            over = options[1]
+        workspace, now, glyphs = app.workspace, app.clock(), app.glyphs
+
+        def find() -> "list[Line]":
+            from console.presentation.rehearsal import rehearsal_lines
+            from core.retraining.rehearsal.rehearse import rehearse
+            from core.settings import load_policy
+
+            policy = load_policy(workspace.root, config=file)
+            return rehearsal_lines(rehearse(workspace, policy, over=over, now=now, models=models), glyphs)
+
+        app.push_screen(TextDialog(f"Rehearsal of {file.name}", find))
 
 
 class Retrain(Change[str]):
@@ -174,7 +254,7 @@ class Approve(RetrainingRequest):
 
     name = "approve"
     key = Key("P", "approve", "Approve the new version: let it meet traffic (asks first)")
-    command = Command("approve the new version of a retraining")
+    command: Command | None = Command("approve the new version of a retraining")
     confirm = "Approve"
 
     def refusal(self, thing: "Retraining") -> str | None:
@@ -209,6 +289,15 @@ class Approve(RetrainingRequest):
         n_more = after.n_approvals_lacking
         follows = f"{n_more} more must approve" if n_more else f"a {after.policy.strategy} follows"
         return f"Approved {thing.retraining_id}; {follows}."
+
+
+class ApproveProposal(Approve):
+    """Let the new version of the model under the cursor meet traffic."""
+
+    name = "approve_proposal"
+    noun = PROPOSAL
+    key = Key("P", "approve", "Approve the new version that the model proposes (asks first)")
+    command = None
 
 
 class HoldRetraining(RetrainingRequest):

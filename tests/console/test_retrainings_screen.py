@@ -1,6 +1,7 @@
 """The retrainings: their steps, what waits for a person, and the keys and commands that decide."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from console.dialogs.change import ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation import retrainings
 from console.presentation.leaderboard import NO_LIVE_VERSION, leaderboard_lines
+from console.presentation.rehearsal import NOTHING_DIFFERS, NOTHING_RECORDED, rehearsal_lines
 from console.verbs.retraining import RETRAINED
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.retraining.document import DesiredRetraining, RetrainingPhase, TriggerKind
 from core.retraining.leaderboard import LeaderboardEntry, MetricReading
+from core.retraining.rehearsal.documents import Rehearsal, RehearsedEvent, RehearsedKind, Would
 from core.retraining.retrainings import Retrainings
 from core.settings import Settings
 from core.state import Workspace
@@ -226,3 +229,81 @@ def test_a_proposed_challenger_stands_out(workspace):
     assert estimated.split() == ["estimated", "mae", "6.1", "(5.8", "to", "6.4)"]
     assert reason.strip() == "ro-0002: loss difference -0.4"
     assert [line.text for line in leaderboard_lines((), ASCII)] == [NO_LIVE_VERSION]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=str)
+async def test_a_rehearsal_tells_what_another_policy_would_have_done(open_console, workspace, tmp_path, size):
+    file = tmp_path / "strict.yaml"
+    file.write_text("promotion: {min_accuracy: 0.9999}\n")
+    before = {each: each.read_bytes() for each in workspace.state_dir.glob("*.json")}
+    async with open_console(size) as console:
+        await console.press("colon", *f"rehearse {file} 365d spread", "enter")
+        await console.until(lambda: "How often" in console.text(), "the rehearsal")
+        assert "Rehearsal of strict.yaml" in console.text()
+        assert "happened, would not have" in console.text()
+        await console.press("G")
+        await console.until(lambda: "are not recorded" in console.text(), "its end")
+        await console.press("escape")
+        await console.settled()
+        await console.press("colon", *f"rehearse {tmp_path / 'none.yaml'}", "enter")
+        await console.until(lambda: "none.yaml" in console.text() and "Reading" not in console.text(), "the refusal")
+        await console.press("escape")
+        await console.settled()
+        await console.press("colon", *f"rehearse {file} soon", "enter")
+        await console.until(lambda: "is not a duration" in console.text(), "the refusal of a length")
+    assert before == {each: each.read_bytes() for each in before}, "a rehearsal changes nothing"
+
+
+def test_a_rehearsed_event_says_whether_it_happened_and_what_it_would_cost():
+    at = NOW - timedelta(days=1)
+
+    def event(happened, would, **more):
+        told = {"kind": RehearsedKind.RETRAINING, "model": "spread", "at": at, "what": "a retraining by drift"}
+        return RehearsedEvent(**told, happened=happened, would=would, reason="drift: tenor moved", **more)
+
+    new = event(False, Would.YES, seconds=120.0, is_estimate=True)
+    same, unknown = event(True, Would.YES, seconds=60.0), event(True, Would.UNKNOWN)
+    found = Rehearsal(
+        since=at, until=NOW, recorded_since=at, events=(new, same, unknown), unknown=("What was refused.",)
+    )
+    text = "\n".join(line.text for line in rehearsal_lines(found, ASCII))
+    assert "retraining  2 happened, 2 would have, 1 unknown; 1m computed, 3m under the other policy" in text
+    assert "a retraining by drift: would have happened, about 2m" in text
+    assert "1 event would have been the same." in text
+    assert "What was refused." in text
+    nothing = rehearsal_lines(Rehearsal(since=at, until=NOW, recorded_since=None, events=()), ASCII)
+    assert {NOTHING_DIFFERS, NOTHING_RECORDED} <= {line.text.strip() for line in nothing}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=str)
+async def test_plan_tells_when_each_model_is_trained_anew_and_why_not_now(open_console, workspace, size):
+    workspace.settings_file.write_text(
+        "policy: {overrides: {spread: {retraining: {enabled: true, schedule: '0 2 * * 0', max_age_days: 1}}}}\n"
+    )
+    async with open_console(size) as console:
+        await console.press("colon", *"plan", "enter")
+        await console.until(lambda: "why not now" in console.text(), "the plans")
+        assert "Next retrainings" in console.text()
+        assert "retraining is not enabled for this model" in console.text()
+        await console.press("G")
+        await console.until(lambda: "rt-0003 is under way" in console.text(), "the plan of spread")
+        await console.press("escape")
+        await console.settled()
+        await console.press("colon", *"plan spread", "enter")
+        await console.until(lambda: "next by the clock" in console.text(), "one plan")
+        await console.press("G")
+        await console.until(lambda: "Start a canary." in console.text(), "what it would do")
+
+
+async def test_p_on_the_overview_approves_what_the_model_proposes(open_console, stored):
+    async with open_console((80, 24)) as console:
+        await console.until(lambda: "approve 1.3.0" in console.text(), "the mark")
+        live = console.screen.main_table()
+        console.screen.set_focus(live)
+        live.move_to("liquidity_shock")
+        await console.press("P")
+        assert "No new version of this model awaits approval." in console.sentence
+        live.move_to("spread")
+        await console.until(lambda: "P approve" in console.text(), "the key")
+        assert "approval" in await confirmed(console, "P")
+        await console.until(lambda: stored.get("rt-0003").n_approvals_lacking == 0, "the approval")
