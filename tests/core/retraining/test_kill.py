@@ -2,20 +2,26 @@
 
 import random
 import shutil
+import subprocess
 import sys
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
-from core.retraining.document import Retraining, RetrainingPhase, StepState
+from core.retraining.child_run import MODULE
+from core.retraining.document import Retraining, RetrainingPhase, StepName, StepState
 from core.retraining.retrainings import Retrainings
 from core.state import Workspace
 from tests.clocks import HandClock
 from tests.end_to_end import market
 from tests.processes import printed_unless_killed
 from tests.retraining_world import ANA, MODEL, POLICY, World
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -110,6 +116,79 @@ def test_a_real_engine_killed_anywhere_leaves_a_retraining_that_ends_by_itself(
             assert_ended(workspace, phase)
             shutil.rmtree(violent)
         assert n_deaths >= n_kills
+
+
+LONGEST_SECONDS = {StepName.COLLECT: 3.0, StepName.CHECK: 5.0, StepName.TRAIN: 6.0, StepName.VALIDATE: 3.0}
+"""How long after a step was seen the engine is killed at most; the other steps are over within a moment."""
+
+
+@pytest.mark.crash
+def test_an_engine_killed_at_random_instants_of_every_step_leaves_nothing_half_done(
+    world: World, tmp_path: Path, is_long: bool
+) -> None:
+    """Seven kills a retraining, one in each step: at instants of the clock, children at work included."""
+    world.offer(*market.flats(300, seed=2, dearer=1.4))
+    asked = world.retrainings.now(MODEL, actor=ANA).retraining_id
+    luck, hits, ends = random.Random(50), Counter[str](), Counter[str]()
+    for number in range(8 if is_long else 1):
+        root = tmp_path / f"killed-{number}"
+        shutil.copytree(world.workspace.root, root)
+        workspace = Workspace.open(root)
+        for step in StepName if is_long else luck.sample(list(StepName), 2):
+            if (hit := killed_in(workspace, asked, step, luck)) is not None:
+                hits[hit] += 1
+            assert world_of(workspace).live in {"1.0.0", *made_by(workspace)}
+        assert run_real_engine(workspace, "live", "retraining") is not None
+        assert_ended(workspace, RetrainingPhase.DONE)
+        ends[str(world_of(workspace).retrainings.get(asked).observed.phase)] += 1
+        shutil.rmtree(root)
+    print(f"{hits.total()} kills: {dict(sorted(hits.items()))}; ends: {dict(ends)}")
+    assert hits.total() >= (50 if is_long else 1)
+
+
+def killed_in(workspace: Workspace, asked: str, step: StepName, luck: random.Random) -> str | None:
+    """Run an engine up to a step, and kill it at a random instant from there on; return where it was.
+
+    Returns:
+        The step and its state; None if the retraining had ended before the kill.
+    """
+    command = [sys.executable, "-m", "tests.retraining_engine", str(workspace.root), "live", "retraining", "0"]
+    engine = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    order = list(StepName)
+
+    def is_there() -> bool:
+        found = Retrainings(workspace).get(asked)
+        current = found.observed.current
+        if engine.poll() is not None or current is None or not found.is_active:
+            return True
+        is_in_it = current.name is step and not (step.computes and current.state is StepState.WAITING)
+        return is_in_it or order.index(current.name) > order.index(step)
+
+    def seen() -> object:
+        return Retrainings(workspace).get(asked).observed
+
+    until(is_there, f"{step} of {asked}", told=seen, progress=seen)
+    with suppress(subprocess.TimeoutExpired):
+        engine.wait(timeout=luck.uniform(0.0, LONGEST_SECONDS.get(step, 0.3)))
+    is_alive = engine.poll() is None
+    engine.kill()
+    engine.wait()
+    until(lambda: not children_of(workspace), "the end of the killed engine's child")
+    current = Retrainings(workspace).get(asked).observed.current
+    if not is_alive:
+        return None
+    return "after the last step" if current is None else f"{current.name} {current.state}"
+
+
+def children_of(workspace: Workspace) -> list[int]:
+    """Return the processes that compute a step of this workspace."""
+    root = str(workspace.root)
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if MODULE in words and root in words:
+            found.append(process.pid)
+    return found
 
 
 def world_of(workspace: Workspace) -> World:
