@@ -30,6 +30,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resume": ("session.resume", "rollout.resume", "retraining.resume"),
         "retrain": ("retraining.start",),
         "approve": ("retraining.approve",),
+        "approve_proposal": ("retraining.approve",),
         "hold_or_resume_retraining": ("retraining.hold", "retraining.resume"),
         "cancel": ("retraining.cancel",),
         "start": ("session.start",),
