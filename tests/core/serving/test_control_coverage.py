@@ -289,7 +289,7 @@ FACES: dict[str, tuple[Face, Face]] = {
     "Retrainings.hold": (("hold", "hold_or_resume_retraining"), ("retrain hold",)),
     "Retrainings.resume": (("resume", "hold_or_resume_retraining"), ("retrain resume",)),
     "Retrainings.cancel": (("cancel",), ("retrain cancel",)),
-    "Retrainings.approve": (("approve",), ("retrain approve",)),
+    "Retrainings.approve": (("approve", "approve_proposal"), ("retrain approve",)),
     "Retrainings.start": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Retrainings.observe": (BY_THE_ENGINE, BY_THE_ENGINE),
     "Retrainings.note": (BY_THE_ENGINE, BY_THE_ENGINE),
