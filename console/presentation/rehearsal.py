@@ -28,7 +28,8 @@ def rehearsal_lines(found: "Rehearsal", glyphs: "Glyphs") -> list[Line]:
     if found.recorded_since is not None:
         lines.append(Line((("recorded  ", "muted"), (f"since {instant(found.recorded_since)}", ""))))
     lines += section("How often", [_count(each) for each in found.counts()] or (NOTHING_RECORDED,))
-    lines += section("What would have been otherwise", () if events else (NOTHING_DIFFERS,))
+    titled = section("What would have been otherwise", (NOTHING_DIFFERS,))
+    lines += titled[:-1] if events else titled
     for event in events:
         lines += _event_lines(event, glyphs)
     if n_same:
