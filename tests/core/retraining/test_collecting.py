@@ -175,6 +175,6 @@ def test_rows_without_a_time_are_left_out_and_do_not_undo_the_window(world: Worl
     )
     found = collect(world.workspace, live, rules, as_of=START, seed=1, folder=tmp_path)
     assert found["n_rows"] == 99
-    assert found["notes"] == ["2 rows have no day and were left out"]
+    assert found["notes"] == ["2 rows have no 'day' and were left out"]
     newest_learned = pd.read_parquet(tmp_path / LEARN)["day"].max()
     assert found["learned_until"] == pd.Timestamp(newest_learned, tz="UTC").isoformat()
