@@ -538,6 +538,7 @@ VERB_OF_METHOD: dict[str, str] = {
     "Telemetry.export": OWN_FILES,
     "Telemetry.traffic": LOOKS,
     "explain": LOOKS,
+    "explain_function": LOOKS,
     "explain_over": LOOKS,
     "reproduce_data": OWN_FILES,
     "reverse_stress": LOOKS,
