@@ -27,6 +27,9 @@ _DECIDED = frozenset(
 )
 """The fields of the engine's part of a rollout that only a recorded change moves; the rest advances between records."""
 
+_RETRAININGS, _NOTED = "retrainings", "reason"
+"""A retraining says in its reason what it waits for, between records; the reasons of decisions stand in its events."""
+
 _STAMPS = frozenset({"updated_at", "updated_by", "revision"})
 
 REMOVED = ""
@@ -79,6 +82,10 @@ def digest_of(table: str, document: StoredDocument) -> str:
         recorded = {name: value for name, value in recorded.items() if name not in _STAMPS}
         observed = recorded.get(_ENGINES_PART) or {}
         recorded[_ENGINES_PART] = {name: value for name, value in observed.items() if name in _DECIDED}
+    elif table == _RETRAININGS:
+        recorded = {name: value for name, value in recorded.items() if name not in _STAMPS}
+        observed = recorded.get(_ENGINES_PART) or {}
+        recorded[_ENGINES_PART] = {name: value for name, value in observed.items() if name != _NOTED}
     return digest(orjson.dumps(recorded, option=orjson.OPT_SORT_KEYS))[:32]
 
 

@@ -6,6 +6,7 @@ The same source, window and instant give the same rows, so an attempt after a cr
 import functools
 import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -52,6 +53,7 @@ LEARN, NEWEST = "learn.parquet", "newest.parquet"
 _COMMAND_OUTPUT = "command.parquet"
 _DAY_SECONDS = 86_400.0
 _LONGEST_SAID = 300
+_MOST_READ = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,21 +332,25 @@ def _written_by(command: Sequence[str], folder: Path, root: Path) -> Path:
     out = folder / _COMMAND_OUTPUT
     remove_file(out)
     words = [word.replace("{out}", str(out)) for word in command]
-    try:
-        done = subprocess.run(
-            words,
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),  # this process has one thread
-        )
-    except OSError as error:
-        raise UsageError(
-            f"{shown(words[0])} cannot be started: {error.strerror} (policy, retraining.source)."
-        ) from None
+    with tempfile.TemporaryFile() as complaints:  # of a pipe, every process that it left would be waited for
+        try:
+            done = subprocess.run(
+                words,
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                check=False,
+                preexec_fn=functools.partial(die_with_parent, os.getpid()),  # this process has one thread
+            )
+        except OSError as error:
+            raise UsageError(
+                f"{shown(words[0])} cannot be started: {error.strerror} (policy, retraining.source)."
+            ) from None
+        complaints.seek(0)
+        text = complaints.read(_MOST_READ).decode(errors="replace").strip()
     if done.returncode or not out.is_file():
-        said = shown(cut(done.stderr.decode(errors="replace").strip(), _LONGEST_SAID)) if done.stderr else "nothing"
+        said = shown(cut(text, _LONGEST_SAID)) if text else "nothing"
         what = f"ended with exit code {done.returncode}" if done.returncode else "wrote no file"
         raise UsageError(f"{shown(words[0])} {what}; it said {said}.")
     return out

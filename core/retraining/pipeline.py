@@ -176,7 +176,7 @@ class Pipeline:
         assert self._child is not None
         result = self._child.result()
         if result is None:
-            if part := self._child.progress:
+            if (part := self._child.progress) and found.observed.phase is RetrainingPhase.RUNNING:
                 self._note(found, f"{self._child.step} is running: {part}", now)
             return
         step = found.observed.step(self._child.step)

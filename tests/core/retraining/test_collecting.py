@@ -1,5 +1,7 @@
 """Which rows are collected, and which of them are the newest."""
 
+import os
+import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.errors import UsageError
 from core.losses import Actual
 from core.registry import Registry
 from core.retraining.collecting import LEARN, NEWEST, _of_candidates, collect, newest
@@ -178,3 +181,21 @@ def test_rows_without_a_time_are_left_out_and_do_not_undo_the_window(world: Worl
     assert found["notes"] == ["2 rows have no 'day' and were left out"]
     newest_learned = pd.read_parquet(tmp_path / LEARN)["day"].max()
     assert found["learned_until"] == pd.Timestamp(newest_learned, tz="UTC").isoformat()
+
+
+def test_a_process_that_a_command_leaves_behind_is_not_waited_for(world: World, tmp_path: Path):
+    script = tmp_path / "leaves.py"
+    pid_file = tmp_path / "pid"
+    script.write_text(
+        "import os, signal, sys\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n    os.setsid()\n    signal.pause()\n"
+        f"open({str(pid_file)!r}, 'w').write(str(pid))\n"
+        "sys.exit('no rows today')\n"
+    )
+    source = RetrainingSource(kind="command", command=(sys.executable, str(script), "{out}"))
+    try:
+        with pytest.raises(UsageError, match="no rows today"):
+            collected(world, tmp_path / "made", source=source)
+    finally:
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)

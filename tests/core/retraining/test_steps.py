@@ -128,6 +128,13 @@ def test_a_step_says_which_of_its_parts_has_begun(world: World, at_start_of_chil
         return "collect is running: waiting for the test" in world.retrainings.get(found.retraining_id).observed.reason
 
     until(said, "the part that has begun")
+    assert AuditLog(world.workspace).verify().ok, "what a step says of itself is no change that somebody made"
+    world.retrainings.hold(MODEL, actor=ANA, reason="release night")
+    for _ in range(3):
+        world.pass_by(seconds=11)
+        world.pipeline.tick()
+    assert "release night" in world.retrainings.get(found.retraining_id).observed.reason
+    world.retrainings.resume(MODEL, actor=ANA)
     gate.unlink()
     world.run(found.retraining_id, to=StepName.CHECK)
 
