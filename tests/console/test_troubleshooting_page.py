@@ -82,7 +82,7 @@ def of_a_receiver(folder, _patch) -> str:
     file.write_text("route: {receiver: desk}\nreceivers:\n- name: desk\n  slack_configs: [ {api_url: nonsense}]\n")
     file.chmod(0o600)
     with pytest.raises(UsageError) as refused:
-        check_receivers(Workspace(folder), AlertSettings(), load_routing(file), file)
+        check_receivers(Workspace(folder), AlertSettings(), load_routing(file))
     return str(refused.value).replace(f"{folder}/", "")
 
 

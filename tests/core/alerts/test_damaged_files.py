@@ -67,4 +67,4 @@ def test_a_damaged_routing_file_is_read_or_refused(tmp_path_factory, text):
     with suppress(UsageError):
         config = load_routing(file)
         list(tree_lines(route_tree(config, {"severity": "critical", "model": "spread"})))
-        check_receivers(Workspace(file.parent), AlertSettings(), config, file)
+        check_receivers(Workspace(file.parent), AlertSettings(), config)
