@@ -207,9 +207,10 @@ def _tell_events(
     from console.cli.headless import SessionFeed, criteria_events
     from core.telemetry import TelemetryReader
     from core.training.session_files import SessionFiles
+    from core.view.parts.documents import SessionsPart
     from core.view.source import SnapshotSource
 
-    source = SnapshotSource(workspace, only=("sessions",))
+    source = SnapshotSource(workspace, only=(SessionsPart,))
     report_of = SessionFiles(workspace).read_epoch
     telemetry = TelemetryReader(workspace.telemetry_file)
     feeds: dict[str, SessionFeed] = {}

@@ -35,7 +35,7 @@ class SnapshotSource:
         history_seconds: float = HISTORY_SECONDS,
         documents_only: bool = False,
         looks_at_epochs: bool = True,
-        only: Collection[str] = (),
+        only: Collection[type[Part]] = (),
     ) -> None:
         """Prepare to take snapshots; nothing is read yet.
 
@@ -47,7 +47,7 @@ class SnapshotSource:
                 audit record.
             looks_at_epochs: Whether the metrics of epochs are read: who wants only the state of sessions finds their
                 newest values in their documents.
-            only: The names of the parts to read, for who looks at no other field; by default all of them.
+            only: The parts to read, for who looks at no other field; by default all of them.
         """
         self._clock = clock
         self._look = PartSource(
@@ -58,8 +58,7 @@ class SnapshotSource:
             looks_at_runs=documents_only,
             looks_at_epochs=looks_at_epochs,
         )
-        wanted = (each for each in parts.PARTS if each.name in only or not only)
-        wanted = (each for each in wanted if not documents_only or issubclass(each, DocumentPart))
+        wanted = (each for each in only or parts.PARTS if not documents_only or issubclass(each, DocumentPart))
         self._parts = tuple(part(self._look) for part in wanted)
         self._marks: dict[str, Hashable] = {}
         self._problems: dict[str, str] = {}

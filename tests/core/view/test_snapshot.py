@@ -18,6 +18,7 @@ from core.state import Lease, Workspace
 from core.telemetry import TelemetryWriter
 from core.training.session import SessionPhase
 from core.training.sessions import Sessions
+from core.view.parts.documents import SessionsPart
 from core.view.source import SnapshotSource, take_snapshot
 
 NOW = datetime(2026, 3, 2, 3, 4, tzinfo=UTC)
@@ -135,7 +136,7 @@ def test_audit_records_are_listed_newest_first(source, workspace):
 
 def test_only_the_parts_that_are_asked_for_are_read(workspace):
     Sessions(workspace).start(Settings().training, name="nightly", actor=MIRA)
-    snapshot = SnapshotSource(workspace, only=("sessions",)).take()
+    snapshot = SnapshotSource(workspace, only=(SessionsPart,)).take()
     assert [session.session_id for session in snapshot.sessions] == ["s-0001"]
     assert snapshot.audit == ()
 
