@@ -7,6 +7,7 @@ from core.alerts import Alerts
 from core.clock import Clock
 from core.engine.worker_states import WorkerStates
 from core.settings import Settings
+from core.settings.current import CurrentSettings
 from core.state import Workspace
 from core.telemetry import TelemetryWriter
 from core.telemetry.tracing import NO_TRACES, Traces
@@ -18,7 +19,8 @@ class EngineContext:
     """The engine's own instances, shared by all of its workers."""
 
     workspace: Workspace
-    settings: Settings
+    settings: Settings  # with which the engine began
+    current: CurrentSettings
     telemetry: TelemetryWriter
     alerts: Alerts
     trainer: Trainer

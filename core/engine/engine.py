@@ -144,9 +144,10 @@ class Engine:
     def _work(self, settings: Settings, telemetry: TelemetryWriter) -> None:
         """Start a thread for every worker."""
         workspace, clock = self._workspace, self._clock
-        alerts = Alerts(workspace, current=CurrentSettings(workspace.root, settings), clock=clock)
+        current = CurrentSettings(workspace.root, settings)
+        alerts = Alerts(workspace, current=current, clock=clock)
         described = {"service.name": JOB, "service.instance.id": socket.gethostname()}
-        self._traces = Traces(CurrentSettings(workspace.root, settings), described)
+        self._traces = Traces(current, described)
         self._trainer = Trainer(
             workspace,
             SessionRecorder(workspace, telemetry, alerts, actor=self._actor, clock=clock),
@@ -155,6 +156,7 @@ class Engine:
         context = EngineContext(
             workspace=workspace,
             settings=settings,
+            current=current,
             telemetry=telemetry,
             alerts=alerts,
             trainer=self._trainer,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from core.engine.context import EngineContext
 from core.settings import MonitoringSettings
-from core.settings.current import CurrentSettings
 
 
 def monitoring_rules(context: EngineContext) -> Callable[[], MonitoringSettings]:
@@ -13,5 +12,4 @@ def monitoring_rules(context: EngineContext) -> Callable[[], MonitoringSettings]
     Args:
         context: The engine.
     """
-    current = CurrentSettings(context.workspace.root, context.settings)
-    return lambda: current.read().monitoring
+    return lambda: context.current.read().monitoring

@@ -16,7 +16,6 @@ from core.engine.followed_routing import FollowedRouting
 from core.errors import CoreError
 from core.plain_files import signatures_of
 from core.settings import SettingsError
-from core.settings.current import CurrentSettings
 from core.settings.in_force import settings_files
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,6 @@ class RoutingInForce:
             context: The engine's own instances.
         """
         self._context = context
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._silences = Silences(context.workspace, clock=context.clock)
         self._config: RoutingConfig | None = None
         self._dispatcher: Dispatcher | None = None
@@ -68,7 +66,7 @@ class RoutingInForce:
         if signature == self._read_from and self._told == "":  # of a faulty file, a mend may be in another
             self._is_recorded = self._is_recorded or self._recorded()
             return
-        self._file = routing_file(root, self._settings.read().alerts.routing)
+        self._file = routing_file(root, self._context.current.read().alerts.routing)
         problem, self._faulty = "", None
         try:
             self._config = None if self._file is None else load_routing(self._file)

@@ -4,8 +4,6 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from core.settings.current import CurrentSettings
-
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -18,12 +16,11 @@ _HISTORY_SECONDS = 180
 class EngineSeries:
     """What an engine knows as metrics. Safe for several threads; nothing heavy is imported before the first call."""
 
-    def __init__(self, context: "EngineContext", settings: CurrentSettings) -> None:
+    def __init__(self, context: "EngineContext") -> None:
         """Prepare; nothing is read yet.
 
         Args:
             context: Of the engine.
-            settings: The settings in force.
         """
         from core.metrics.process_metrics import ProcessMetrics
         from core.metrics.span_metrics import span_family
@@ -36,7 +33,7 @@ class EngineSeries:
         self._process = ProcessMetrics()
         self._spans, self._span_family = context.traces.counts, span_family
         self._collectors = workspace_collectors(
-            context.workspace, source.take, settings=settings, workers=context.workers.all, clock=context.clock
+            context.workspace, source.take, settings=context.current, workers=context.workers.all, clock=context.clock
         )
         self._lock = threading.Lock()
 

@@ -11,7 +11,6 @@ from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
 from core.promql.budget import EvaluationLimits, EvaluationStoppedError
-from core.settings.current import CurrentSettings
 
 if TYPE_CHECKING:
     from core.alerts.anomaly.scoring import AnomalyScoring
@@ -35,7 +34,6 @@ class RuleEvaluator(Worker):
         """Prepare; nothing is read yet."""
         self.wake = threading.Event()
         self._context = context
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._evaluation: RuleEvaluation | None = None
         self._source: RecordedSource | None = None
         self._anomalies: AnomalyScoring | None = None
@@ -57,7 +55,7 @@ class RuleEvaluator(Worker):
         self._stopping.set()
 
     def _evaluate(self) -> float:
-        settings = self._settings.read()
+        settings = self._context.current.read()
         if self._evaluation is None:
             from core.alerts.evaluation.evaluation import RuleEvaluation
             from core.alerts.evaluation.source import RecordedSource

@@ -16,7 +16,6 @@ from core.maintenance.backup.errors import BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
 from core.maintenance.backup.schedule import due_at, is_overdue
 from core.settings.backup import BackupSettings
-from core.settings.current import CurrentSettings
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,6 @@ class BackupSchedule(Worker):
         """Prepare to look."""
         self.wake = threading.Event()
         self._context = context
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._history = BackupHistory(context.workspace, clock=context.clock)
         self._is_stopping = threading.Event()
         self._failed_at: datetime | None = None
@@ -41,7 +39,7 @@ class BackupSchedule(Worker):
 
     @override
     def step(self) -> float:
-        settings, now = self._settings.read().backup, self._context.clock()
+        settings, now = self._context.current.read().backup, self._context.clock()
         if (every := settings.period) is None:
             self._waiting_since = None
             for rule in (FAILED, OVERDUE):

@@ -23,7 +23,6 @@ from core.maintenance.pruning import KindNotPrunedError, Pruning
 from core.maintenance.space import DAYS_SERIES, USED_SERIES, disk_forecast, record
 from core.monitoring.disk_forecast import DiskForecast
 from core.periodic import Periodic
-from core.settings.current import CurrentSettings
 from core.telemetry import TelemetryReader
 from core.telemetry.errors import TelemetryError
 from core.telemetry.live import keep_up
@@ -50,7 +49,6 @@ class Housekeeping(Worker):
         self._context = context
         self._policy = PolicyAlerts(context.workspace, context.clock, context.alerts)
         self._broken_glass = BrokenGlass(context.workspace, clock=context.clock)
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         now = context.clock()
         self._measuring = Periodic(_STORES_EVERY, first_at=now)
         self._pruning = Periodic(_PRUNE_EVERY, first_at=now + timedelta(seconds=STEP_SECONDS))  # its start does more
@@ -78,7 +76,7 @@ class Housekeeping(Worker):
 
     def prune(self, now: datetime) -> None:
         """Delete what the settings limit, and say so on the screen."""
-        pruning = Pruning(self._context.workspace, self._settings.read().retention, clock=self._context.clock)
+        pruning = Pruning(self._context.workspace, self._context.current.read().retention, clock=self._context.clock)
         said = ""
         failure: KindNotPrunedError | None = None
         if kinds := pruning.automatic():
@@ -102,7 +100,7 @@ class Housekeeping(Worker):
         from core.explain.served_sketch import merged_contributions
         from core.monitoring.live import merged_bytes
 
-        retention = self._settings.read().telemetry.live
+        retention = self._context.current.read().telemetry.live
         for file, merge in ((workspace.live_file, merged_bytes), (workspace.contributions_file, merged_contributions)):
             try:
                 keep_up(file, merge, retention, now)
@@ -118,7 +116,7 @@ class Housekeeping(Worker):
             for series, value in zip(DAYS_SERIES, days, strict=True):
                 if value is not None:
                     self._context.telemetry.add(series, now, value)
-        limit = self._settings.read().alerts.disk_full_days
+        limit = self._context.current.read().alerts.disk_full_days
         alerts = self._context.alerts
         if found.is_growing and found.days_until_full is not None and found.days_until_full < limit:
             summary = f"the workspace's disk {found.sentence}"

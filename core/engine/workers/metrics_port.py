@@ -11,7 +11,6 @@ from core.engine.series import EngineSeries
 from core.engine.worker import Worker
 from core.errors import RefusedError
 from core.settings.address import host_and_port
-from core.settings.current import CurrentSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,6 @@ class MetricsPort(Worker):
         """Prepare; nothing listens yet."""
         self.wake = threading.Event()
         self._context = context
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._asked: str | None = None
         self._endpoint: MetricEndpoint | None = None
         self._problem: str | None = None
@@ -46,7 +44,7 @@ class MetricsPort(Worker):
 
     @override
     def step(self) -> float:
-        asked = self._context.metrics_listen or self._settings.read().telemetry.metrics.listen
+        asked = self._context.metrics_listen or self._context.current.read().telemetry.metrics.listen
         if asked != self._asked:
             self._close()
             self._asked, self._problem = asked, None
@@ -86,7 +84,7 @@ class MetricsPort(Worker):
         from core.metrics.exposition import MeasuredFamilies, exposition
 
         registry = CollectorRegistry()
-        registry.register(MeasuredFamilies(EngineSeries(self._context, self._settings).measure))
+        registry.register(MeasuredFamilies(EngineSeries(self._context).measure))
         return lambda: exposition(registry)
 
     def _health(self) -> "EndpointHealth":

@@ -33,7 +33,6 @@ from core.engine.context import EngineContext
 from core.engine.routing_in_force import RULE as UNUSABLE
 from core.engine.routing_in_force import RoutingInForce
 from core.engine.worker import Worker
-from core.settings.current import CurrentSettings
 from core.view.snapshot import Snapshot
 from core.view.source import take_snapshot
 from core.view.suspects import suspect_of
@@ -63,7 +62,6 @@ class Notifier(Worker):
         self._context = context
         self._workspace = context.workspace
         self._clock = context.clock
-        self._current = CurrentSettings(context.workspace.root, context.settings)
         self._settings = context.settings.alerts
         self._config: RoutingFile | None = self._routing.config
         self._snapshot: Snapshot | None = None
@@ -120,7 +118,7 @@ class Notifier(Worker):
 
     def _configure(self) -> None:
         """Take over settings and a routing that have changed; files that cannot be read leave both as they are."""
-        settings, config = self._current.read().alerts, self._routing.config
+        settings, config = self._context.current.read().alerts, self._routing.config
         if settings is self._settings and config is self._config:
             return
         self._settings, self._config = settings, config

@@ -9,7 +9,6 @@ from typing_extensions import override
 from core.engine.context import EngineContext
 from core.engine.series import EngineSeries
 from core.engine.worker import Worker
-from core.settings.current import CurrentSettings
 
 if TYPE_CHECKING:
     from core.metrics.recording import MetricRecording
@@ -26,7 +25,6 @@ class Recorder(Worker):
         """Prepare to record."""
         self.wake = threading.Event()
         self._context = context
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._recording: MetricRecording | None = None
 
     @override
@@ -45,5 +43,7 @@ class Recorder(Worker):
         from core.metrics.recording import MetricRecording
 
         context = self._context
-        self._series = EngineSeries(context, self._settings)
-        return MetricRecording(context.workspace, self._settings, context.clock, job=JOB, instance=socket.gethostname())
+        self._series = EngineSeries(context)
+        return MetricRecording(
+            context.workspace, context.current, context.clock, job=JOB, instance=socket.gethostname()
+        )

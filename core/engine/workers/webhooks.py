@@ -11,7 +11,6 @@ from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
 from core.registry.records import DATABASE as REGISTRY
-from core.settings.current import CurrentSettings
 from core.settings.webhooks import WebhookSettings
 from core.webhooks.delivery import DeliveryState, WebhookDelivery
 from core.webhooks.queue import LONGEST_PAUSE, WebhookQueue
@@ -38,7 +37,6 @@ class WebhookSender(Worker):
         self._stopping = threading.Event()
         self._context = context
         self._workspace = context.workspace
-        self._settings = CurrentSettings(context.workspace.root, context.settings)
         self._queue = WebhookQueue(context.workspace, context.clock)
         self._clock = context.clock
 
@@ -48,7 +46,7 @@ class WebhookSender(Worker):
 
     @override
     def step(self) -> float:
-        webhooks = {webhook.name: webhook for webhook in self._settings.read().webhooks}
+        webhooks = {webhook.name: webhook for webhook in self._context.current.read().webhooks}
         self._queue.follow(tuple(webhooks.values()))
         while not self._stopping.is_set() and (due := self._due(webhooks)):
             self._send_all(due, webhooks)

@@ -5,6 +5,7 @@ from core.alerts import Alerts
 from core.clock import utc_now
 from core.engine.context import EngineContext
 from core.settings import Settings
+from core.settings.current import CurrentSettings
 from core.telemetry import TelemetryWriter
 from core.training.session_recorder import SessionRecorder
 from core.training.sessions import Sessions
@@ -45,6 +46,7 @@ def context(workspace):
         yield EngineContext(
             workspace=workspace,
             settings=settings,
+            current=CurrentSettings(workspace.root, settings),
             telemetry=telemetry,
             alerts=alerts,
             trainer=Trainer(workspace, recorder),

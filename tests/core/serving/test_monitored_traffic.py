@@ -26,6 +26,7 @@ from core.monitoring.verdicts import DriftVerdict
 from core.serving.scoring.warming import warm_scorer
 from core.serving.server import Server
 from core.settings import settings_in_force
+from core.settings.current import CurrentSettings
 from core.telemetry import TelemetryWriter
 from core.telemetry.live import LiveReader
 from core.training.session_recorder import SessionRecorder
@@ -122,6 +123,7 @@ def monitor(workspace, clock):
             EngineContext(
                 workspace=workspace,
                 settings=settings,
+                current=CurrentSettings(workspace.root, settings),
                 telemetry=telemetry,
                 alerts=alerts,
                 trainer=trainer,

@@ -1,10 +1,11 @@
 """Settings of processes that live long: those of the files now, or those that were read last."""
 
 import os
+import threading
 
 import pytest
 
-from core.settings import PolicySource, Settings
+from core.settings import PolicySource, Settings, settings_in_force
 from core.settings.current import CurrentSettings
 
 
@@ -27,6 +28,22 @@ def test_settings_are_read_again_once_their_file_changes_and_kept_while_it_is_br
     assert len(caplog.messages) == 1
     file.write_text("backup: {keep: 3}\n")
     assert current.read().backup.keep == 3
+
+
+def test_who_asks_while_another_thread_reads_gets_what_it_finds(tmp_path, monkeypatch):
+    current, seen = CurrentSettings(tmp_path, Settings()), []
+    (tmp_path / "bondx.yaml").write_text("backup: {keep: 2}\n")
+    other = threading.Thread(target=lambda: seen.append(current.read().backup.keep))
+
+    def read(root):
+        other.start()
+        other.join(0.1)
+        return settings_in_force(root)
+
+    monkeypatch.setattr("core.settings.current.settings_in_force", read)
+    assert current.read().backup.keep == 2
+    other.join()
+    assert seen == [2]
 
 
 @pytest.mark.parametrize("before", ["backup: {keep: 2}\n", "backup: {keep: x}\n"])

@@ -15,6 +15,7 @@ from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry
 from core.settings import Settings, SettingsError, load_settings
+from core.settings.current import CurrentSettings
 from core.settings.promotion import PromotionSettings
 from core.settings.webhooks import EVENTS, WebhookSettings
 from core.state import Workspace
@@ -69,6 +70,7 @@ def sender_of(workspace, clock):
     context = EngineContext(
         workspace=workspace,
         settings=Settings(),
+        current=CurrentSettings(workspace.root, Settings()),
         telemetry=None,
         alerts=Alerts(workspace),
         trainer=None,
