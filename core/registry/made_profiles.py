@@ -164,39 +164,42 @@ class MadeProfiles:
 
     def sweep(self) -> int:
         """Remove the files that no record names, and return their number."""
-        if not any(problem.is_orphan for problem in self.problems()):
+        if not self._orphans(None):
             return 0
         n_removed = 0
         with self._records.database.transaction():  # a file is written and recorded in one: none is on its way now
-            for found in self.problems():
-                if found.is_orphan:
-                    with suppress(FileAccessError):
-                        remove_file(found.file)
-                        n_removed += 1
+            for found in self._orphans(None):
+                with suppress(FileAccessError):
+                    remove_file(found.file)
+                    n_removed += 1
         return n_removed
 
     def problems(self, model: str | None = None) -> list[ProfileProblem]:
         """List the files that are missing or damaged, and those that no record names, of one model or of all."""
-        made = [found for found in self._documents.all() if model in (None, found.model)]
-        named = {found.path: found for found in made}
         problems = []
-        for found in made:
+        for found in self._documents.all():
+            if model not in (None, found.model):
+                continue
             try:
                 self._content(found)
             except DamagedProfileError as error:
                 if self.find(found.key) == found:
                     place = self._store.root / found.path
                     problems.append(ProfileProblem(place, found.version, str(error), is_orphan=False))
+        return problems + self._orphans(model)
+
+    def _orphans(self, model: str | None) -> list[ProfileProblem]:
+        """List the files that no record names; none is read for that."""
+        orphans = []
         for path in self._files(model):
-            name = path.relative_to(self._store.root).as_posix()
-            is_ours = (match := _FILE.fullmatch(path.name)) or path.name.endswith(UNFINISHED)
-            if name in named or not is_ours:
+            match = _FILE.fullmatch(path.name)
+            if match is None and not path.name.endswith(UNFINISHED):
                 continue
-            of = match[1] if match else ""
-            known = self.find(f"{path.parent.parent.name}/{of}")  # recorded since the look at the records
+            of, name = match[1] if match else "", path.relative_to(self._store.root).as_posix()
+            known = self.find(f"{path.parent.parent.name}/{of}")
             if known is None or known.path != name:
-                problems.append(ProfileProblem(path, of, f"no record names {name}", is_orphan=True))
-        return problems
+                orphans.append(ProfileProblem(path, of, f"no record names {name}", is_orphan=True))
+        return orphans
 
     def _same(self, wanted: MadeProfile) -> MadeProfile | None:
         """Return the record if this very profile is kept already, from the same data."""
