@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, FloatArray, IntArray
 from core.models.scoring.fields import Rows
 from core.monitoring.live.level_counts import LevelIndex
 from core.monitoring.live.number_counts import NumberCounts, NumberGrid
@@ -57,9 +57,12 @@ class SketchCounter:
         if self._is_open:  # slices of what is no feature
             self._texts += [(-1, TextColumn(name, None, slices[name])) for name in slices if name not in index.columns]
         self._n_texts = len(texts)
-        self._places = {name: place for place, name in enumerate(index.measured_slices)}
+        places = {name: place for place, name in enumerate(index.measured_slices)}
+        self._n_measured = len(places)
         self._measured = [
-            (at, text) for at, text in self._texts if not self._is_open and set(text.slice_names) & self._places.keys()
+            (at, text, np.array([*(places.get(name, -1) for name in text.slice_names), -1], dtype=np.int64))
+            for at, text in self._texts
+            if not self._is_open and self._stacked and not places.keys().isdisjoint(text.slice_names)
         ]
         stacked = [name for _, name, _ in self._stacked]
         self._measured_columns = [stacked.index(name) if name in stacked else -1 for name in index.measured_features]
@@ -84,9 +87,10 @@ class SketchCounter:
             self._count_open(sketch, [row for each in served for row in each.rows.texts], predictions)
             return sketch
         by_place = self._texts_by_place(served, sketch.n) if self._texts else []
+        codes = {at: text.codes(by_place[at]) for at, text, _ in self._measured}
         if self._numbers:
             matrix = np.concatenate([each.rows.numbers for each in served])
-            sums = self._slice_sums(by_place, sketch.n)
+            sums = self._slice_sums(codes, sketch.n)
             stacked = self._stack.count(matrix if self._is_whole else matrix[:, self._stacked_at], sums)
             if sums is not None:
                 sketch.moves = self._slice_moves(sums)
@@ -94,18 +98,17 @@ class SketchCounter:
             for at, name, how in self._single:
                 sketch.features[name] = how.count(np.ascontiguousarray(matrix[:, at]))
         for at, text in self._texts:
-            self._count_texts(sketch, text, by_place[at], predictions)
+            self._count_texts(sketch, text, by_place[at], predictions, codes.get(at))
         return sketch
 
-    def _slice_sums(self, by_place: Sequence[Sequence[Any]], n_rows: int) -> SliceSums | None:
+    def _slice_sums(self, codes: Mapping[int, IntArray], n_rows: int) -> SliceSums | None:
         """Find the rows of each slice whose means of features the profile has; None without such a slice."""
-        if not self._measured or not self._stacked:
+        if not self._measured:
             return None
-        is_in = np.zeros((len(self._places) + 1, n_rows), dtype=np.bool_)
+        is_in = np.zeros((self._n_measured + 1, n_rows), dtype=np.bool_)
         rows = np.arange(n_rows)
-        for at, text in self._measured:
-            places = np.array([*(self._places.get(name, -1) for name in text.slice_names), -1], dtype=np.int64)
-            is_in[places[text.slice_numbers(by_place[at])], rows] = True
+        for at, text, places in self._measured:
+            is_in[places[text.slice_numbers(codes[at])], rows] = True
         return SliceSums(is_in[:-1], len(self._stacked))
 
     def _slice_moves(self, sums: SliceSums) -> SliceMoves:
@@ -131,9 +134,14 @@ class SketchCounter:
             self._count_texts(sketch, text, [row.get(text.name) for row in rows], predictions)
 
     def _count_texts(
-        self, sketch: LiveSketch, text: TextColumn, cells: Sequence[Any], predictions: FloatArray | None
+        self,
+        sketch: LiveSketch,
+        text: TextColumn,
+        cells: Sequence[Any],
+        predictions: FloatArray | None,
+        codes: IntArray | None = None,
     ) -> None:
-        levels, slices = text.count(cells, predictions)
+        levels, slices = text.count(cells, predictions, codes)
         if levels is not None:
             sketch.features[text.name] = levels
         for name, counts in slices.items():

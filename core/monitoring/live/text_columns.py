@@ -59,26 +59,29 @@ class TextColumn:
         """The slices of the profile, by their number."""
         return [f"{self.name}={level}" for level in self._slices]
 
-    def slice_numbers(self, cells: Sequence[Any]) -> IntArray:
-        """Return the number of the slice of each cell; of a cell in none, one more than the last."""
-        codes = np.fromiter(map(self._codes.__getitem__, cells), dtype=np.intp, count=len(cells))
+    def codes(self, cells: Sequence[Any]) -> IntArray:
+        """Look the cells up, each once."""
+        return np.fromiter(map(self._codes.__getitem__, cells), dtype=np.intp, count=len(cells))
+
+    def slice_numbers(self, codes: IntArray) -> IntArray:
+        """Return the number of the slice of each code; of a cell in none, one more than the last."""
         return self._slice_of_code[codes]
 
     def count(
-        self, cells: Sequence[Any], predictions: FloatArray | None
+        self, cells: Sequence[Any], predictions: FloatArray | None, codes: IntArray | None = None
     ) -> tuple[LevelCounts | None, Mapping[str, SliceCounts]]:
         """Count cells.
 
         Args:
             cells: One of each row; None is empty.
             predictions: By row the position of its prediction, in whole steps; None if they are not numbers.
+            codes: Of the cells; None if they have not been looked up.
         Returns:
             The levels, if they are counted, and the slices that occur, by name.
         """
         if self._levels is not None and self._levels.is_bucketed and not self._slices:
             return self._count_names(self._levels, Counter(cells)), {}
-        look_up = self._codes.__getitem__
-        codes = np.fromiter(map(look_up, cells), dtype=np.intp, count=len(cells))
+        codes = self.codes(cells) if codes is None else codes
         rows = np.bincount(codes, minlength=self._codes.unknown + 1)
         slices = self._count_slices(codes, rows, predictions) if self._slices else {}
         if self._levels is None:
