@@ -209,7 +209,9 @@ def _served(
         figures["shares_with_outcomes"] = [round(band.share, 4) for band in bands]
         n_unseen = sum(int(band.rows.sum()) for band in bands if not band.share)
         if n_unseen:
-            notes.append(f"no outcome is known of {n_unseen:,} rows with similar answers, which nothing corrects")
+            notes.append(
+                f"{n_unseen:,} rows have answers of which no outcome is known: the correction leaves them as they are"
+            )
     return LabelledRows(frame, at, True, is_new, tuple(filter(None, notes)), figures, chance)
 
 
@@ -224,8 +226,9 @@ def _of_candidates(workspace: Workspace, live: ModelVersion, found: ServedRows) 
     ]
     if not others:
         return ""
-    names = ", ".join(sorted(set(others)))
-    return f"selection: {len(others):,} outcomes came after answers of {names}, which was never live"
+    names = sorted(set(others), key=natural)
+    was = "which was" if len(names) == 1 else "which were"
+    return f"selection: {len(others):,} outcomes came after answers of {', '.join(names)}, {was} never live"
 
 
 def _label(signature: TableSignature, actual: Actual | None) -> float | str | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,22 +23,16 @@ _LEAST_COMPARED = 50
 MOST_BANDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerBand:
+class AnswerBand(NamedTuple):
     """Rows with similar answers.
 
     Attributes:
-        rows: Which ones, shape (n,).
-        labelled: The rows of all bands whose outcome is known, shape (n,).
+        rows: Which rows, shape (n,).
+        share: The share of them whose outcome is known: the chance that a row with such an answer is seen.
     """
 
     rows: BoolArray
-    labelled: BoolArray
-
-    @property
-    def share(self) -> float:
-        """The share of the answers whose outcome is known: the chance that a row with such an answer is seen."""
-        return float(self.labelled[self.rows].mean()) if self.rows.any() else 0.0
+    share: float
 
 
 def selection_chances(bands: Sequence[AnswerBand]) -> FloatArray:
@@ -48,9 +42,8 @@ def selection_chances(bands: Sequence[AnswerBand]) -> FloatArray:
         Horvitz and Thompson, Journal of the American Statistical Association 47, 1952; by rejection, since learners
         and comparisons take rows without weights.
 
-    >>> seen = np.array([True, True, True, False])
     >>> low, high = np.array([True, True, False, False]), np.array([False, False, True, True])
-    >>> selection_chances([AnswerBand(low, seen), AnswerBand(high, seen)]).tolist()
+    >>> selection_chances([AnswerBand(low, 1.0), AnswerBand(high, 0.5)]).tolist()
     [0.5, 0.5, 1.0, 1.0]
     """
     chances = np.ones(len(bands[0].rows) if bands else 0)
@@ -78,23 +71,30 @@ class ServedRows:
         """The rows whose outcome is known."""
         return np.array([each is not None for each in self.actual], dtype=np.bool_)
 
-    def answer_bands(self) -> "list[AnswerBand]":
+    @property
+    def answers(self) -> FloatArray:
+        """The answers; NaN for what is no number."""
+        return np.array([_number_of(each) for each in self.logged.predictions], dtype=np.float64)
+
+    def answer_bands(self) -> list[AnswerBand]:
         """Divide the rows by their answers, and count the outcomes of each part.
 
         Returns:
             Bands of about equally many answers, the lowest first; one band where the answers are few, or no numbers.
         """
-        answers = np.array([_number_of(each) for each in self.logged.predictions], dtype=np.float64)
+        answers, labelled = self.answers, self.labelled
         if not np.isfinite(answers).all() or len(answers) < 2 * _LEAST_COMPARED:
-            return [AnswerBand(np.ones(len(answers), dtype=np.bool_), self.labelled)]
+            share = float(labelled.mean()) if len(labelled) else 0.0
+            return [AnswerBand(np.ones(len(answers), dtype=np.bool_), share)]
         n_bands = min(MOST_BANDS, len(answers) // _LEAST_COMPARED)
         edges = np.unique(np.quantile(answers, np.linspace(0.0, 1.0, n_bands + 1)[1:-1]))
         band = np.searchsorted(edges, answers, side="right")
-        return [AnswerBand(band == number, self.labelled) for number in np.unique(band)]
+        bands = [band == number for number in np.unique(band)]
+        return [AnswerBand(rows, float(labelled[rows].mean())) for rows in bands]
 
     def selection(self) -> str:
         """Say that outcomes are known mostly for some answers, which is selection; empty where they are not."""
-        answers = np.array([_number_of(each) for each in self.logged.predictions], dtype=np.float64)
+        answers = self.answers
         known = np.isfinite(answers)
         labelled = self.labelled[known]
         if known.sum() < 2 * _LEAST_COMPARED:

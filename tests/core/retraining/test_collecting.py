@@ -144,6 +144,8 @@ def test_outcomes_after_answers_of_a_version_that_was_never_live_are_named(world
     said = _of_candidates(world.workspace, live, rows)
     assert said == "selection: 3 outcomes came after answers of 1.1.0, which was never live"
     assert _of_candidates(world.workspace, live, answered([0.9], 1.0, ["1.0.0"])) == ""
+    both = _of_candidates(world.workspace, live, answered([0.9] * 3, 1.0, ["1.10.0", "1.9.0", "1.0.0"]))
+    assert both == "selection: 2 outcomes came after answers of 1.9.0, 1.10.0, which were never live"
 
 
 def test_selection_is_corrected_of_served_rows_alone():
