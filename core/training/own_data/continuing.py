@@ -81,10 +81,12 @@ def _compared(start: WarmStart, prepared: PreparedTraining, *, seed: int) -> Con
     if start.n_new < LEAST_NEW:
         return _anew(start, prepared, f"{start.n_new:,} rows are new to it, and {LEAST_NEW} are needed")
     frame = judged.frame.iloc[n_rows - start.n_new :].reset_index(drop=True)
-    test = _split(judged.model, frame, signature, seed=seed)
-    inner = _within(test.learn, _split(judged.model, frame[test.learn], signature, seed=seed))
+    classes = _classes(judged.model, frame, signature)
+    test = split_rows(frame, signature, classes, TEST_SHARE, seed=seed)
+    of_learned = split_rows(frame[test.learn], signature, classes[test.learn], TEST_SHARE, seed=seed)
+    inner = _within(test.learn, of_learned)
     begins("the comparison of a warm start with a new model")
-    warm, cold = start.load().model, prepared.model
+    warm, cold = judged.model, prepared.model
     warm.update(frame[inner.learn], seed=seed)
     is_learned = np.ones(n_rows, dtype=np.bool_)
     is_learned[n_rows - start.n_new :] = inner.learn
@@ -112,10 +114,6 @@ def _refusal(model: TrainableModel) -> str | None:
 
 def _anew(start: WarmStart, prepared: PreparedTraining, why: str) -> Continued:
     return Continued(prepared, None, f"{start.key} cannot continue to learn ({why}), so a new model began")
-
-
-def _split(model: TrainableModel, frame: pd.DataFrame, signature: TableSignature, *, seed: int) -> Split:
-    return split_rows(frame, signature, _classes(model, frame, signature), TEST_SHARE, seed=seed)
 
 
 def _classes(model: TrainableModel, frame: pd.DataFrame, signature: TableSignature) -> AnyArray:
