@@ -102,21 +102,15 @@ def _answers(found: "VersionProfile") -> "list[tuple[str, ProfiledColumn | None]
     return [("target", found.target), ("prediction", found.prediction), ("residual", found.residual)]
 
 
-def _row(name: str, column: "ProfiledColumn") -> dict[str, str | None]:
-    from console.cli.output import printable
-
+def _row(name: str, column: "ProfiledColumn") -> dict[str, str | float | None]:
     return {
-        "column": printable(name),
+        "column": name,
         "kind": column.kind,
         "missing": f"{column.missing_share:.1%}" if column.missing_share else None,
-        "edges": str(column.n_edges) if column.n_edges else None,
-        "levels": str(column.n_levels) if column.n_levels else None,
-        **{word: _figure(getattr(column, word)) for word in ("mean", "sd", "least", "most")},
+        "edges": column.n_edges or None,
+        "levels": column.n_levels or None,
+        **{word: getattr(column, word) for word in ("mean", "sd", "least", "most")},
     }
-
-
-def _figure(value: float | None) -> str | None:
-    return None if value is None else f"{value:.4g}"
 
 
 def _held_out(found: "VersionProfile") -> str:

@@ -144,7 +144,7 @@ class Rehearse(Verb[None]):
         options=(
             Argument("FILE"),
             Argument("OVER", lambda _snapshot, _before: ("1d", "7d", "30d"), read=read_duration),
-            Argument("MODEL", lambda snapshot, _before: [model.model for model in snapshot.models]),
+            MODEL_WORD,
         ),
         n_required=1,
     )
