@@ -1,6 +1,6 @@
 """The steps that compute, as the child process performs them: files and a result, whole or not at all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from core.errors import UsageError
 from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
+from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.retraining.challenger_gates import challenger_gates
 from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE, collect
@@ -122,7 +123,7 @@ def _check(
     evidence: dict[str, Any] = {each.name: {**each.figures, "found": each.reason} for each in findings}
     evidence["drift"] = drift
     gates = gates_of_file(_recipe(live, signature, folder / LEARN), settings)
-    evidence["gates"] = [f"{gate.name}: {gate.verdict}" for gate in gates if str(gate.verdict) != "pass"]
+    evidence["gates"] = _not_passed(gates)
     if failed := [f"{gate.name}: {gate.sentence}" for gate in gates if gate.blocks]:
         raise NotPassedError(f"the rows failed a quality gate: {'; '.join(failed)}", evidence)
     if refused := [each for each in findings if each.passed is False]:
@@ -175,7 +176,7 @@ def _train(
         "ships": ships,
         "n_rows": found.report["split"]["n_shipped"],
         "metrics": {name: round(value, 6) for name, value in found.metrics.items()},
-        "gates": [f"{gate.name}: {gate.verdict}" for gate in found.gates if str(gate.verdict) != "pass"],
+        "gates": _not_passed(found.gates),
         **({"tuning": tuned["why"]} if tuned else {}),
         **({"start": started["why"]} if started else {}),
     }
@@ -271,6 +272,10 @@ def _compared(
     slices = () if signature is None else level_slices(old.rows, signature.columns)
     groups = np.arange(len(old.rows)) if signature is None else groups_of(old.rows, signature)
     return compare(name, old, new, slices, groups, margin=margin, slice_margin=slice_margin)
+
+
+def _not_passed(gates: Iterable[GateResult]) -> list[str]:
+    return [f"{gate.name}: {gate.verdict}" for gate in gates if str(gate.verdict) != "pass"]
 
 
 def _signature(artifact: Path, live: ModelVersion) -> TableSignature:

@@ -250,10 +250,7 @@ def test_a_window_of_few_outcomes_shows_nothing_and_a_higher_metric_is_better_wh
 
 def rolling_out(world: World, **rules: object) -> Retraining:
     """Drive a retraining until its canary runs."""
-    found = asked(world, **rules)
-    while not (rolling := world.run(found.retraining_id, to=StepName.ROLLOUT)).observed.rollout_id:
-        pass
-    return rolling
+    return world.roll_out(asked(world, **rules).retraining_id)
 
 
 def test_a_hold_while_it_is_watched_keeps_nothing_harmful_live(world: World) -> None:
