@@ -16,7 +16,6 @@ from core.engine.followed_routing import FollowedRouting
 from core.errors import CoreError
 from core.plain_files import signatures_of
 from core.settings import SettingsError
-from core.settings.in_force import settings_files
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class RoutingInForce:
         self._file = routing_file(context.workspace.root, context.settings.alerts.routing)
         self._faulty: Path | None = None
         self._record = FollowedRouting(context.workspace, context.clock)
-        self._read_from: object = ()
+        self._read_from: object = None
         self._is_recorded = False
         self._logged = ""
         self._told: str | None = None  # None: nothing is known yet, such as of an alert of an earlier engine
@@ -62,11 +61,11 @@ class RoutingInForce:
     def _refresh(self) -> None:
         """Read what has changed, and fire or clear the alert on a file that cannot be used."""
         root = self._context.workspace.root
+        self._file = routing_file(root, self._context.current.read().alerts.routing)
         signature = self._signature()
         if signature == self._read_from and self._told == "":  # of a faulty file, a mend may be in another
             self._is_recorded = self._is_recorded or self._recorded()
             return
-        self._file = routing_file(root, self._context.current.read().alerts.routing)
         problem, self._faulty = "", None
         try:
             self._config = None if self._file is None else load_routing(self._file)
@@ -76,7 +75,7 @@ class RoutingInForce:
             self._config = self._record.without(self._config)
             told = str(error).replace(f"{root}/", "")  # the place is what counts on a narrow screen
             problem = f"Routing unusable, {self._kept()}: {told}"
-        self._read_from = signature if signature == self._signature() else ()  # changed meanwhile: read again
+        self._read_from = signature if signature == self._signature() else None  # changed meanwhile: read again
         self._tell(problem)
 
     def _recorded(self) -> bool:
@@ -96,8 +95,8 @@ class RoutingInForce:
     def _signature(self) -> tuple[object, ...]:
         """Return what changes when a file changes on which the routing depends."""
         templates = self._config.templates if self._config is not None else ()
-        files = [*settings_files(self._context.workspace.root), *([] if self._faulty is None else [self._faulty])]
-        return signatures_of(files) + routing_signature(self._file, templates)
+        faulty = signatures_of([] if self._faulty is None else [self._faulty])
+        return faulty + routing_signature(self._file, templates)
 
     def _tell(self, problem: str) -> None:
         if problem == self._told:
