@@ -179,25 +179,12 @@ class Outbox:
     def _delivery(
         self, outgoing: "OutgoingMessage", target: ChannelTarget, alternatives: tuple[str, ...] = ()
     ) -> Delivery:
-        message = outgoing.message
-        return Delivery(
-            delivery_id=f"{message.notification_id}:{target.channel}",
-            notification_id=message.notification_id,
-            receiver=message.receiver,
-            channel=target.channel,
-            kind=target.kind,
-            addressee=target.addressee,
-            group_key=message.group_key,
-            reason=message.reason,
-            status=str(message.status),
-            headline=headline(message),
-            firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
-            resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
-            created_at=self._clock(),
+        return replace(
+            delivery_of(outgoing.message, target, self._clock()),
             expires_at=outgoing.expires_at,
             alternatives=alternatives,
             instead_of=outgoing.instead_of,
-            message=message,
+            message=outgoing.message,
         )
 
     def _store(self, queue: "_Queue") -> list[Delivery]:
@@ -431,6 +418,25 @@ def _ended(
 ) -> tuple[DeliveryAttempt, ...]:
     last = attempts[-1] if attempts else DeliveryAttempt(at=now)
     return (*attempts[:-1], replace(last, ended_at=now, result=result, detail=detail))
+
+
+def delivery_of(message: AlertMessage, target: ChannelTarget, created_at: datetime) -> Delivery:
+    """Describe the delivery of a message to a channel before its first attempt; the message itself is left out."""
+    return Delivery(
+        delivery_id=f"{message.notification_id}:{target.channel}",
+        notification_id=message.notification_id,
+        receiver=message.receiver,
+        channel=target.channel,
+        kind=target.kind,
+        addressee=target.addressee,
+        group_key=message.group_key,
+        reason=message.reason,
+        status=str(message.status),
+        headline=headline(message),
+        firing=tuple(alert.fingerprint for alert in message.firing if alert.fingerprint),
+        resolved=tuple(alert.fingerprint for alert in message.resolved if alert.fingerprint),
+        created_at=created_at,
+    )
 
 
 def _waits_until(delivery: Delivery, health: ChannelHealth | None, now: datetime) -> datetime | None:

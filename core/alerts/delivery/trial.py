@@ -9,10 +9,9 @@ from core.actor import Actor
 from core.alerts.delivery.channel import Channel
 from core.alerts.delivery.errors import DeliveryError
 from core.alerts.delivery.message import AlertMessage, MessageStatus, NotifiedAlert
-from core.alerts.delivery.outbox import Outbox
+from core.alerts.delivery.outbox import Outbox, delivery_of
 from core.alerts.delivery.receivers import ConfiguredChannel, Receivers
 from core.alerts.delivery.records import Delivery, DeliveryAttempt, NotificationState
-from core.alerts.delivery.wording import headline
 from core.clock import Clock, to_iso
 from core.governance import require_access
 from core.state import Workspace
@@ -76,19 +75,9 @@ def _send(
         if channel is not None:  # else this process lacks a secret that the engine may have
             outbox.note_failure(target, error)
     attempt = DeliveryAttempt(at=began, ended_at=clock(), result=result, detail=detail)
-    delivery = Delivery(
-        delivery_id=f"{message.notification_id}:{target.channel}",
-        notification_id=message.notification_id,
-        receiver=message.receiver,
-        channel=target.channel,
-        kind=target.kind,
-        addressee=target.addressee,
-        group_key=message.group_key,
-        reason=TEST,
-        status=str(message.status),
-        headline=headline(message),
+    delivery = replace(
+        delivery_of(message, target, began),
         state=state,
-        created_at=began,
         ended_at=attempt.ended_at,
         n_attempts=1,
         attempts=(attempt,),
