@@ -1,11 +1,10 @@
 """What two versions rely on, side by side: shares of importance, since their margins may be on different scales."""
 
-import math
-
 import msgspec
 
 from core.explain.documents import FeatureImportance, GlobalExplanation
-from core.intervals.units import ERROR_RATE, t_quantile
+from core.explain.trend_moves import RatioEstimate, half_width
+from core.intervals.units import ERROR_RATE
 
 
 class ImportanceChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +33,7 @@ def compare_explanations(before: GlobalExplanation, after: GlobalExplanation) ->
     """Compare what two versions rely on, the largest change first.
 
     Source:
-        Welch, Biometrika 34 (1947), for each share; Bonferroni over the columns. Rows that explain both make it safe.
+        `half_width` for each share; Bonferroni over the columns. Rows that explain both make it safe.
     """
     old = {entry.feature: (place, entry) for place, entry in enumerate(before.features, start=1)}
     new = {entry.feature: (place, entry) for place, entry in enumerate(after.features, start=1)}
@@ -57,21 +56,15 @@ def compare_explanations(before: GlobalExplanation, after: GlobalExplanation) ->
     return tuple(sorted(found, key=lambda entry: (-abs(entry.change), entry.feature)))
 
 
-def _estimate(
-    entry: tuple[int, FeatureImportance] | None, report: GlobalExplanation
-) -> tuple[float, float, int] | None:
-    """Return a share, its variance and the units that it rests on; None where its error is not known."""
+def _estimate(entry: tuple[int, FeatureImportance] | None, report: GlobalExplanation) -> RatioEstimate | None:
+    """Return a share with the units that it rests on; None where its error is not known."""
     if entry is None:  # the version does not read the column
-        return 0.0, 0.0, report.n_units
+        return RatioEstimate(0.0, 0.0, report.n_units)
     error = entry[1].share_error
-    return None if error is None else (entry[1].share, error**2, report.n_units)
+    return None if error is None else RatioEstimate(entry[1].share, error**2, report.n_units)
 
 
-def _is_clear(one: tuple[float, float, int] | None, other: tuple[float, float, int] | None, tail: float) -> bool:
-    if one is None or other is None or min(one[2], other[2]) < 2:
+def _is_clear(one: RatioEstimate | None, other: RatioEstimate | None, tail: float) -> bool:
+    if one is None or other is None or min(one.n_blocks, other.n_blocks) < 2:
         return False
-    variance = one[1] + other[1]
-    if not variance:
-        return one[0] != other[0]
-    degrees = variance**2 / (one[1] ** 2 / (one[2] - 1) + other[1] ** 2 / (other[2] - 1))
-    return abs(one[0] - other[0]) > t_quantile(degrees, tail) * math.sqrt(variance)
+    return abs(one.value - other.value) > half_width(one, other, tail)

@@ -72,6 +72,23 @@ def ratio_estimate(numerators: FloatArray, denominators: FloatArray) -> RatioEst
     return RatioEstimate(value, variance, n_blocks)
 
 
+def half_width(before: RatioEstimate, after: RatioEstimate, tail: float) -> float:
+    """Return half of the interval of the difference of two estimates, each from two blocks or more.
+
+    Args:
+        before: One of them.
+        after: The other.
+        tail: The quantile of the interval's ends.
+    Source:
+        Welch, Biometrika 34 (1947), with the effective numbers of blocks.
+    """
+    variance = before.variance + after.variance
+    if not variance > 0.0:
+        return 0.0
+    degrees = variance**2 / (before.variance**2 / (before.n_blocks - 1.0) + after.variance**2 / (after.n_blocks - 1.0))
+    return float(np.sqrt(variance)) * t_quantile(degrees, tail)
+
+
 def compared(before: RatioEstimate, after: RatioEstimate, tail: float) -> ImportanceMove | None:
     """Compare two estimates from different blocks.
 
@@ -81,18 +98,10 @@ def compared(before: RatioEstimate, after: RatioEstimate, tail: float) -> Import
         tail: The quantile of the interval's ends.
     Returns:
         None where either has too few blocks.
-    Source:
-        Welch, Biometrika 34 (1947), with the effective numbers of blocks.
     """
     if min(before.n_blocks, after.n_blocks) < LEAST_BLOCKS:
         return None
-    difference, variance = after.value - before.value, before.variance + after.variance
-    half = 0.0
-    if variance > 0.0:
-        degrees = variance**2 / (
-            before.variance**2 / (before.n_blocks - 1.0) + after.variance**2 / (after.n_blocks - 1.0)
-        )
-        half = float(np.sqrt(variance)) * t_quantile(degrees, tail)
+    difference, half = after.value - before.value, half_width(before, after, tail)
     is_moved = abs(difference) > _ROUNDING * max(abs(before.value), abs(after.value))
     return ImportanceMove(
         before=before.value,
