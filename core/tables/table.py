@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray, IntArray
+from core.arrays import BoolArray, FloatArray, IntArray
 from core.escape import shown
 from core.tables.errors import TableError
 from core.tables.reading_of_column import Reading
@@ -108,6 +108,24 @@ class Table:
         for name in names:
             if name in self.doubts:
                 raise self.doubts[name]
+
+    def require_within(self, name: str, numbers: FloatArray, limits: tuple[float, float], cure: str) -> None:
+        """Refuse a number of a column that is beyond what it may be; an empty cell passes.
+
+        Args:
+            name: The column.
+            numbers: Its numbers, NaN for an empty cell, shape (n,).
+            limits: The least and the most.
+            cure: What to do, as a sentence.
+        Raises:
+            TableError: It names the place of the first one.
+        """
+        least, most = limits
+        is_outside = (numbers < least) | (numbers > most)
+        if is_outside.any():
+            row = int(np.argmax(is_outside))
+            problem = f"{name} is {numbers[row]:g}, and must be from {least:g} to {most:g}"
+            raise self.error(problem, cure, column=name, row=row)
 
     def place(self, row: int) -> str:
         """Return the place of a row: its line in a text file, else its number from 0."""

@@ -135,7 +135,8 @@ class BondPortfolio:
                 cure = "Write the face amount, USD m."
                 raise table.error("the position is no number", cure, column=POSITION, row=row)
             frame[POSITION] = held.to_numpy(dtype=np.float64)
-        _require_ranges(table, frame)
+        for name, limits in _RANGES.items():
+            table.require_within(name, _number(frame, name), limits, "Correct it, or leave the cell empty.")
         try:
             return cls.of_frame(frame)
         except UsageError as error:
@@ -249,25 +250,6 @@ class BondPortfolio:
             sizes = np.repeat(np.arange(len(cal.LETTERS.value)), cal.LETTER_SIZES.value)
             return sizes[self.notch], cal.LETTERS.value
         return self.codes[slicing], _LEVELS[slicing]
-
-
-def _require_ranges(table: Table, frame: pd.DataFrame) -> None:
-    """Refuse a number that no bond has.
-
-    Raises:
-        TableError: It names the place.
-    """
-    for name, (least, most) in _RANGES.items():
-        numbers = _number(frame, name)
-        is_outside = (numbers < least) | (numbers > most)  # an empty cell is neither
-        if is_outside.any():
-            row = int(np.argmax(is_outside))
-            raise table.error(
-                f"{name} is {numbers[row]:g}, and must be from {least:g} to {most:g}",
-                "Correct it, or leave the cell empty.",
-                column=name,
-                row=row,
-            )
 
 
 def _require_columns(frame: pd.DataFrame) -> None:

@@ -288,13 +288,8 @@ def _numbers(table: Table, name: str) -> FloatArray:
     if table.kinds[name] not in NUMERIC:
         raise table.error(f"{name} is no number", "Correct the column.", column=name, row=0)
     numbers = table.frame[name].to_numpy(dtype=np.float64)
-    is_outside = np.abs(numbers) > _LARGEST.get(name, _MOST_UNITS)  # an empty cell is not
-    if is_outside.any():
-        row = int(np.argmax(is_outside))
-        most = _LARGEST.get(name, _MOST_UNITS)
-        raise table.error(
-            f"{name} is {numbers[row]:g}, and must be from {-most:g} to {most:g}", "Correct it.", column=name, row=row
-        )
+    most = _LARGEST.get(name, _MOST_UNITS)
+    table.require_within(name, numbers, (-most, most), "Correct it.")
     return numbers
 
 
