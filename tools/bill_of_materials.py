@@ -7,7 +7,6 @@ Source:
     CycloneDX 1.6 (ECMA-424), https://cyclonedx.org/docs/1.6/json/
 """
 
-import hashlib
 import json
 import platform
 import uuid
@@ -18,6 +17,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from core.files import digest
 from core.installed_packages import DISTRIBUTION
 from tools.dependencies import Dependency, applicable, closure
 from tools.licences import licence_of
@@ -84,8 +84,8 @@ def _component(dependency: Dependency) -> dict[str, Any]:
 
 
 def _reference(file: Path) -> dict[str, Any]:
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return {"type": "distribution", "url": file.name, "hashes": [{"alg": "SHA-256", "content": digest}]}
+    hashes = [{"alg": "SHA-256", "content": digest(file.read_bytes())}]
+    return {"type": "distribution", "url": file.name, "hashes": hashes}
 
 
 def _purl(dependency: Dependency) -> str:

@@ -7,7 +7,6 @@ file, and its commands print their version. The bill of materials is written bes
 """
 
 import argparse
-import hashlib
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.files import digest
 from core.maintenance.library_versions import pinned_versions
 from tools.bill_of_materials import bill_of_materials
 from tools.dependencies import Dependency, NotInstalledError, closure, project
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not ready: {error}", file=sys.stderr)
         return 1
     for file in (sdist, wheel, bill):
-        print(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file}")
+        print(f"{digest(file.read_bytes())}  {file}")
     print(f"ready. Tag it: git tag --sign v{options.version} --message 'BondX Console {options.version}'")
     return 0
 
