@@ -1,7 +1,6 @@
 """`bondx alerts notifications` and `bondx alerts receivers`: who was told what, and whether the channels work."""
 
 import argparse
-from typing import TYPE_CHECKING
 
 from console.commands.opening import (
     Subparsers,
@@ -12,9 +11,6 @@ from console.commands.opening import (
     person,
 )
 from core.errors import ExitCode
-
-if TYPE_CHECKING:
-    from core.state import Workspace
 
 _COLUMNS = ("at", "receiver", "channel", "reason", "status", "result", "detail", "headline")
 
@@ -39,7 +35,7 @@ def add_parsers(verbs: Subparsers) -> None:
 
 def list_notifications(args: argparse.Namespace) -> int:
     """Print the log of notifications."""
-    from console.cli.output import print_json
+    from console.cli.output import print_json, print_table
     from core.alerts import Alerts
     from core.alerts.delivery.log import notifications_of
 
@@ -52,22 +48,10 @@ def list_notifications(args: argparse.Namespace) -> int:
     if args.json:
         print_json(lines)
     else:
-        print_notifications(workspace, fingerprint)
+        print_table(
+            [{name: getattr(line, name) for name in _COLUMNS} for line in lines], _COLUMNS, empty="no notifications"
+        )
     return ExitCode.GOOD
-
-
-def print_notifications(workspace: "Workspace", fingerprint: str | None = None) -> None:
-    """Print the log as a table.
-
-    Args:
-        workspace: The workspace.
-        fingerprint: Only what told of this alert.
-    """
-    from console.cli.output import print_table
-    from core.alerts.delivery.log import notifications_of
-
-    rows = [{name: getattr(line, name) for name in _COLUMNS} for line in notifications_of(workspace, fingerprint)]
-    print_table(rows, _COLUMNS, empty="no notifications")
 
 
 def list_receivers(args: argparse.Namespace) -> int:
