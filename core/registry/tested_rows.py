@@ -46,5 +46,13 @@ def n_trained_rows(version: ModelVersion) -> int:
     return next((n for entry in entries if isinstance(entry, Mapping) and (n := _count(entry.get("n_rows")))), 0)
 
 
+def learned_file(version: ModelVersion) -> str | None:
+    """Return the SHA-256 of the file that a version learned from; None if its lineage names no file."""
+    data = version.lineage.get("data")
+    file = data.get("file") if isinstance(data, Mapping) else None
+    found = file.get("sha256") if isinstance(file, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -23,6 +23,7 @@ from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.registry.errors import OwnProfileError
 from core.registry.made_profiles import OWN_NAME, ProfileFile
+from core.registry.tested_rows import learned_file
 from core.state import Workspace
 from core.tables import ReadingRules, Table, TableSignature, conform, read_table, require_target
 from core.tables.limits import LEAST_ROWS
@@ -132,7 +133,7 @@ def make_profile(
     """
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
-    learned_from = _learned_from(chosen)
+    learned_from = learned_file(chosen)
     with registry.opened(chosen.model, chosen.version) as folder:
         if (folder / OWN_NAME).exists():
             raise OwnProfileError(chosen.model, chosen.version)
@@ -284,14 +285,6 @@ def _answers(rows: _Rows) -> Outcomes:
         problem = "the version answers no finite number here"
         raise rows.table.error(problem, "Correct this row or leave it out.", row=row)
     return found
-
-
-def _learned_from(version: ModelVersion) -> str | None:
-    """Return the hash of the file that a version learned from, if its lineage has one."""
-    data = version.lineage.get("data")
-    file = data.get("file") if isinstance(data, dict) else None
-    found = file.get("sha256") if isinstance(file, dict) else None
-    return found if isinstance(found, str) else None
 
 
 def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> VersionProfile:
