@@ -90,25 +90,23 @@ def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: f
     stored = index.stored.get(name)
     if stored is None or not stored.sd:
         return ""
-    moves: dict[str, tuple[float, float, int]] = {}  # by slice: the move, its variance, the rows of now
+    by_column: dict[str, dict[str, tuple[float, float, int]]] = {}  # by slice: the move, its variance, the rows of now
     for of, (mean, n) in sketch.feature_means(index, name).items():
         then = index.profile.slices[of]
         if n >= LEAST_ROWS and name in then.features:
-            moves[of] = mean - then.features[name], effect * stored.sd**2 * (1 / n + 1 / then.rows), n
-    column_rows: dict[str, int] = {}
-    for of, (_, _, n) in moves.items():
-        column = of.partition("=")[0]
-        column_rows[column] = column_rows.get(column, 0) + n
+            moved = mean - then.features[name], effect * stored.sd**2 * (1 / n + 1 / then.rows), n
+            by_column.setdefault(of.partition("=")[0], {})[of] = moved
+    limit = _quantile(sum(map(len, by_column.values())))
     found: dict[str, float] = {}
-    for of, (move, variance, n) in moves.items():
-        column = of.partition("=")[0]
-        if (rest := column_rows[column] - n) < LEAST_ROWS:
-            continue
-        others = [(each, of_rest) for each, of_rest in moves.items() if each.partition("=")[0] == column and each != of]
-        elsewhere = sum(m * k / rest for _, (m, _, k) in others)
-        spread = variance + sum(v * (k / rest) ** 2 for _, (_, v, k) in others)
-        if abs(move) > abs(elsewhere) and abs(move - elsewhere) > math.sqrt(spread) * _quantile(len(moves)):
-            found[of] = abs(move - elsewhere)
+    for moves in by_column.values():
+        for of, (move, variance, _) in moves.items():
+            others = [moved for each, moved in moves.items() if each != of]
+            if (rest := sum(k for _, _, k in others)) < LEAST_ROWS:
+                continue
+            elsewhere = sum(m * k / rest for m, _, k in others)
+            spread = variance + sum(v * (k / rest) ** 2 for _, v, k in others)
+            if abs(move) > abs(elsewhere) and abs(move - elsewhere) > math.sqrt(spread) * limit:
+                found[of] = abs(move - elsewhere)
     return _spelled(max(found, key=lambda of: found[of])) if found else ""
 
 
