@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray, BoolArray, IntArray
+from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence
 from core.monitoring.column_drift import present_values
@@ -234,11 +234,15 @@ def _sliced(profile: DataProfile, held_out: Outcomes) -> dict[str, SliceProfile]
         if n + n_levels <= MOST_MEASURED:
             n += n_levels
             measured.add(column)
-    numbers = [each.name for each in profile.features if each.mean is not None and each.name in held_out.rows]
-    return {
-        name: slice_profile(held_out, mask, numbers if name.partition("=")[0] in measured else ())
-        for name, mask in masks.items()
-    }
+    means: dict[str, dict[str, float]] = {name: {} for name in masks if name.partition("=")[0] in measured}
+    for feature in profile.features if means else ():
+        if feature.mean is None or feature.name not in held_out.rows:
+            continue
+        cells = _numbers(held_out.rows[feature.name])
+        for name, of_slice in means.items():
+            if (mean := _mean(cells[masks[name]])) is not None:
+                of_slice[feature.name] = mean
+    return {name: slice_profile(held_out, mask, means.get(name)) for name, mask in masks.items()}
 
 
 def _known(outcomes: Outcomes) -> BoolArray:
@@ -275,8 +279,8 @@ def slices_of(outcomes: Outcomes) -> Iterator[tuple[str, BoolArray]]:
                 yield f"{name}={level}", mask
 
 
-def slice_profile(outcomes: Outcomes, mask: BoolArray, features: Iterable[str] = ()) -> SliceProfile:
-    """Summarise the answers to some rows, and features of numbers in them."""
+def slice_profile(outcomes: Outcomes, mask: BoolArray, features: dict[str, float] | None = None) -> SliceProfile:
+    """Summarise the answers to some rows, with the means of features in them."""
     off = outcomes.residuals
     own = off.to_numpy()[mask] if off is not None else np.empty(0)
     own = own[np.isfinite(own)]
@@ -285,12 +289,20 @@ def slice_profile(outcomes: Outcomes, mask: BoolArray, features: Iterable[str] =
         prediction=float(outcomes.answer[mask].mean()) if outcomes.answer.ndim == 1 else None,
         residual=float(own.mean()) if len(own) else None,
         residual_sd=float(own.std()) if len(own) else None,
-        features={name: mean for name in features if (mean := _mean(outcomes.rows[name], mask)) is not None},
+        features=features or {},
     )
 
 
-def _mean(values: "pd.Series[Any]", mask: BoolArray) -> float | None:
+def _numbers(values: "pd.Series[Any]") -> FloatArray:
+    """Return the numbers of a feature by row, once for all slices; NaN for a cell without one."""
+    there, _ = present_values(values, ColumnKind.NUMBER)
+    found = np.full(len(values), np.nan)
+    found[there.index] = there
+    return found
+
+
+def _mean(cells: FloatArray) -> float | None:
     """Return the mean of a feature in a slice; None where too few cells have a number."""
-    there, _ = present_values(values[mask], ColumnKind.NUMBER)
+    there = cells[~np.isnan(cells)]
     mean = float(there.mean()) if len(there) >= LEAST_SLICE else math.nan
     return mean if math.isfinite(mean) else None
