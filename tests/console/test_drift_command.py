@@ -5,7 +5,6 @@ import json
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from console.cli.main import main
@@ -18,26 +17,14 @@ from core.serving.scoring.warming import warm_scorer
 from core.state import Workspace
 from core.telemetry.live import CountedMinute, LiveWriter
 from core.training.version_profile import profile_of_version
-
-
-def prices(seed, n=400, *, shift=0.0, dearer=0.0):
-    rng = np.random.default_rng(seed)
-    size, grade = rng.normal(size=n) + shift, rng.choice(["A", "B"], n)
-    price = 3 * size + (grade == "A") + rng.normal(0, 0.5, n) + dearer
-    return pd.DataFrame({"size": size, "grade": grade, "price": price, "sold": np.where(price > 0, "yes", "no")})
+from tests.prices import prices, train_on_prices
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Train a regression and a classification."""
     folder = tmp_path_factory.mktemp("drift")
-    frame = prices(1, 600)
-    frame.drop(columns="sold").to_csv(folder / "prices.csv", index=False)
-    frame.drop(columns="price").to_csv(folder / "sales.csv", index=False)
-    home = ["--workspace", str(folder / "ws")]
-    assert main(["init", *home]) == 0
-    assert mlops(["train", *home, "--model", "pricing", "--data", str(folder / "prices.csv"), "--target", "price"]) == 0
-    assert mlops(["train", *home, "--model", "sales", "--data", str(folder / "sales.csv"), "--target", "sold"]) == 0
+    train_on_prices(folder)
     return folder
 
 

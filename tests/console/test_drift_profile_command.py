@@ -5,7 +5,6 @@ import json
 import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from bondx.ml import ModelMonitoringService
@@ -22,29 +21,17 @@ from core.registry.made_profiles import OWN_NAME
 from core.state import Workspace
 from core.training.own_data import evaluate_on_file
 from core.training.version_profile import profile_of_version
+from tests.prices import prices, train_on_prices
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 OF_THE_REGISTRY = ("MANIFEST.json", "registration.json", OWN_NAME, "held_out.parquet")
-
-
-def prices(seed, n=400):
-    rng = np.random.default_rng(seed)
-    size, grade = rng.normal(size=n), rng.choice(["A", "B"], n)
-    price = 3 * size + (grade == "A") + rng.normal(0, 0.5, n)
-    return pd.DataFrame({"size": size, "grade": grade, "price": price, "sold": np.where(price > 0, "yes", "no")})
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train a regression and a classification, and register each once more as from before: without a profile."""
     folder = tmp_path_factory.mktemp("profile")
-    frame = prices(1, 600)
-    frame.drop(columns="sold").to_csv(folder / "prices.csv", index=False)
-    frame.drop(columns="price").to_csv(folder / "sales.csv", index=False)
-    home = ["--workspace", str(folder / "ws")]
-    assert main(["init", *home]) == 0
-    assert mlops(["train", *home, "--model", "pricing", "--data", str(folder / "prices.csv"), "--target", "price"]) == 0
-    assert mlops(["train", *home, "--model", "sales", "--data", str(folder / "sales.csv"), "--target", "sold"]) == 0
+    train_on_prices(folder)
     registry = Registry(Workspace.open(folder / "ws"))
     for model in ("pricing", "sales"):
         version = registry.get(model, "1.0.0")
