@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.retraining.triggers import RetrainingPlan
 
 NONE_YET = "No retraining yet."
-NO_LIVE_MODEL = "No model is live, so none is trained anew. Promote a version first."
+NO_LIVE_MODEL = "No model is live, so no model is retrained. Promote a version first."
 COLUMNS = (
     Column("retraining", "RETRAINING", 10, is_key=True),
     Column("model", "MODEL", 15, flex=1, max_width=20, cut="middle"),

@@ -350,7 +350,7 @@ class Pipeline:
 
     def _watch(self, found: Retraining, step: RetrainingStep, now: datetime) -> None:
         if found.observed.promoted_at is not None and found.observed.promoted_at > now:
-            why = f"the clock was set back to {at_in_words(now)}: the watch begins anew"
+            why = f"the clock was set back to {at_in_words(now)}: the watch restarts"
             found = self._observe(found, "retraining.watch", why, promoted_at=now)
         standing = self._deployment.watch(found, now)
         if standing.verdict is None:

@@ -214,9 +214,11 @@ def _rows_of_function(name: str, rows: object, like: pd.DataFrame | None = None)
             raise UsageError(f"{name} must be a data frame, or an array of numbers with a row for each row.")
         frame = pd.DataFrame(array, columns=[f"feature_{k}" for k in range(array.shape[1])])
     if not len(frame) or not len(frame.columns):
-        raise UsageError(f"{name} has {len(frame):,} rows and {len(frame.columns)} columns; an explanation needs some.")
+        raise UsageError(
+            f"{name} has {len(frame):,} rows and {len(frame.columns)} columns; it needs at least one of each."
+        )
     if not all(isinstance(each, str) for each in frame) or frame.columns.has_duplicates:
-        raise UsageError(f"{name} must have columns with names, each of them once.")
+        raise UsageError(f"{name} must have columns with names, and each name only once.")
     if like is None:
         return frame
     if lacking := [each for each in like if each not in frame]:

@@ -73,7 +73,7 @@ def _compared(start: WarmStart, prepared: PreparedTraining, *, seed: int) -> Con
     judged = start.load()
     signature, n_rows = judged.signature, len(prepared.frame)
     if signature is None or signature.task is not prepared.signature.task or len(judged.frame) != n_rows:
-        return _anew(start, prepared, "it reads the rows otherwise than a new model would")
+        return _anew(start, prepared, "it reads the rows differently from a new model")
     if signature.task is Task.ANOMALY:
         return _anew(start, prepared, "a detector has no loss by which the two could be compared")
     if (why := _refusal(judged.model)) is not None:
