@@ -25,9 +25,7 @@ _MOST_NAMED = 12
 
 def add_profile(verbs: Subparsers) -> None:
     """Add the verb to the noun."""
-    profile = command_parser(
-        verbs, "profile", help="what a version learned from; with --data, make that of a version without a profile"
-    )
+    profile = command_parser(verbs, "profile", help="what a version learned from; with --data, make a missing profile")
     profile.add_argument("model", metavar="MODEL")
     profile.add_argument("--version", metavar="V", help="the version (default: the live version, else the newest)")
     profile.add_argument(

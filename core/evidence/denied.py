@@ -66,7 +66,7 @@ def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSec
     return replace(
         found,
         status=SectionStatus.PARTIAL if has_content else SectionStatus.MISSING,
-        missing=(*section.missing, "What names a column of explanation.denied_columns is left out."),
+        missing=(*section.missing, "Entries that name a column of explanation.denied_columns are left out."),
     )
 
 

@@ -47,6 +47,11 @@ class DenyList:
         return np.column_stack((values[:, ~is_denied], values[:, is_denied].sum(axis=1)))
 
 
+def left_out_note(n_denied: int, n_columns: int) -> str:
+    """Say how many columns a stored explanation loses, since they were denied after it was made."""
+    return f"Left out, because denied later: {n_denied} of {n_columns} columns."
+
+
 def naming(columns: Iterable[str]) -> "re.Pattern[str] | None":
     """Return the pattern of texts that name one of the columns; None without any."""
     longest_first = sorted(set(columns), key=len, reverse=True)

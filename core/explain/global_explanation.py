@@ -84,7 +84,7 @@ def explain_globally(
     moved = [(entry.reference_error, entry) for entry in features if entry.reference_error is not None]
     if moved and (most := max(moved, key=lambda each: each[0]))[0] > 0:
         said.append(
-            f"With other reference rows importances move, too: that of {most[1].feature} most, by {most[0]:.2g} "
+            f"Other reference rows would change the importances: {most[1].feature} most, by {most[0]:.2g} "
             "(standard error)."
         )
     n_units = len(np.unique(groups[chosen]))

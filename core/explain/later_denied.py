@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, left_out_note
 from core.explain.documents import GlobalExplanation
 
 
@@ -29,7 +29,7 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
             rules=denied.silent(surrogate.rules, hidden),
             disagrees=" ".join(denied.silent([surrogate.disagrees], hidden)),
         )
-    left_out = f"Left out, since denied by now: {len(hidden.intersection(names))} of {len(names)} columns."
+    left_out = left_out_note(len(hidden.intersection(names)), len(names))
     return replace(
         report,
         features=tuple(entry for entry in report.features if entry.feature not in hidden),

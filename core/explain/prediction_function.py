@@ -51,7 +51,7 @@ class PredictionFunction:
             raise UsageError(
                 f"{self._named} failed on {len(frame):,} rows: {type(error).__name__}: {error}. It must take "
                 f"{'a data frame' if self._dtype is None else 'an array'} of any number of rows and return numbers as "
-                "an array or a list; of PyTorch: net(...).detach().numpy()."
+                "an array or a list; in PyTorch: net(...).detach().numpy()."
             ) from error
         if found.ndim == 2 and len(found) == len(frame) and found.shape[1] >= 1:
             found = found[:, self._place(found.shape[1])]
@@ -65,7 +65,7 @@ class PredictionFunction:
         """Ask about some rows three times.
 
         Raises:
-            UsageError: A row is answered otherwise the second time, or beside other rows.
+            UsageError: A row is answered differently the second time, or beside other rows.
         """
         some = rows.head(MOST_CHECKED)
         first, half = self.predict(some), max(len(some) // 2, 1)
@@ -74,9 +74,9 @@ class PredictionFunction:
         for other, how in ((again, "the second time"), (alone, "beside other rows")):
             if (off := float(np.abs(first[: len(other)] - other).max(initial=0.0))) > tolerance:
                 raise UsageError(
-                    f"{self._named} answers a row otherwise {how}, by up to {off:.3g}: switch off what is random or "
-                    "looks at the whole batch, such as dropout or batch normalisation while training; of PyTorch: "
-                    "net.eval()."
+                    f"{self._named} answers the same row differently {how}, by up to {off:.3g}: switch off layers that "
+                    "are random or look at the whole batch, such as dropout or batch normalisation in training; in "
+                    "PyTorch: net.eval()."
                 )
 
     def anatomy(self) -> None:
@@ -99,9 +99,12 @@ class PredictionFunction:
             return 0
         if self._output is None:
             raise UsageError(
-                f"{self._named} returns {n_outputs} numbers a row: say which one is explained, output=0 to "
+                f"{self._named} returns {n_outputs} numbers a row: choose the explained number, output=0 to "
                 f"output={n_outputs - 1}."
             )
         if not 0 <= self._output < n_outputs:
-            raise UsageError(f"output is {self._output}; {self._named[:1].lower()}{self._named[1:]} has {n_outputs}.")
+            raise UsageError(
+                f"output is {self._output}: it must be from 0 to {n_outputs - 1}. {self._named} returns {n_outputs} "
+                "numbers a row."
+            )
         return self._output

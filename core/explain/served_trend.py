@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, left_out_note
 from core.explain.served_sketch import ContributionBasis, ContributionSketch, add_sketches
 from core.explain.trend_moves import LEAST_BLOCKS, ImportanceMove, RatioEstimate, compared, ratio_estimate
 from core.natural_order import natural
@@ -251,7 +251,7 @@ def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, hi
     features.sort(key=lambda entry: (-entry.importance, entry.feature))
     notes = []
     if n_hidden := len(blocks.basis.names) - len(features):
-        notes.append(f"Left out, since denied by now: {n_hidden} of {len(blocks.basis.names)} columns.")
+        notes.append(left_out_note(n_hidden, len(blocks.basis.names)))
     if features and all(entry.move is None for entry in features):
         notes.append(
             "Too few buckets with explained rows to say whether anything changed: each half needs "

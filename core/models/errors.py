@@ -96,7 +96,7 @@ class NothingGainedError(RefusedError):
 
     def __init__(self, method: str, n_rows: int) -> None:
         super().__init__(
-            f"{method} gains nothing from {n_rows:,} new rows: rows held out of them speak against each step"
+            f"{method} gains nothing from {n_rows:,} new rows: no step does better on the rows held out of them"
         )
 
 

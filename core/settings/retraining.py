@@ -57,8 +57,8 @@ class DataWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     correct_selection: Annotated[
         bool,
         Meta(
-            description="Where outcomes are known of some answers more often than of others, keep such served rows "
-            "less often, by the share of the answers with outcomes."
+            description="Where outcomes are known more often for some answers than for others, keep served rows whose "
+            "outcomes are often known less often: by the share of such answers that have outcomes."
         ),
     ] = False
 
@@ -226,7 +226,7 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Literal["cold", "warm"],
         Meta(
             description="warm: the live version itself learns on from rows that are new to it, beside a new model, and "
-            "the better of both ships; cold: a new one begins."
+            "the better of both ships; cold: only a new model is trained."
         ),
     ] = "cold"
     checks: RetrainingChecks = RetrainingChecks()
@@ -269,7 +269,7 @@ class RetrainingPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         if self.source.kind == "generator" and self.method == "reweigh":
             raise ValueError("method reweigh follows outcomes of rows; with source.kind generator, rows are drawn")
         if self.method == "reweigh" and self.start == "warm":
-            raise ValueError("method reweigh never trains a new model; start is of method train")
+            raise ValueError("method reweigh never trains a new model; start belongs to method train")
         if self.window.correct_selection and self.source.kind != "served":
             raise ValueError(
                 f"window.correct_selection counts the answers without outcomes, and source.kind is {self.source.kind}: "

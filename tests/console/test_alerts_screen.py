@@ -188,7 +188,7 @@ async def test_w_on_an_alert_names_the_columns_that_carry_it_and_what_its_versio
         await console.press("w")
         await console.until(lambda: isinstance(console.app.screen, TextDialog) and "Relies on" in console.text())
         assert "rating" not in console.text()
-        assert "Left out, since denied by now: 1 of 2 columns." in console.text()
+        assert "Left out, because denied later: 1 of 2 columns." in console.text()
 
 
 def test_an_alert_of_no_version_is_carried_by_no_column(workspace, snapshot_of):

@@ -265,7 +265,7 @@ def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, descri
     pack = packs.read(kept.pack_id)
     explained = pack.sections[9]
     assert [row[0].text for table in explained.tables for row in table.rows] == ["sector"]
-    assert "What names a column of explanation.denied_columns is left out." in explained.missing
+    assert "Entries that name a column of explanation.denied_columns are left out." in explained.missing
     report = next(source for source in pack.sources if source.place.endswith("/report.json"))
     assert report.content is None
     assert report.sha256

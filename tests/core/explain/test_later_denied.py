@@ -56,7 +56,7 @@ def test_nothing_of_them_is_left():
     assert found.surrogate is not None
     assert (found.surrogate.fidelity, found.surrogate.rules) == (0.8, ("size > 1: 2.0",))
     assert [pair.features for pair in found.interactions] == [("size", "kind")]
-    assert found.notes == ("The rows are few.", "Left out, since denied by now: 2 of 4 columns.")
+    assert found.notes == ("The rows are few.", "Left out, because denied later: 2 of 4 columns.")
 
 
 def test_without_a_denied_column_it_is_as_it_was():

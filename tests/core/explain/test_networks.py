@@ -189,5 +189,5 @@ def test_dropout_that_is_left_on_is_named(library):
         def predict(rows):
             return net(rows, training=True).numpy()
 
-    with pytest.raises(Exception, match=r"answers a row otherwise the second time"):
+    with pytest.raises(Exception, match=r"answers the same row differently the second time"):
         explain_function(predict, np.random.default_rng(0).normal(size=(80, 3)), row=0)

@@ -48,9 +48,9 @@ def test_a_row_is_explained_by_all_coalitions_of_few_columns(frame):
 def test_of_several_numbers_the_named_one_is_explained(frame):
     first, second = (explain_function(price, frame, row=5, output=output) for output in (0, 1))
     assert second.margin == pytest.approx(10 * first.margin)
-    with pytest.raises(UsageError, match="returns 2 numbers a row: say which one is explained, output=0 to output=1"):
+    with pytest.raises(UsageError, match="returns 2 numbers a row: choose the explained number, output=0 to output=1"):
         explain_function(price, frame, row=5)
-    with pytest.raises(UsageError, match="output is 2; the function 'price' has 2"):
+    with pytest.raises(UsageError, match=r"output is 2: it must be from 0 to 1\. The function 'price' returns 2"):
         explain_function(price, frame, row=5, output=2)
 
 
@@ -116,7 +116,7 @@ def test_how_much_the_reference_rows_matter_is_said():
     assert any("standard error over the choice of the reference rows" in note for note in found.notes)
     whole = explain_function(of_array, rows)
     assert all(entry.reference_error is not None and entry.reference_error > 0 for entry in whole.features)
-    assert any(note.startswith("With other reference rows importances move, too") for note in whole.notes)
+    assert any(note.startswith("Other reference rows would change the importances: ") for note in whole.notes)
 
 
 def broken(rows):
@@ -149,8 +149,8 @@ def wordy(rows):
         (broken, "'broken' failed on 64 rows: RuntimeError: no weights"),
         (short, r"returned the shape \(63,\) for 64 rows"),
         (empty, "returned no number for 64 of 64 rows"),
-        (random, "answers a row otherwise the second time"),
-        (by_batch, "answers a row otherwise beside other rows"),
+        (random, "answers the same row differently the second time"),
+        (by_batch, "answers the same row differently beside other rows"),
         (wordy, "failed on 64 rows: ValueError"),
         ("net", "predict is .*; it must be a function of rows"),
     ],

@@ -124,7 +124,7 @@ def test_a_version_of_half_the_window_is_compared_with_itself():
 def test_columns_denied_since_are_left_out_and_said():
     (trend,) = report({"1.0.0": served(np.random.default_rng(1))}, denied=DenyList(["c1*"])).trends
     assert len(trend.features) == 9
-    assert trend.notes == ("Left out, since denied by now: 11 of 20 columns.",)
+    assert trend.notes == ("Left out, because denied later: 11 of 20 columns.",)
 
 
 def test_a_short_window_says_that_a_day_has_a_rhythm():

@@ -139,7 +139,7 @@ def test_the_plan_says_that_it_learns_on_and_the_policy_refuses_what_has_no_star
         plan_of(world.workspace, MODEL, now=world.clock.now).would
     )
     settings.write_text(settings.read_text() + "    method: reweigh\n")
-    with pytest.raises(SettingsError, match="start is of method train"):
+    with pytest.raises(SettingsError, match="start belongs to method train"):
         settings_in_force(world.workspace.root)
 
 

@@ -211,7 +211,7 @@ def test_denied_columns_are_one_sum_also_if_they_are_denied_while_the_server_run
     found = explain_over(server.workspace, "spread", timedelta(hours=1), clock=server.clock)
     assert len(found.trends) == 2  # two ways in which answers were explained, which do not add up
     assert not any(DenyList(["rating*", visible]).denies(entry.feature) for t in found.trends for entry in t.features)
-    assert "Left out, since denied by now: 1" in " ".join(found.trends[0].notes)
+    assert "Left out, because denied later: 1" in " ".join(found.trends[0].notes)
 
 
 def test_no_row_is_stored(explained, rows_of):
