@@ -23,7 +23,7 @@ from core.serving.server import Server
 from core.serving.supervisor import Supervisor, WorkerPlace, _Worker
 from core.state import Workspace
 from core.telemetry.predictions import PredictionReader
-from tests.core.serving.test_workers import log_of, workers_of
+from tests.core.serving.test_workers import facts_of, log_of, workers_of
 from tests.packages import installed
 from tests.processes import free_port
 from tests.waiting import PATIENCE_SECONDS, until
@@ -192,6 +192,11 @@ def test_a_model_that_holds_the_event_loop_holds_up_no_stop(workspace, artifacts
     until(lambda: server.stop() == (), "the end of every thread")
 
 
+def states_of(process_id):
+    """The states of the threads of a process."""
+    return {facts_of(f"{process_id}/task/{thread}")[0] for thread in os.listdir(f"/proc/{process_id}/task")}
+
+
 def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace, artifacts, put_live, running, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     (row,) = rows_of("spread", 1)
@@ -201,6 +206,8 @@ def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace,
         server.connection.close()  # it may be one of the frozen worker
         os.kill(before[0], signal.SIGSTOP)
         try:
+            # A thread that still runs takes a connection, which ends unanswered with the worker.
+            until(lambda: states_of(before[0]) == {"T"}, "every thread of the worker standing still")
 
             def is_replaced():
                 answer = post(server.port, "spread", row)  # a connection of its own

@@ -1,5 +1,6 @@
 """Epochs that a reader holds: as numbers in arrays, which read like the tuples and rows that they stand for."""
 
+import gc
 import tracemalloc
 
 import pytest
@@ -14,6 +15,9 @@ from core.telemetry.series_watch import SeriesWatch
 from core.telemetry.store import TelemetryStore
 
 RUN = "r-0001"
+READING = tuple(
+    f"*/telemetry/{name}.py" for name in ("packed", "courses", "epoch_page", "epoch_reader", "series_watch")
+)
 NAMES = tuple(f"models.of_the_session.metric_{number}" for number in range(20))
 
 
@@ -63,12 +67,11 @@ def test_a_full_page_and_all_courses_take_few_bytes_a_value(tmp_path):
             store.write([], [EpochMetric(RUN, at, name, at, at / 7) for at in epochs for name in NAMES])
             seen = watch.look([RUN])
             held = [courses.follow(seen), pages.follow(seen, {})]
-            if first == 1:
-                begin, _ = tracemalloc.get_traced_memory()
-        end, _ = tracemalloc.get_traced_memory()
+        gc.collect()
+        allocated = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, place) for place in READING])
     finally:
         tracemalloc.stop()
     rows = held[1][RUN].rows
     assert len(rows) == PAGE_EPOCHS
     assert len({id(name) for row in rows.values() for name in row}) == len(NAMES)
-    assert (end - begin) / ((PAGE_EPOCHS - 64) * len(NAMES)) < 60
+    assert 8 < sum(trace.size for trace in allocated.traces) / (PAGE_EPOCHS * len(NAMES)) < 60
