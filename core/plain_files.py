@@ -49,8 +49,9 @@ def open_plain(path: Path, *, follow_links: bool = True) -> BinaryIO:
             raise NotPlainError(errno.ENOLINK, f"it is a link to {os.readlink(path)}, which does not exist") from None
         raise
     except OSError as error:
-        if error.errno == errno.ELOOP and follow_links:
-            raise NotPlainError(errno.ELOOP, "it is a link that leads to itself") from None
+        if error.errno == errno.ELOOP and (follow_links or path.is_symlink()):
+            what = "a link that leads to itself" if follow_links else "a link, not a plain file"
+            raise NotPlainError(errno.ELOOP, f"it is {what}") from None
         raise
     try:
         require_plain_descriptor(descriptor)

@@ -1,6 +1,7 @@
 """Small disks that tests fill."""
 
 import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -56,3 +57,16 @@ def _write_until_full(file: RawIOBase) -> None:
             if error.errno != errno.ENOSPC:
                 raise
             return
+
+
+def refuse_to_list(monkeypatch, folder):
+    """Let a folder be one that this account may not list; the tests may run as root, who may list every folder."""
+    scandir, access = os.scandir, os.access
+
+    def scanned(place="."):
+        if place == folder or place == str(folder):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    monkeypatch.setattr(os, "access", lambda place, mode: str(place) != str(folder) and access(place, mode))

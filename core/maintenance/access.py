@@ -75,7 +75,7 @@ def exposed(workspace: Workspace) -> Iterator[Path]:
                 if stat.S_ISLNK(mode) or not allowed:
                     continue
                 yield Path(entry.path)
-                if stat.S_ISDIR(mode):
+                if stat.S_ISDIR(mode) and os.access(entry.path, os.R_OK | os.X_OK):
                     pending.append(Path(entry.path))
 
 

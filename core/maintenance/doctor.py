@@ -20,6 +20,7 @@ from core.plain_files import read_file
 from core.progress import begins
 from core.registry import Registry
 from core.registry.holds import TABLE as HOLDS_TABLE
+from core.registry.made_profiles import CURE_OF_FOLDER
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
 from core.settings import SettingsError, load_policy, settings_in_force
@@ -208,6 +209,8 @@ def _examine_profiles(workspace: Workspace) -> Iterator[Finding]:
         )
         if found.is_orphan:
             cure = "nothing to do: the next start of an engine removes it"
+        elif not found.version:
+            cure = CURE_OF_FOLDER
         yield Finding(file=str(found.file), problem=found.problem, cure=cure)
 
 

@@ -9,7 +9,7 @@ import io
 import logging
 import os
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -63,17 +63,14 @@ class ArtifactStore:
 
     def published(self) -> Iterator[tuple[str, str]]:
         """Yield the model and number of every version folder on disk, sorted."""
-        for model in sorted(self._folders(self.root)):
+        for model in sorted(self._folders_to_sweep(self.root)):
             with suppress(InvalidNameError):
-                yield from ((model, version) for version in map(str, self.numbers(model)))
+                numbers = _version_numbers(self._folders_to_sweep(self.root / checked_model_name(model)))
+                yield from ((model, str(version)) for version in numbers)
 
     def numbers(self, model: str) -> list[SemanticVersion]:
         """Return the version numbers of this model's folders, ascending."""
-        numbers = []
-        for name in self._folders(self.root / checked_model_name(model)):
-            with suppress(InvalidNameError):
-                numbers.append(SemanticVersion.parse(name))
-        return sorted(numbers)
+        return _version_numbers(self._folders(self.root / checked_model_name(model)))
 
     @contextmanager
     def staged(self, source: Path, additions: Mapping[str, bytes]) -> Iterator[StagedArtifact]:
@@ -242,7 +239,7 @@ class ArtifactStore:
         if link := self._link_to(self.root / STAGING_NAME):
             log.warning("not cleared: %s is a link, and may lead to files of others", link)
             return 0
-        for name in self._folders(self.root / STAGING_NAME):
+        for name in self._folders_to_sweep(self.root / STAGING_NAME):
             folder = self.root / STAGING_NAME / name
             with suppress(OSError):
                 lock = _lock_folder(folder)
@@ -267,12 +264,29 @@ class ArtifactStore:
                     return folder, lock
                 os.close(lock)
 
+    def _folders_to_sweep(self, place: Path) -> list[str]:
+        """Return the folders in a place; none, with a line in the log, of one that cannot be listed."""
+        try:
+            return self._folders(place)
+        except OSError as error:
+            log.warning("not swept: %s cannot be listed (%s)", place, error.strerror or error)
+            return []
+
     @staticmethod
     def _folders(place: Path) -> list[str]:
         if place.is_symlink() or not place.is_dir():
             return []
         with os.scandir(place) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _version_numbers(names: Iterable[str]) -> list[SemanticVersion]:
+    """Return the names that are version numbers, ascending."""
+    numbers = []
+    for name in names:
+        with suppress(InvalidNameError):
+            numbers.append(SemanticVersion.parse(name))
+    return sorted(numbers)
 
 
 def _contents(source: Path) -> tuple[Path, list[str]]:

@@ -6,6 +6,8 @@ there before, and at most a file that no record names, which the next sweep remo
 business of `core.monitoring`; here it is bytes.
 """
 
+import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -20,7 +22,7 @@ from core.errors import UsageError
 from core.files import UNFINISHED, FileAccessError, digest, remove_file, write_file
 from core.governance.audit import require_access
 from core.governance.record import Evidence
-from core.plain_files import open_regular
+from core.plain_files import NotPlainError, open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.changes import registry_change
 from core.registry.documents import MADE_PROFILE_FOLDER, MadeProfile, ModelVersion
@@ -31,6 +33,9 @@ from core.text_limits import require_reason
 
 OWN_NAME = "profile.json"  # the file of an artifact that was registered with a profile
 MAKE = "version.make_profile"
+CURE_OF_FOLDER = "make it a folder of its own that this account can read: move away what is in its place"
+
+log = logging.getLogger(__name__)
 
 _FILE = re.compile(r"(.+)-[0-9a-f]{64}\.json")
 
@@ -52,10 +57,10 @@ class ProfileFile(NamedTuple):
 
 
 class ProfileProblem(NamedTuple):
-    """A file below `profiles/` that is not as recorded."""
+    """A file below `profiles/` that is not as recorded, or a `profiles/` that cannot be listed."""
 
     file: Path
-    version: str  # the version that it is about, as its name says; empty if it does not
+    version: str  # the version that it is about, as its name says; empty if it does not, and of a `profiles/`
     problem: str
     is_orphan: bool  # no record names it: the next sweep removes it
 
@@ -131,6 +136,7 @@ class MadeProfiles:
         )
         if (same := self._same(wanted)) is not None:
             return same
+        self._require_place(wanted)
         with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             stage = self._records.version(version.model, version.version).stage
             before = self.find(version.key)
@@ -164,6 +170,8 @@ class MadeProfiles:
 
     def sweep(self) -> int:
         """Remove the files that no record names, and return their number."""
+        for found in self._unlisted(None):
+            log.warning("not swept: %s: %s", found.file, found.problem)
         if not self._orphans(None):
             return 0
         n_removed = 0
@@ -175,7 +183,10 @@ class MadeProfiles:
         return n_removed
 
     def problems(self, model: str | None = None) -> list[ProfileProblem]:
-        """List the files that are missing or damaged, and those that no record names, of one model or of all."""
+        """List the files that are missing or damaged, and those that no record names, of one model or of all.
+
+        A folder that cannot be listed is a problem, too.
+        """
         problems = []
         for found in self._documents.all():
             if model not in (None, found.model):
@@ -186,7 +197,7 @@ class MadeProfiles:
                 if self.find(found.key) == found:
                     place = self._store.root / found.path
                     problems.append(ProfileProblem(place, found.version, str(error), is_orphan=False))
-        return problems + self._orphans(model)
+        return problems + self._orphans(model) + self._unlisted(model)
 
     def _orphans(self, model: str | None) -> list[ProfileProblem]:
         """List the files that no record names; none is read for that."""
@@ -200,6 +211,18 @@ class MadeProfiles:
             if known is None or known.path != name:
                 orphans.append(ProfileProblem(path, of, f"no record names {name}", is_orphan=True))
         return orphans
+
+    def _unlisted(self, model: str | None) -> list[ProfileProblem]:
+        """List the folders of profiles that cannot be listed."""
+        found = [(folder, _listed(folder)[1]) for folder in self._folders(model)]
+        return [ProfileProblem(folder, "", problem, is_orphan=False) for folder, problem in found if problem]
+
+    def _require_place(self, wanted: MadeProfile) -> None:
+        place = self._store.root / wanted.path
+        if problem := _listed(place.parent)[1]:
+            raise FileAccessError(place.parent, "write", f"{problem}; {CURE_OF_FOLDER}")
+        if place.is_dir() and not place.is_symlink():
+            raise FileAccessError(place, "write", "it is a folder; move it away and try again")
 
     def _same(self, wanted: MadeProfile) -> MadeProfile | None:
         """Return the record if this very profile is kept already, from the same data."""
@@ -222,6 +245,8 @@ class MadeProfiles:
                 content = file.read(made.n_bytes + 1)
         except FileNotFoundError:
             raise DamagedProfileError(f"{made.path} is missing") from None
+        except NotPlainError as error:
+            raise DamagedProfileError(f"{made.path} cannot be read ({error.strerror}): move it away first") from error
         except OSError as error:
             raise DamagedProfileError(f"{made.path} cannot be read ({error.strerror or error})") from error
         if digest(content) != made.sha256:
@@ -229,12 +254,27 @@ class MadeProfiles:
         return content
 
     def _files(self, model: str | None) -> Iterator[Path]:
+        for folder in self._folders(model):
+            yield from _listed(folder)[0]
+
+    def _folders(self, model: str | None) -> Iterator[Path]:
         names = [model] if model is not None else sorted(found.model for found in self._records.models.all())
         for name in names:
-            folder = self._store.root / name / MADE_PROFILE_FOLDER
-            if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
-                continue
-            yield from sorted(path for path in folder.iterdir() if not path.is_dir())
+            yield self._store.root / name / MADE_PROFILE_FOLDER
+
+
+def _listed(folder: Path) -> tuple[list[Path], str]:
+    """Return the entries of a folder that are no folders, or why it cannot be listed; a missing folder holds none."""
+    try:
+        for place in (folder.parent, folder):
+            if place.is_symlink():
+                return [], f"{'it' if place == folder else place} is a link, which is not followed"
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if not entry.is_dir(follow_symlinks=False)), ""
+    except FileNotFoundError:
+        return [], ""
+    except OSError as error:
+        return [], f"it cannot be listed ({error.strerror or error})"
 
 
 def _figures(made: MadeProfile | None) -> dict[str, object] | None:

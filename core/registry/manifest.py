@@ -62,8 +62,11 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
     Returns:
         One clause per problem, naming the file; empty if everything is as registered.
     """
-    if folder.is_symlink() or not folder.is_dir():
-        return ["the folder is missing"]
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            return ["the folder is missing"]
+    except OSError as error:
+        return [f"the folder cannot be read ({error.strerror or error})"]
     try:
         with open_regular(folder / MANIFEST_NAME) as file:
             content = file.read()

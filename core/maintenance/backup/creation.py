@@ -239,7 +239,7 @@ class _Creation:
             self._workspace.artifacts_dir / STAGING_NAME,
             checkpoints,
         }
-        for path, entry in _walk(self._root, skipped):
+        for path, entry in _walk(self._root, skipped, progress.problems):
             if path in progress.files or _is_unfinished(entry.name):
                 continue
             if not entry.is_file(follow_symlinks=False):
@@ -249,7 +249,12 @@ class _Creation:
             elif "/" in path:  # the files at the top were opened at the instant
                 self._store_path(progress, path)
         if checkpoints.is_dir() and not checkpoints.is_symlink():
-            for session in sorted(checkpoints.iterdir()):
+            try:
+                sessions = sorted(checkpoints.iterdir())
+            except OSError as error:
+                progress.problems.append(f"{checkpoints} cannot be listed: {error.strerror or error}")
+                sessions = []
+            for session in sessions:
                 if session.is_dir() and not session.is_symlink():
                     self._copy_checkpoints(progress, session)
 
@@ -265,7 +270,7 @@ class _Creation:
         for _ in range(_CHECKPOINT_ATTEMPTS):
             found: dict[str, StoredFile] = {}
             try:
-                for path, entry in _walk(session, set()):
+                for path, entry in _walk(session, set(), progress.problems):
                     inner = session / path
                     if entry.is_file(follow_symlinks=False) and not _is_unfinished(entry.name):
                         file = self._read(inner.relative_to(self._root).as_posix())
@@ -397,8 +402,11 @@ def _copied(store: OpenedStore, copy: Path) -> str:
     return "" if answer == "ok" else str(answer)
 
 
-def _walk(root: Path, skipped: set[Path]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield all that is below a folder and no folder, with its relative path; no link is followed."""
+def _walk(root: Path, skipped: set[Path], problems: list[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield all that is below a folder and no folder, with its relative path; no link is followed.
+
+    A folder that cannot be listed is added to the problems.
+    """
     waiting = [(root, "")]
     while waiting:
         place, prefix = waiting.pop()
@@ -407,6 +415,9 @@ def _walk(root: Path, skipped: set[Path]) -> Iterator[tuple[str, os.DirEntry[str
                 entries = sorted(scanned, key=lambda entry: entry.name)
         except FileNotFoundError:
             continue  # removed meanwhile
+        except OSError as error:
+            problems.append(f"{place} cannot be listed: {error.strerror or error}")
+            continue
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if Path(entry.path) not in skipped and not _is_unfinished(entry.name):

@@ -5,12 +5,13 @@ from itertools import count
 import pytest
 
 from core.errors import RefusedError, UsageError
-from core.files import digest
+from core.files import FileAccessError, digest
 from core.governance.audit_log import AuditLog
 from core.maintenance.doctor import examine
 from core.registry import Registry
 from core.registry.made_profiles import OWN_NAME, DamagedProfileError
 from core.state import Workspace
+from tests.disks import refuse_to_list
 from tests.processes import dies
 
 OLD, NEW = b'{"rows":1}\n', b'{"rows":2}\n'
@@ -121,6 +122,63 @@ def test_files_that_no_record_names_are_reported_and_swept(keep, registry, works
     assert registry.sweep(ana).n_removed == 2
     assert sorted(folder.iterdir()) == [workspace.artifacts_dir / made.path, of_a_person]
     assert registry.verify()[0].ok
+
+
+def put_a_file(monkeypatch, folder):
+    folder.rename(folder.with_name("moved"))
+    folder.write_text("a file")
+
+
+def put_a_link(monkeypatch, folder):
+    folder.symlink_to(folder.rename(folder.with_name("moved")))
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        pytest.param(refuse_to_list, "it cannot be listed (Permission denied)", id="not to be listed"),
+        pytest.param(put_a_file, "it cannot be listed (Not a directory)", id="file"),
+        pytest.param(put_a_link, "it is a link, which is not followed", id="link"),
+    ],
+)
+def test_a_folder_of_profiles_that_cannot_be_listed_is_named_and_left_alone(
+    keep, registry, workspace, ana, monkeypatch, caplog, harm, problem
+):
+    keep(OLD)
+    folder = workspace.artifacts_dir / "spread" / "profiles"
+    harm(monkeypatch, folder)
+    assert registry.sweep(ana).n_removed == 0
+    assert f"not swept: {folder}: {problem}" in caplog.text
+    assert len(registry.verify()) == 1
+    (finding,) = [found for found in examine(workspace) if found.file == str(folder)]
+    assert (finding.problem, "make it a folder of its own" in finding.cure) == (problem, True)
+    state = workspace.state_file("registry").read_bytes()
+    with pytest.raises(FileAccessError, match=r"make it a folder of its own .* This change was not made"):
+        keep(NEW, reason="another")
+    assert workspace.state_file("registry").read_bytes() == state
+
+
+def test_a_folder_at_the_name_of_a_profile_is_refused_with_its_cure(keep, registry, workspace):
+    made = keep(OLD)
+    place = workspace.artifacts_dir / made.path
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(DamagedProfileError, match=r"it is a folder, not a plain file\): move it away first"):
+        registry.profile_file("spread", "1.0.0")
+    with pytest.raises(FileAccessError, match=f"{place}: it is a folder; move it away and try again"):
+        keep(OLD, reason="it was lost")
+    place.rmdir()
+    keep(OLD, reason="it was lost")
+    assert registry.profile_file("spread", "1.0.0").content == OLD
+
+
+def test_a_link_at_the_name_of_a_profile_is_called_a_link(keep, registry, workspace):
+    made = keep(OLD)
+    place = workspace.artifacts_dir / made.path
+    place.unlink()
+    place.symlink_to("/etc/hostname")
+    with pytest.raises(DamagedProfileError, match=r"cannot be read \(it is a link, not a plain file\)"):
+        registry.profile_file("spread", "1.0.0")
 
 
 def test_pruning_a_version_deletes_its_profile(keep, register, registry, workspace, ana):

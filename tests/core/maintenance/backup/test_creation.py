@@ -20,7 +20,7 @@ from core.state import Workspace
 from core.telemetry import TelemetryWriter
 from tests.clocks import HandClock
 from tests.core.maintenance.backup.conftest import ANA, KEY, add_version
-from tests.disks import filled, mounted
+from tests.disks import filled, mounted, refuse_to_list
 
 
 def files_of(folder):
@@ -372,7 +372,7 @@ def test_a_version_that_is_pruned_while_it_is_copied_makes_the_backup_begin_anew
 
     walk, pruned = creation._walk, []
 
-    def prune_first(root, skipped):
+    def prune_first(*given):
         if not pruned:
             pruned.append(1)
             registry = Registry(full)
@@ -381,7 +381,7 @@ def test_a_version_that_is_pruned_while_it_is_copied_makes_the_backup_begin_anew
             add_version(full, "downgrade", "newer")
             registry.apply(registry.plan_archive("downgrade", "1.1.0"), actor=ANA, reason="old")
             registry.prune(registry.plan_prune("downgrade", keep=1), actor=ANA, reason="old")
-        yield from walk(root, skipped)
+        yield from walk(*given)
 
     monkeypatch.setattr(creation, "_walk", prune_first)
     result = back_up()
@@ -417,6 +417,15 @@ def test_a_profile_that_was_made_later_is_part_of_a_backup_and_its_damage_is_nam
     assert back_up().problems == (f"spread 1.0.0: {made.path} is missing",)
 
 
+def test_a_folder_that_cannot_be_listed_stops_no_backup_and_is_named(full, back_up, repository, monkeypatch):
+    made = keep_profile(full, b"{}")
+    folder = (full.artifacts_dir / made.path).parent
+    refuse_to_list(monkeypatch, folder)
+    problems = back_up().problems
+    assert f"{folder} cannot be listed: Permission denied" in problems
+    assert f"{made.model} {made.version}: {made.path} is missing" in problems
+
+
 def test_a_profile_that_is_replaced_while_it_is_copied_makes_the_backup_begin_anew(
     full, back_up, repository, monkeypatch
 ):
@@ -424,10 +433,10 @@ def test_a_profile_that_is_replaced_while_it_is_copied_makes_the_backup_begin_an
 
     first, walk, replaced = keep_profile(full, b"{}"), creation._walk, []
 
-    def replace_first(root, skipped):
+    def replace_first(*given):
         if not replaced:
             replaced.append(keep_profile(full, b"[]", reason="more rows"))
-        yield from walk(root, skipped)
+        yield from walk(*given)
 
     monkeypatch.setattr(creation, "_walk", replace_first)
     result = back_up()
