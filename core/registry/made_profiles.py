@@ -29,6 +29,7 @@ from core.registry.documents import MADE_PROFILE_FOLDER, MadeProfile, ModelVersi
 from core.registry.errors import ChangedFileError
 from core.registry.records import Records
 from core.state import Workspace
+from core.state.errors import StateError
 from core.text_limits import require_reason
 
 OWN_NAME = "profile.json"  # the file of an artifact that was registered with a profile
@@ -143,10 +144,7 @@ class MadeProfiles:
             if before is None:
                 stored = self._documents.insert(wanted)
             elif not reason.strip():
-                raise UsageError(
-                    f"{version.model} {version.version} has a profile that {before.made_by} made on "
-                    f"{before.made_at:%Y-%m-%d %H:%M} UTC. Give a reason to replace it (--reason TEXT)."
-                )
+                raise UsageError(self._wants_reason(before))
             else:
                 stored = self._documents.replace(msgspec.structs.replace(wanted, revision=before.revision))
             change.record(
@@ -159,8 +157,7 @@ class MadeProfiles:
             )
             write_file(self._store.root / wanted.path, content)  # durable before the record
         if before is not None and before.path != wanted.path:
-            with suppress(FileAccessError):  # the next sweep removes it
-                remove_file(self._store.root / before.path)
+            self._discard(before)
         return stored
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -172,11 +169,11 @@ class MadeProfiles:
         """Remove the files that no record names, and return their number."""
         for found in self._unlisted(None):
             log.warning("not swept: %s: %s", found.file, found.problem)
-        if not self._orphans(None):
+        if not self._unrecorded(None):
             return 0
         n_removed = 0
         with self._records.database.transaction():  # a file is written and recorded in one: none is on its way now
-            for found in self._orphans(None):
+            for found in self._unrecorded(None):
                 with suppress(FileAccessError):
                     remove_file(found.file)
                     n_removed += 1
@@ -187,6 +184,10 @@ class MadeProfiles:
 
         A folder that cannot be listed is a problem, too.
         """
+        return self.damaged(model) + self._orphans(model) + self._unlisted(model)
+
+    def damaged(self, model: str | None = None) -> list[ProfileProblem]:
+        """List the files that are missing or not what was recorded, of one model or of all."""
         problems = []
         for found in self._documents.all():
             if model not in (None, found.model):
@@ -197,10 +198,19 @@ class MadeProfiles:
                 if self.find(found.key) == found:
                     place = self._store.root / found.path
                     problems.append(ProfileProblem(place, found.version, str(error), is_orphan=False))
-        return problems + self._orphans(model) + self._unlisted(model)
+        return problems
 
     def _orphans(self, model: str | None) -> list[ProfileProblem]:
-        """List the files that no record names; none is read for that."""
+        """List the files that no record names; a file that is just being recorded is none, where the lock can tell."""
+        found = self._unrecorded(model)
+        with suppress(StateError, FileAccessError):  # such as that of a disk that is read-only
+            if found:
+                with self._records.database.transaction():  # it waits for a writer that is about to record one of them
+                    found = [each for each in self._unrecorded(model) if each in found]
+        return found
+
+    def _unrecorded(self, model: str | None) -> list[ProfileProblem]:
+        """List the files that no record names at this moment; none is read for that."""
         orphans = []
         for path in self._files(model):
             match = _FILE.fullmatch(path.name)
@@ -216,6 +226,22 @@ class MadeProfiles:
         """List the folders of profiles that cannot be listed."""
         found = [(folder, _listed(folder)[1]) for folder in self._folders(model)]
         return [ProfileProblem(folder, "", problem, is_orphan=False) for folder, problem in found if problem]
+
+    def _discard(self, before: MadeProfile) -> None:
+        """Remove the file of a record that was replaced, unless a record names it again meanwhile."""
+        with suppress(StateError, FileAccessError), self._records.database.transaction():  # else the next sweep does
+            now = self.find(before.key)
+            if now is None or now.path != before.path:
+                remove_file(self._store.root / before.path)
+
+    def _wants_reason(self, before: MadeProfile) -> str:
+        made = f"a profile that {before.made_by} made on {before.made_at:%Y-%m-%d %H:%M} UTC"
+        place = f"{before.model} {before.version}"
+        try:
+            self._content(before)
+        except DamagedProfileError as error:
+            return f"{place} had {made}: {error}. Give a reason to make it again (--reason TEXT)."
+        return f"{place} has {made}. Give a reason to replace it (--reason TEXT)."
 
     def _require_place(self, wanted: MadeProfile) -> None:
         place = self._store.root / wanted.path

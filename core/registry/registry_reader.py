@@ -271,12 +271,13 @@ class RegistryReader:
     def verify(self, model: str | None = None, version: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again: of all, of one model, or one version. A mismatch fires an alert.
 
-        A profile that was made later is among their files here, but it keeps no version from being served.
+        A profile that was made later is among their files here, but it keeps no version from being served. A file that
+        no record names is no file of a version.
         """
         chosen = [self.get(model, version)] if model and version else self.versions(model)
         results = [self._planner.examine(found) for found in chosen]
         wrong: dict[tuple[str, str], list[str]] = {}
-        for found in self._made.problems(model):
+        for found in self._made.damaged(model):
             wrong.setdefault((found.file.parent.parent.name, found.version), []).append(found.problem)
         return [
             msgspec.structs.replace(each, ok=False, problems=(*each.problems, *more))

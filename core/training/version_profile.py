@@ -23,11 +23,7 @@ def profile_of_version(registry: RegistryReader, model: str, version: str) -> Da
 def profile_and_file(registry: RegistryReader, model: str, version: str) -> tuple[DataProfile, ProfileFile]:
     """Read what a version learned from, and say where that lies; raises as `profile_of_version`."""
     place, command = f"{model} {version}", f"bondx drift profile {model} --version {version} --data FILE"
-    try:
-        file = registry.profile_file(model, version)
-    except DamagedProfileError as error:
-        cure = f"Restore the file from a backup, or make the profile again: {command} --reason TEXT"
-        raise ProfileError(f"{place}, its profile", str(error), cure) from error
+    file = profile_file(registry, model, version)
     if file is None:
         raise ProfileError(
             place,
@@ -36,3 +32,19 @@ def profile_and_file(registry: RegistryReader, model: str, version: str) -> tupl
             f"Make one of that data: {command}",
         )
     return DataProfile.from_bytes(file.content, f"{place}, {file.path}"), file
+
+
+def profile_file(registry: RegistryReader, model: str, version: str) -> ProfileFile | None:
+    """Find the profile of a version; None without one.
+
+    Raises:
+        NotFoundError: There is no such version.
+        ProfileError: The file of its profile is not what was recorded; the message says how it is made again.
+        ChangedFileError: The manifest of the version is not what was registered.
+    """
+    try:
+        return registry.profile_file(model, version)
+    except DamagedProfileError as error:
+        command = f"bondx drift profile {model} --version {version} --data FILE --reason TEXT"
+        cure = f"Restore the file from a backup, or make the profile again: {command}"
+        raise ProfileError(f"{model} {version}, its profile", str(error), cure) from error

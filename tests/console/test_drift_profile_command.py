@@ -259,6 +259,16 @@ def test_an_evaluation_on_the_file_learned_from_makes_the_profile_and_says_so_in
     assert [record.verb for record in AuditLog(workspace_of(home)).tail(50)].count("version.make_profile") == 1
 
 
+def test_an_evaluation_says_how_a_damaged_profile_is_made_again(evaluate, profile, home):
+    assert profile("old_pricing", "--data", home / "prices.csv")[0] == 0
+    (file,) = (home / "ws" / "artifacts" / "old_pricing" / "profiles").iterdir()
+    file.unlink()
+    code, out, _ = evaluate("--model", "old_pricing", "--test-data", home / "prices.csv")
+    cure = "make the profile again: bondx drift profile old_pricing --version 1.0.0 --data FILE --reason TEXT"
+    (line,) = [line for line in out.splitlines() if file.name in line]
+    assert (code, "is missing" in line, cure in line) == (0, True, True)
+
+
 def test_an_evaluation_by_who_may_not_make_a_profile_evaluates_all_the_same(home, evaluate):
     workspace = workspace_of(home)
     owner = Actor(Grants(workspace).door.owner, "desk", Origin.COMMAND_LINE)

@@ -31,7 +31,7 @@ from core.tables.signature import ColumnKind
 from core.tables.task import has_target
 from core.training.own_data.given_rows import rows_as_file
 from core.training.own_data.version_choice import chosen_version
-from core.training.version_profile import profile_and_file
+from core.training.version_profile import profile_and_file, profile_file
 
 
 class ProfiledColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -195,7 +195,7 @@ def profile_from_its_file(
     """
     registry = Registry(workspace)
     try:
-        if registry.profile_file(version.model, version.version) is not None:
+        if profile_file(registry, version.model, version.version) is not None:
             return ""
         made = make_profile(workspace, version.model, data, actor=actor, version=version.version, reading=reading)
     except CoreError as error:
