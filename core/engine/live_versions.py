@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from core.clock import Clock
 from core.errors import CoreError
 from core.monitoring.watch import LiveVersion
+from core.plain_files import Signatures, signatures_of
 from core.registry import ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import REPORT_NAME, importance_shares, parsed_object
 from core.registry.documents import MadeProfile
 from core.registry.errors import ChangedFileError
+from core.registry.made_profiles import OWN_NAME
 from core.rollout.rollout_records import DATABASE
 from core.rollout.routing import RoutingTable, routing_tables
 from core.settings import PolicySource, SettingsError
@@ -65,7 +67,12 @@ class LiveVersions:
         key = f"{version.model}@{version.version}"
         learned = self._known.get(key)
         made = self._registry.made_profile(version.model, version.version)
-        if learned is None or learned.of.manifest_sha256 != version.manifest_sha256 or learned.made != made:
+        if (
+            learned is None
+            or learned.of.manifest_sha256 != version.manifest_sha256
+            or learned.made != made
+            or self._was_touched(learned)
+        ):
             learned = self._known[key] = self._read(version)
         return LiveVersion(
             workspace=self._workspace,
@@ -83,8 +90,8 @@ class LiveVersions:
         )
 
     def _with_profile(self, live: LiveVersion) -> LiveVersion:
-        """Read again what a version learned from, if its files were not as registered: they may have been restored."""
-        if not self._known[live.key].is_changed:
+        """Read again what a version learned from, if its files were not as registered or its profile was touched."""
+        if not self._was_touched(self._known[live.key]):
             return live
         learned = self._known[live.key] = self._read(self._known[live.key].of)
         return replace(
@@ -95,20 +102,30 @@ class LiveVersions:
             importance=learned.importance,
         )
 
+    def _was_touched(self, learned: "_Learned") -> bool:
+        """Say whether the profile may be another file than was read; what is not as registered may be restored."""
+        return learned.is_changed or learned.signatures != self._signatures(learned.of, learned.made)
+
+    def _signatures(self, version: ModelVersion, made: MadeProfile | None) -> Signatures:
+        own = self._artifacts.folder(version.model, version.version) / OWN_NAME
+        return signatures_of([own] if made is None else [own, self._artifacts.root / made.path])
+
     def _read(self, version: ModelVersion) -> "_Learned":
         from core.monitoring.data_profile import ProfileError
         from core.training.version_profile import profile_and_file
 
         made = self._registry.made_profile(version.model, version.version)
+        signatures = self._signatures(version, made)  # before the files are read: what changes meanwhile is seen later
         try:
             files = self._artifacts.contents(version.model, version.version, version.manifest_sha256, (REPORT_NAME,))
             importance = importance_shares(parsed_object(files.get(REPORT_NAME, b"")))
             profile, file = profile_and_file(self._registry, version.model, version.version)
         except ChangedFileError as error:
-            return _Learned(version, made, None, f"{version.model} {version.version}: {error}", {}, is_changed=True)
+            why = f"{version.model} {version.version}: {error}"
+            return _Learned(version, made, None, why, {}, signatures, is_changed=True)
         except ProfileError as error:  # the file of a profile that was made may have been restored at the next look
-            return _Learned(version, made, None, str(error), importance, is_changed=made is not None)
-        return _Learned(version, file.made, profile, "", importance)
+            return _Learned(version, made, None, str(error), importance, signatures, is_changed=made is not None)
+        return _Learned(version, file.made, profile, "", importance, signatures)
 
     def _live_since(self, version: ModelVersion, role: str) -> datetime | None:
         moved = self._registry.went_live(version.model, version.version) if role == "stable" else None
@@ -129,6 +146,7 @@ class _Learned(NamedTuple):
     profile: "DataProfile | None"
     no_profile: str
     importance: dict[str, float]
+    signatures: Signatures  # of the files that a profile is read from
     is_changed: bool = False  # the files are not as registered
 
     @property

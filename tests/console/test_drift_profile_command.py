@@ -10,7 +10,7 @@ import pytest
 from bondx.ml import ModelMonitoringService
 from console.cli.main import main
 from console.mlops.cli import main as mlops
-from core.access import Principal, PrincipalKind
+from core.access import AccessRefusedError, Principal, PrincipalKind
 from core.actor import Actor, Origin
 from core.api import MLOpsConfig
 from core.errors import RefusedError, UsageError
@@ -20,6 +20,7 @@ from core.registry import Registry
 from core.registry.made_profiles import OWN_NAME
 from core.state import Workspace
 from core.training.own_data import evaluate_on_file
+from core.training.own_data.profile import make_profile
 from core.training.version_profile import profile_of_version
 from tests.prices import prices, train_on_prices
 
@@ -274,10 +275,24 @@ def test_an_evaluation_by_who_may_not_make_a_profile_evaluates_all_the_same(home
     owner = Actor(Grants(workspace).door.owner, "desk", Origin.COMMAND_LINE)
     Grants(workspace).grant(Principal(PrincipalKind.USER, "ana"), "viewer", actor=owner)
     found = evaluate_on_file(workspace, "old_pricing", home / "prices.csv", actor=ANA)
-    assert found.profile.startswith("no profile was made of what old_pricing/1.0.0 learned from: ")
+    assert found.profile.startswith(
+        "no profile was made of what old_pricing/1.0.0 learned from: ana may not do version.make_profile: "
+    )
     assert found.metrics["r2"] > 0.8
     assert evaluate_on_file(workspace, "old_pricing", home / "prices.csv").profile == ""
     assert Registry(workspace).made_profile("old_pricing", "1.0.0") is None
+    assert "access.refuse" not in [record.verb for record in AuditLog(workspace).tail(50)]
+
+
+def test_who_may_not_make_a_profile_is_refused_before_any_row_is_read(home):
+    workspace = workspace_of(home)
+    owner = Actor(Grants(workspace).door.owner, "desk", Origin.COMMAND_LINE)
+    Grants(workspace).grant(Principal(PrincipalKind.USER, "ana"), "viewer", actor=owner)
+    with pytest.raises(AccessRefusedError, match=r"ana may not do version\.make_profile"):
+        make_profile(workspace, "old_pricing", home / "no such file.csv", actor=ANA)
+    assert AuditLog(workspace).tail(1)[0].verb == "access.refuse"
+    with pytest.raises(UsageError, match="The reason"):
+        make_profile(workspace, "old_pricing", home / "no such file.csv", actor=owner, reason="why " * 10_000)
 
 
 def test_python_shows_and_makes_profiles(home):

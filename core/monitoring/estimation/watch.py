@@ -57,6 +57,8 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
     """What the watcher remembers."""
 
     looked_at: datetime | None = None
+    no_profile: str = ""  # why there was no profile then
+    profile_since: datetime | None = None  # when the profile of then was made, if it was made later
     part: EstimatePart | None = None
     past: tuple[_Past, ...] = ()
     losses: dict[int, tuple[int, float]] = {}  # by hour of the prediction: outcomes, and the sum of their losses
@@ -69,12 +71,18 @@ class EstimateWatch(Watcher):
     name: ClassVar[str] = "estimate"
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
-        """Estimate again once an hour, sooner where there was no estimate; arguments as in the protocol."""
+        """Estimate again once an hour, sooner where there was no estimate, and at once by another profile.
+
+        Arguments as in the protocol.
+        """
         memory = _remembered(state)
         every = EVERY if memory.part is None or memory.part.metrics else AGAIN
-        if memory.looked_at is not None and timedelta(0) <= now - memory.looked_at < every:
+        is_same = (memory.no_profile, memory.profile_since) == (version.no_profile, version.profile_since)
+        if is_same and memory.looked_at is not None and timedelta(0) <= now - memory.looked_at < every:
             return WatcherLook(part=memory.part, state=state, cursor=memory.cursor.outcome)
-        memory = msgspec.structs.replace(memory, looked_at=now, part=None)
+        memory = msgspec.structs.replace(
+            memory, looked_at=now, no_profile=version.no_profile, profile_since=version.profile_since, part=None
+        )
         try:
             found = self._estimate(version, now)
         except CoreError as error:

@@ -10,10 +10,12 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from core.access.door import Door
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import CoreError, UsageError
 from core.escape import spelled_out
+from core.governance.audit import require_access
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.data_profile import CalibrationBin, ColumnProfile, DataProfile
@@ -22,13 +24,14 @@ from core.progress import begins
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.registry.errors import OwnProfileError
-from core.registry.made_profiles import OWN_NAME, ProfileFile
+from core.registry.made_profiles import MAKE, OWN_NAME, ProfileFile
 from core.registry.tested_rows import learned_file
 from core.state import Workspace
 from core.tables import ReadingRules, Table, TableSignature, conform, read_table, require_target
 from core.tables.limits import LEAST_ROWS
 from core.tables.signature import ColumnKind
 from core.tables.task import has_target
+from core.text_limits import require_reason
 from core.training.own_data.given_rows import rows_as_file
 from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_and_file, profile_file
@@ -126,6 +129,7 @@ def make_profile(
         reading: How columns are to be read, beyond what the signature says.
     Raises:
         NotFoundError: There is no such model or version.
+        AccessRefusedError: The actor may not make it; no row was read.
         RefusedError: The artifact holds a profile, or the version's files differ from the registered files.
         TableError: The file cannot be used.
         UsageError: The rows are too few or cannot be answered, the version holds no model, or a profile was made before
@@ -133,6 +137,8 @@ def make_profile(
     """
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
+    require_reason(reason)
+    require_access(workspace, actor, MAKE, object=chosen.key, model=chosen.model, stage=chosen.stage)
     learned_from = learned_file(chosen)
     with registry.opened(chosen.model, chosen.version) as folder:
         if (folder / OWN_NAME).exists():
@@ -188,7 +194,8 @@ def profile_from_its_file(
 ) -> str:
     """Make the profile of a version from the file that it learned from, if it has none; say so in one sentence.
 
-    Nothing but the sentence depends on it: what prevents the profile prevents nothing else.
+    Nothing but the sentence depends on it: what prevents the profile prevents nothing else. Whoever may not make it did
+    not ask for it either, so no refusal is recorded.
 
     Returns:
         What was done, or why it was not; empty if the version has a profile.
@@ -197,6 +204,10 @@ def profile_from_its_file(
     try:
         if profile_file(registry, version.model, version.version) is not None:
             return ""
+        may = Door(workspace).may(actor, MAKE, model=version.model, stage=version.stage)
+        if not may.is_allowed:
+            why = f"{actor.name} may not do {MAKE}: {may.reason}"
+            return f"no profile was made of what {version.key} learned from: {why}"
         made = make_profile(workspace, version.model, data, actor=actor, version=version.version, reading=reading)
     except CoreError as error:
         return f"no profile was made of what {version.key} learned from: {error}"

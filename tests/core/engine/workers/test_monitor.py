@@ -628,6 +628,50 @@ def test_a_profile_that_is_made_while_the_engine_runs_is_taken_up_at_the_next_lo
     assert seeing.versions[-1].profile.rows == 200
 
 
+def test_a_profile_that_vanishes_or_is_damaged_while_the_engine_runs_is_noticed_and_its_repair_taken_up(
+    monitor, publish, registry, person, workspace, clock, tmp_path
+):
+    seeing = Seeing()
+    monitor = monitor(seeing)
+    publish("spread")
+    made = replace_profile(registry, person, rows=100)
+
+    def no_profile():
+        clock.pass_by(60)
+        monitor.step()
+        live = shown(workspace)
+        assert (seeing.versions[-1].profile is None) is bool(live.live.no_profile)
+        assert any(live.live.no_profile in each for each in live.health.missing) or not live.live.no_profile
+        return live.live.no_profile
+
+    assert no_profile() == ""
+    file = workspace.artifacts_dir / made.path
+    content = file.read_bytes()
+    file.rename(tmp_path / "moved")
+    assert f"{made.path} is missing" in no_profile()
+    replace_profile(registry, person, rows=100)
+    assert no_profile() == ""
+    file.write_bytes(content[:-1])
+    assert f"{made.path} was changed" in no_profile()
+    file.write_bytes(content)
+    assert no_profile() == ""
+
+
+def test_the_profile_of_an_artifact_that_vanishes_while_the_engine_runs_is_noticed(
+    monitor, publish, workspace, clock, tmp_path
+):
+    (tmp_path / "spread").mkdir()
+    (tmp_path / "spread" / "profile.json").write_bytes(DataProfile(format=1, rows=400, features=()).to_bytes())
+    publish("spread")
+    looking = monitor(seen := Seeing())
+    looking.step()
+    (workspace.artifacts_dir / "spread" / "1.0.0" / "profile.json").rename(tmp_path / "profile.json")
+    clock.pass_by(60)
+    looking.step()
+    assert [version.profile is None for version in seen.versions] == [False, True]
+    assert "profile.json" in shown(workspace).live.no_profile
+
+
 def replace_profile(registry, person, *, rows):
     content = DataProfile(format=1, rows=rows, features=()).to_bytes()
     return registry.make_profile(

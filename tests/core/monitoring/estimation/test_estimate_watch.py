@@ -46,6 +46,8 @@ def version(tmp_path):
         key="spread@1.0.0",
         folder=tmp_path,
         profile=DataProfile(format=1, rows=400, features=()),
+        profile_since=None,
+        no_profile="",
         rules=ModelPolicy(),
     )
 
@@ -99,6 +101,25 @@ def test_a_version_without_sampled_rows_is_looked_at_again_after_five_minutes(ve
 
     assert (soon.part, soon.state) == (first.part, first.state)
     assert later.part.metrics
+
+
+def test_a_profile_that_was_made_lost_or_replaced_is_noticed_at_the_next_look(version):
+    serve(version, outcomes=0)
+    profile, version.profile, version.no_profile = version.profile, None, "spread 1.0.0: it has no profile"
+    look = EstimateWatch().look(version, START, None)
+    assert look.part.reason == "there is no estimate: spread 1.0.0: it has no profile"
+    version.profile, version.no_profile, version.profile_since = profile, "", START
+    minute = timedelta(minutes=1)
+    look = EstimateWatch().look(version, START + minute, look.state)
+    assert look.part.metrics
+    version.profile, version.no_profile = None, "spread 1.0.0, its profile: it is missing"
+    look = EstimateWatch().look(version, START + 2 * minute, look.state)
+    assert (look.part.metrics, look.part.reason) == ((), f"there is no estimate: {version.no_profile}")
+    version.profile, version.no_profile, version.profile_since = profile, "", START + minute
+    look = EstimateWatch().look(version, START + 3 * minute, look.state)
+    version.profile_since = START + 2 * minute
+    assert look.part.metrics
+    assert EstimateWatch().look(version, START + 4 * minute, look.state).part.as_of == START + 4 * minute
 
 
 def test_where_no_estimate_is_possible_the_part_says_why_and_how_to_get_one(version):
