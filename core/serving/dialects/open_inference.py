@@ -35,11 +35,11 @@ from core.serving.dialects.open_inference_outputs import (
     INTERVAL,
     PLAIN,
     OutputForm,
-    RequestParameters,
     WantedOutput,
     form_of,
     outputs_of,
 )
+from core.serving.dialects.open_inference_parameters import PARAMETERS
 from core.serving.dialects.open_inference_tensors import Tensor, TensorReader, decoder_for
 from core.serving.dialects.schemas import TEXT, TEXTS, Schema, object_schema
 from core.serving.dialects.tensors import ELEMENTS, HEADER, FramedBody
@@ -51,7 +51,7 @@ class _Body(msgspec.Struct):
     inputs: list[Tensor]
     id: str | None = None
     outputs: list[WantedOutput] = []
-    parameters: RequestParameters | None = None
+    parameters: dict[str, Any] | None = None
 
 
 _TENSOR: Schema = object_schema(
@@ -183,7 +183,7 @@ class OpenInference(Dialect):
     @override
     def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
         form: OutputForm = asked.form or PLAIN
-        require_level(form.level, conformal, field=f"parameters.{INTERVAL}")
+        require_level(form.level, conformal, field=f"{PARAMETERS}.{INTERVAL}")
 
 
 def _json_of(content: bytes) -> bytes:

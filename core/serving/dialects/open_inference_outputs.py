@@ -1,6 +1,6 @@
 """The output of an Open Inference answer: which one is asked for, and in which form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ from core.serving.dialects.content_types import check_content_type
 from core.serving.dialects.dialect import Answered
 from core.serving.dialects.intervals import intervals_of
 from core.serving.dialects.open_inference_models import class_names
+from core.serving.dialects.open_inference_parameters import PARAMETERS, read_parameters
 from core.serving.dialects.open_inference_tensors import refuse_shared_memory
 from core.serving.dialects.tensors import packed_numbers, packed_texts
 from core.serving.errors import BadRequestError
@@ -20,7 +21,7 @@ INTERVAL = "interval"
 """The parameter of a request, and of its answer: the level of conformal intervals."""
 
 
-class OutputParameters(msgspec.Struct, frozen=True):
+class OutputParameters(msgspec.Struct):
     """What a request says of an output."""
 
     binary_data: bool | None = None
@@ -33,7 +34,7 @@ class WantedOutput(msgspec.Struct):
     """An output that a request asks for."""
 
     name: str
-    parameters: OutputParameters = OutputParameters()
+    parameters: dict[str, Any] = {}
 
 
 class RequestParameters(msgspec.Struct):
@@ -70,24 +71,22 @@ PLAIN = OutputForm()
 
 
 def form_of(
-    outputs: Sequence[WantedOutput], parameters: RequestParameters | None, signature: ServingSignature
+    outputs: Sequence[WantedOutput], parameters: Mapping[str, Any] | None, signature: ServingSignature
 ) -> OutputForm:
     """Read how the output is to be sent.
 
     Raises:
-        BadRequestError: The model has no such output.
+        BadRequestError: The model has no such output, or a parameter cannot be read.
     """
-    if parameters is not None:
-        check_content_type(parameters.content_type, "parameters")
-    form = OutputForm()
-    if parameters is not None:
-        form = OutputForm(parameters.binary_data_output, level=parameters.interval)
+    whole = read_parameters(parameters or {}, RequestParameters, PARAMETERS)
+    check_content_type(whole.content_type, PARAMETERS)
+    form = OutputForm(whole.binary_data_output, level=whole.interval)
     for wanted in outputs:
         if wanted.name != signature.output:
             raise BadRequestError(
                 f"has no output {shown(wanted.name)}; the only output is {signature.output}", field="outputs"
             )
-        asked = wanted.parameters
+        asked = read_parameters(wanted.parameters, OutputParameters, f"{wanted.name}.{PARAMETERS}")
         refuse_shared_memory(asked, wanted.name)
         check_content_type(asked.content_type, wanted.name)
         n_classes = asked.classification or 0

@@ -8,23 +8,20 @@ Source: https://github.com/kserve/open-inference-protocol/blob/main/specificatio
 
 from typing import Any
 
-import msgspec
 from typing_extensions import override
 
 from core.client.message_classes import CHOICE
 from core.explain.conformal import Conformal
-from core.json_documents import converted
 from core.serving.dialects.content_types import Decode
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
 from core.serving.dialects.intervals import require_level
 from core.serving.dialects.open_inference_outputs import (
     INTERVAL,
-    OutputParameters,
-    RequestParameters,
     WantedOutput,
     form_of,
     outputs_of,
 )
+from core.serving.dialects.open_inference_parameters import PARAMETERS, read_parameters
 from core.serving.dialects.open_inference_tensors import InputParameters, Tensor, TensorReader, decoder_for
 from core.serving.errors import CallerFaultError
 from core.serving.predict import Target
@@ -72,14 +69,9 @@ class Infer(RpcDialect):
             ):
                 if n > most:
                     raise CallerFaultError(f"The request has {n:,} {what}; at most {most:,} are read.")
-            try:
-                wanted = [
-                    WantedOutput(each.name, _parameters(each.parameters, OutputParameters)) for each in request.outputs
-                ]
-                form = form_of(wanted, _parameters(request.parameters, RequestParameters), signature)
-                inputs, decoders = self._inputs(request)
-            except msgspec.ValidationError as error:
-                raise signature.explained(error) from None
+            wanted = [WantedOutput(each.name, _given(each.parameters)) for each in request.outputs]
+            form = form_of(wanted, _given(request.parameters), signature)
+            inputs, decoders = self._inputs(request)
             raw = request.raw_input_contents
             binary = _raw_by_name(inputs, raw) if raw else {}
             form = form._replace(is_binary=bool(raw))
@@ -96,8 +88,10 @@ class Infer(RpcDialect):
         for given in request.inputs:
             check_size(given.name, given.shape, _n_values(given), self._most_rows)
             tensor = Tensor(given.name, list(given.shape), given.datatype, None if is_raw else _values(given))
-            if given.parameters and (decode := decoder_for(tensor, _parameters(given.parameters, InputParameters))):
-                decoders[tensor.name] = decode
+            if given.parameters:
+                asked = read_parameters(_given(given.parameters), InputParameters, f"{tensor.name}.{PARAMETERS}")
+                if decode := decoder_for(tensor, asked):
+                    decoders[tensor.name] = decode
             if is_raw and given.HasField("contents") and given.contents.ListFields():
                 raise CallerFaultError("has contents beside raw_input_contents; give one of them", field=tensor.name)
             inputs.append(tensor)
@@ -105,7 +99,7 @@ class Infer(RpcDialect):
 
     @override
     def require(self, asked: ReadRequest, conformal: Conformal | None) -> None:
-        require_level(asked.form.level, conformal, field=f"parameters.{INTERVAL}")
+        require_level(asked.form.level, conformal, field=f"{PARAMETERS}.{INTERVAL}")
 
     @override
     def reply(self, asked: ReadRequest, answered: Answered) -> bytes:
@@ -140,15 +134,9 @@ def _parts(most: int) -> CountedParts:
     }
 
 
-def _parameters(given: Any, kind: Any) -> Any:
-    """Convert a map of parameters; those that we do not read are ignored."""
-    known = [name for name in kind.__struct_fields__ if name in given]
-    return converted({name: _parameter(given[name]) for name in known}, kind)
-
-
-def _parameter(given: Any) -> Any:
-    chosen = given.WhichOneof(CHOICE)
-    return None if chosen is None else getattr(given, chosen)
+def _given(parameters: Any) -> dict[str, Any]:
+    """Return the values of a map of parameters."""
+    return {name: getattr(given, place) for name, given in parameters.items() if (place := given.WhichOneof(CHOICE))}
 
 
 def _n_values(given: Any) -> int:

@@ -9,7 +9,7 @@ import pytest
 from core.models.scoring.fields import Field
 from core.serving.dialects import Answered, OpenInference
 from core.serving.dialects.tensors import FramedBody
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.signature import ServingSignature
 
 NAME = b"inference-header-content-length"
@@ -232,3 +232,14 @@ class TestAnAnswer:
                 tensor("b", "FP64", [1.0]),
                 outputs=[{"name": "prediction", "parameters": {"classification": 1}}],
             )
+
+
+def test_parameters_are_numbers_or_their_texts_and_are_refused_by_name():
+    inputs = tensor("a", "FP64", [1.0]), tensor("b", "FP64", [2.0])
+    for level in (0.9, "0.9"):
+        assert read(*inputs, parameters={"interval": level, "binary_data_output": "true"}).form.level == 0.9
+    with pytest.raises(CallerFaultError, match=r"The field parameters\.interval is 'abc'; it must be a number\.$"):
+        read(*inputs, parameters={"interval": "abc"})
+    wanted = {"name": NUMBERS.output, "parameters": {"classification": [1]}}
+    with pytest.raises(CallerFaultError, match=r"parameters\.classification is \[1\]; it must be a whole number\.$"):
+        read(*inputs, outputs=[wanted])

@@ -8,7 +8,7 @@ import pytest
 from core.explain.conformal import Conformal
 from core.serving.dialects.dialect import Answered, ReadRequest
 from core.serving.dialects.open_inference_outputs import OutputForm
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, CallerFaultError
 from core.serving.rpc.infer import Infer
 from core.serving.rpc.inference_messages import InferRequest, InferResponse
 from tests.core.serving.rpc.asking import v2_request
@@ -58,8 +58,51 @@ def test_a_level_that_cannot_be_kept_is_refused_before_the_answer(level, conform
         V2.require(ReadRequest([], None, OutputForm(level=level)), conformal)
 
 
-def test_the_parameter_of_a_request_is_read():
+def read(request):
+    return V2.reader(SIGNATURE)(request.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "level"),
+    [("double_param", 0.8, 0.8), ("string_param", "0.8", 0.8), ("string_param", "8e-1", 0.8), ("int64_param", 1, 1.0)],
+)
+def test_the_parameter_of_a_request_is_read_from_each_place_that_a_number_has(place, value, level):
     request = InferRequest.FromString(v2_request("rent", ROWS))
-    assert V2.reader(SIGNATURE)(request.SerializeToString()).form.level is None
-    request.parameters["interval"].double_param = 0.8
-    assert V2.reader(SIGNATURE)(request.SerializeToString()).form.level == 0.8
+    assert read(request).form.level is None
+    setattr(request.parameters["interval"], place, value)
+    assert read(request).form.level == level
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "shown"),
+    [("string_param", text, f"is '{text}'") for text in ("abc", "", " 0.9", "0_9", "0,9", "1e999")]
+    + [("bool_param", True, "is True")],
+)
+def test_a_parameter_of_another_kind_is_refused_by_name(place, value, shown):
+    request = InferRequest.FromString(v2_request("rent", ROWS))
+    setattr(request.parameters["interval"], place, value)
+    with pytest.raises(CallerFaultError) as refused:
+        read(request)
+    assert str(refused.value) == f"The field parameters.interval {shown}; it must be a number."
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1.5", "-0.9", "1"])
+def test_a_level_that_is_not_offered_is_refused_by_name(text):
+    request = InferRequest.FromString(v2_request("rent", ROWS))
+    request.parameters["interval"].string_param = text
+    with pytest.raises(BadRequestError, match=r"^The field parameters\.interval cannot be answered: An interval of"):
+        V2.require(read(request), NUMBERS)
+
+
+def test_the_parameters_of_an_output_are_read_from_texts_and_refused_by_name():
+    request = InferRequest.FromString(v2_request("rent", ROWS))
+    wanted = request.outputs.add(name=SIGNATURE.output)
+    wanted.parameters["binary_data"].string_param = "false"
+    wanted.parameters["classification"].string_param = "0"
+    assert read(request).form == OutputForm()
+    wanted.parameters["classification"].string_param = "two"
+    with pytest.raises(CallerFaultError) as refused:
+        read(request)
+    assert str(refused.value) == (
+        f"The field {SIGNATURE.output}.parameters.classification is 'two'; it must be a whole number."
+    )
