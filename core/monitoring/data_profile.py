@@ -36,7 +36,12 @@ class ProfileError(UsageError):
     """A version has no profile, or one that cannot be read."""
 
     def __init__(self, place: object, problem: str, cure: str) -> None:
+        self.place, self.problem = str(place), problem
         super().__init__(f"{place}: {problem}. {cure}")
+
+
+class NoProfileError(ProfileError):
+    """A version has no profile."""
 
 
 class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

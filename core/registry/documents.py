@@ -167,6 +167,7 @@ class MadeProfile(msgspec.Struct, frozen=True, kw_only=True):
     data_sha256: str  # of the file that it was made from
     n_rows: int
     is_held_out: bool  # the version did not learn from these rows
+    notes: tuple[str, ...] = ()  # about the rows, a sentence each
     revision: int = 0
 
     @property

@@ -73,10 +73,18 @@ class OwnProfileError(RefusedError):
     """The artifact of a version holds a profile, so none is made."""
 
     def __init__(self, model: str, version: str) -> None:
-        super().__init__(
-            f"{model} {version} was registered with its profile, which is hashed with its files and never replaced. "
-            f"bondx drift profile {model} --version {version} shows it."
+        self.problem = (
+            f"{model} {version} was registered with its profile, which is hashed with its files and never replaced."
         )
+        super().__init__(f"{self.problem} bondx drift profile {model} --version {version} shows it.")
+
+
+class ReasonNeededError(UsageError):
+    """A profile that was made before is replaced for a reason only."""
+
+    def __init__(self, problem: str, *, to_do: str) -> None:
+        self.problem = f"{problem}. Give a reason to {to_do}"
+        super().__init__(f"{self.problem} (--reason TEXT).")
 
 
 class CopyFailedError(CoreError):

@@ -9,7 +9,7 @@ business of `core.monitoring`; here it is bytes.
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,6 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock
-from core.errors import UsageError
 from core.files import UNFINISHED, FileAccessError, digest, remove_file, write_file
 from core.governance.audit import require_access
 from core.governance.record import Evidence
@@ -26,7 +25,7 @@ from core.plain_files import NotPlainError, open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.changes import registry_change
 from core.registry.documents import MADE_PROFILE_FOLDER, MadeProfile, ModelVersion
-from core.registry.errors import ChangedFileError
+from core.registry.errors import ChangedFileError, ReasonNeededError
 from core.registry.records import Records
 from core.state import Workspace
 from core.state.errors import StateError
@@ -108,6 +107,7 @@ class MadeProfiles:
         data_sha256: str,
         n_rows: int,
         is_held_out: bool,
+        notes: Sequence[str],
         actor: Actor,
         reason: str,
     ) -> MadeProfile:
@@ -134,6 +134,7 @@ class MadeProfiles:
             data_sha256=data_sha256,
             n_rows=n_rows,
             is_held_out=is_held_out,
+            notes=tuple(notes),
         )
         if (same := self._same(wanted)) is not None:
             return same
@@ -144,7 +145,7 @@ class MadeProfiles:
             if before is None:
                 stored = self._documents.insert(wanted)
             elif not reason.strip():
-                raise UsageError(self._wants_reason(before))
+                raise self._wants_reason(before)
             else:
                 stored = self._documents.replace(msgspec.structs.replace(wanted, revision=before.revision))
             change.record(
@@ -234,14 +235,14 @@ class MadeProfiles:
             if now is None or now.path != before.path:
                 remove_file(self._store.root / before.path)
 
-    def _wants_reason(self, before: MadeProfile) -> str:
+    def _wants_reason(self, before: MadeProfile) -> ReasonNeededError:
         made = f"a profile that {before.made_by} made on {before.made_at:%Y-%m-%d %H:%M} UTC"
         place = f"{before.model} {before.version}"
         try:
             self._content(before)
         except DamagedProfileError as error:
-            return f"{place} had {made}: {error}. Give a reason to make it again (--reason TEXT)."
-        return f"{place} has {made}. Give a reason to replace it (--reason TEXT)."
+            return ReasonNeededError(f"{place} had {made}: {error}", to_do="make it again")
+        return ReasonNeededError(f"{place} has {made}", to_do="replace it")
 
     def _require_place(self, wanted: MadeProfile) -> None:
         place = self._store.root / wanted.path

@@ -149,6 +149,7 @@ class Registry(RegistryReader):
         data_sha256: str,
         n_rows: int,
         is_held_out: bool,
+        notes: Sequence[str] = (),
         actor: Actor,
         reason: str = "",
     ) -> MadeProfile:
@@ -163,6 +164,7 @@ class Registry(RegistryReader):
             data_sha256: The hash of the file that it was made from.
             n_rows: The rows of that file.
             is_held_out: Whether the version did not learn from them.
+            notes: About these rows, a sentence each; they are shown with the profile.
             actor: Who made it.
             reason: Why; needed to replace a profile that was made before.
         Raises:
@@ -179,6 +181,7 @@ class Registry(RegistryReader):
             data_sha256=data_sha256,
             n_rows=n_rows,
             is_held_out=is_held_out,
+            notes=notes,
             actor=actor,
             reason=reason,
         )

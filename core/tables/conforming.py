@@ -1,5 +1,7 @@
 """The check of a table against the signature of the model that is to read it."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from core.tables.errors import InputError
@@ -18,6 +20,7 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
     Raises:
         TableError: A column is missing; the file and the fix are named.
     """
+    _require_plain(table, signature.names)
     try:
         signature.require_columns(list(table.frame.columns))
     except InputError as error:
@@ -43,6 +46,12 @@ def conform(table: Table, signature: TableSignature) -> InputNotes:
     return InputNotes(out_of_range=out_of_range, unseen_levels=unseen, decimals=decimals, missing=missing)
 
 
+def _require_plain(table: Table, names: Iterable[str]) -> None:
+    for name in names:
+        if reason := table.left_out.get(name):
+            raise table.error(f"it {reason}", "Use plain numbers, text, dates, true and false.", column=name)
+
+
 def require_target(table: Table, signature: TableSignature) -> None:
     """Make sure that each row has the target.
 
@@ -53,6 +62,7 @@ def require_target(table: Table, signature: TableSignature) -> None:
 
     target = signature.target
     assert target is not None
+    _require_plain(table, [target])
     if target not in table.frame:
         raise table.error(f"there is no column {target!r}", "The model is evaluated against this column: add it.")
     values = table.frame[target]

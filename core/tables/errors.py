@@ -11,8 +11,14 @@ class TableError(UsageError):
     """A file cannot be used as a table; nothing was written."""
 
     def __init__(self, file: Path, problem: str, cure: str, *, place: str = "", column: str | None = None) -> None:
+        self._file, self._problem, self._place, self._column = file, problem, place, column
+        self.cure = cure
         where = [str(file), *([place] if place else []), *([f"column {shown(column)}"] if column is not None else [])]
         super().__init__(f"{', '.join(where)}: {problem}. {cure}")
+
+    def with_cure(self, cure: str) -> "TableError":
+        """Return the same fault with another cure."""
+        return TableError(self._file, self._problem, cure, place=self._place, column=self._column)
 
 
 class InputError(UsageError):

@@ -76,13 +76,18 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
             continue
         values.extend([None] * (len(rows.lines) - len(values)))
         own = rules.of(name)
-        if not (rules.lenient and own.wanted) and any(isinstance(value, (list, dict)) for value in values):
-            left_out[name] = "holds lists or objects"
+        if not (rules.lenient and own.wanted) and (found := _nested(values)) is not None:
+            left_out[name] = f"holds lists or objects, such as in line {rows.lines[found]}"
         else:
             readings[name] = read_or_salvage(
                 partial(_read, name, values, own, complain), partial(_texts, values), own, lenient=rules.lenient
             )
     return Table.of(source, readings, left_out=left_out, notes=notes, line_of=rows.lines.__getitem__)
+
+
+def _nested(values: list[Any]) -> int | None:
+    """Return the position of the first list or object."""
+    return next((position for position, value in enumerate(values) if isinstance(value, (list, dict))), None)
 
 
 def _parse(source: Source) -> _Rows:
@@ -202,7 +207,8 @@ def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     except OverflowError:
         row = next(position for position, value in enumerate(values) if value is not None and abs(value) > MOST_FLOAT)
-        raise complain(f"{shown(values[row])} is not a finite number", "Correct or empty it.", name, row) from None
+        problem = f"{shown(values[row])} is out of the range of numbers, {MOST_FLOAT:.1e} at most"
+        raise complain(problem, "Correct or empty it.", name, row) from None
 
 
 def _texts(values: list[Any]) -> pa.ChunkedArray:

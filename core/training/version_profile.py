@@ -1,6 +1,6 @@
 """The profile of a version: that of its artifact, else the one that was made later. Every reader finds it here."""
 
-from core.monitoring.data_profile import DataProfile, ProfileError
+from core.monitoring.data_profile import DataProfile, NoProfileError, ProfileError
 from core.registry.made_profiles import DamagedProfileError, ProfileFile
 from core.registry.registry_reader import RegistryReader
 
@@ -25,7 +25,7 @@ def profile_and_file(registry: RegistryReader, model: str, version: str) -> tupl
     place, command = f"{model} {version}", f"bondx drift profile {model} --version {version} --data FILE"
     file = profile_file(registry, model, version)
     if file is None:
-        raise ProfileError(
+        raise NoProfileError(
             place,
             "it has no profile of the data that it learned from: it was registered from a folder, imported, or made by "
             "an earlier release",

@@ -160,6 +160,15 @@ def test_another_file_than_the_one_learned_from_is_taken_with_a_note(profile, ho
     assert (code, "learned from a file with other bytes" in out) == (0, True)
 
 
+def test_notes_on_the_rows_are_shown_whenever_the_profile_is(profile, home):
+    strange = prices(5).drop(columns="sold").assign(grade=lambda frame: frame["grade"].where(frame.index > 2, "Z"))
+    note = "3 values of grade in no category of the training data"
+    for shown in (profile("old_pricing", "--data", saved(strange, home)), profile("old_pricing")):
+        assert f"note: {note}\n" in shown[1]
+    assert note in json.loads(profile("old_pricing", "--json")[1])["notes"]
+    assert note in ModelMonitoringService(MLOpsConfig.from_yaml(workspace=home / "ws")).profile("old_pricing").notes
+
+
 def spoiled(name):
     frame = prices(7, 200).drop(columns="sold")
     match name:

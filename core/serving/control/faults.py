@@ -1,6 +1,8 @@
 """Errors as answers: the message under `error`, the status, and the field at fault, if there is one."""
 
 import logging
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,8 @@ from core.serving.public_reasons import within
 
 ROOT = "root"
 """The key of the application's state with the folder of the workspace."""
+
+_OUT_OF_RANGE = re.compile(r"Number out of range - at `(.*)`")
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +57,10 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
             for entry in error.extra
             if isinstance(entry, dict)
         )
+    if found := _OUT_OF_RANGE.search(sentence):
+        positions = re.findall(r"\[([^].]+)\]", found[1])
+        where = f" in entry {positions[0]}, counted from 0," if positions else ""
+        sentence = f"A number{where} is out of range: give one of {sys.float_info.max:.1e} at most, or null."
     return _answer(Fault(error=sentence, status=error.status_code, field=field), dict(error.headers or {}))
 
 

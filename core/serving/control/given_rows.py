@@ -1,5 +1,7 @@
 """Checks of rows that come with the request, or that were served lately, over HTTP."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -8,9 +10,13 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from core.errors import NotFoundError, RefusedError
+from core.monitoring.data_profile import NoProfileError, ProfileError
+from core.registry.errors import OwnProfileError, ReasonNeededError
+from core.registry.made_profiles import DamagedProfileError
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, OPERATE, Given
-from core.serving.errors import BadRequestError
+from core.serving.errors import BadRequestError, UnavailableError
 from core.settings import load_policy
 from core.state import Workspace
 from core.training.own_data.drift import VersionDrift
@@ -62,11 +68,16 @@ class GivenRowsRoutes(Controller):
 
             if data.since_hours is not None:
                 raise BadRequestError("goes with served rows; given rows are checked whole", field="since_hours")
-            return check_rows(workspace, model, data.rows, rules, version=data.version)
-        from core.training.own_data.live_drift import check_served
+            with _own_words(model):
+                return check_rows(workspace, model, data.rows, rules, version=data.version)
+        from core.training.own_data.live_drift import NoCountedRowsError, check_served
 
         since = timedelta(hours=1.0 if data.since_hours is None else data.since_hours)
-        return check_served(workspace, model, rules, since=since, version=data.version)
+        try:
+            with _own_words(model):
+                return check_served(workspace, model, rules, since=since, version=data.version)
+        except NoCountedRowsError as error:
+            raise BadRequestError(f"{error.problem}; ask for a longer time with since_hours, or give rows.") from error
 
     @get("/{model:str}/profile", opt=INSPECT, sync_to_thread=True)
     def get_profile(
@@ -75,7 +86,11 @@ class GivenRowsRoutes(Controller):
         """Return what a version learned from, by default the live version, else the newest: counts, and no row."""
         from core.training.own_data.profile import version_profile
 
-        return version_profile(workspace, model, version=version)
+        try:
+            with _own_words(model):
+                return version_profile(workspace, model, version=version)
+        except WithoutProfileError as error:
+            raise NotFoundError(str(error)) from error
 
     @post("/{model:str}/profile", opt=OPERATE, status_code=201, sync_to_thread=True)
     def make_profile(
@@ -84,15 +99,16 @@ class GivenRowsRoutes(Controller):
         """Make the profile of a version that was registered without one; one in the artifact is never replaced."""
         from core.training.own_data.profile import make_profile_of_rows
 
-        return make_profile_of_rows(
-            workspace,
-            model,
-            data.rows,
-            actor=caller.actor,
-            version=data.version,
-            held_out=data.held_out,
-            reason=data.reason,
-        )
+        with _own_words(model):
+            return make_profile_of_rows(
+                workspace,
+                model,
+                data.rows,
+                actor=caller.actor,
+                version=data.version,
+                held_out=data.held_out,
+                reason=data.reason,
+            )
 
     @post("/{model:str}/estimates", opt=INSPECT, status_code=200, sync_to_thread=True)
     def estimate_rows(
@@ -101,4 +117,33 @@ class GivenRowsRoutes(Controller):
         """Estimate how well a version does on rows whose outcomes are unknown; nothing is stored."""
         from core.training.own_data.given_rows import estimate_on_rows
 
-        return estimate_on_rows(workspace, model, data.rows, version=data.version)
+        with _own_words(model):
+            return estimate_on_rows(workspace, model, data.rows, version=data.version)
+
+
+class WithoutProfileError(BadRequestError):
+    """The version has no profile that the request needs."""
+
+
+@contextmanager
+def _own_words(model: str) -> Iterator[None]:
+    """Let refusals name the requests that cure them in place of commands.
+
+    Raises:
+        CoreError: That of the block, with its own cure.
+    """
+    path = f"/api/v1/models/{model}/profile"
+    try:
+        yield
+    except NoProfileError as error:
+        cure = f"Make one of that data: POST {path} with its rows."
+        raise WithoutProfileError(f"{error.place}: {error.problem}. {cure}") from error
+    except ProfileError as error:
+        if not isinstance(error.__cause__, DamagedProfileError):
+            raise
+        cure = f"Restore the file from a backup, or make the profile again: POST {path} with its rows and a reason."
+        raise UnavailableError(f"{error.place}: {error.problem}. {cure}") from error
+    except OwnProfileError as error:
+        raise RefusedError(f"{error.problem} GET {path} shows it.") from error
+    except ReasonNeededError as error:
+        raise BadRequestError(f"is needed: {error.problem}", field="reason") from error

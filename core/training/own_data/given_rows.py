@@ -1,5 +1,6 @@
 """Rows that come with a request instead of a file: checked and estimated exactly as the same rows in a file."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from typing import Any
 import msgspec
 
 from core.errors import UsageError
+from core.files import digest
 from core.settings.policy import DriftPolicy
 from core.state import Workspace
+from core.tables.errors import TableError
 from core.training.own_data.drift import VersionDrift, check_version
 from core.training.own_data.estimation import VersionEstimate, estimate_on_file
 
@@ -84,5 +87,29 @@ def rows_as_file(rows: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
         file.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
-        with named(file, "rows"):
+        with named(file, "rows"), _without_options():
             yield file
+
+
+@contextmanager
+def _without_options() -> Iterator[None]:
+    """Let refusals of rows name no option of a command: rows have none, and are read as the training data was."""
+    try:
+        yield
+    except TableError as error:
+        if " --" not in error.cure:
+            raise
+        raise error.with_cure("Correct the value, or give null for an empty cell.") from error
+
+
+def sha256_of_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the SHA-256 of rows as canonical JSON lines, which another program can compute from the request.
+
+    A row is a line: its keys sorted, without blanks, in UTF-8 with letters as they are, numbers as Python writes them,
+    and a line feed at its end.
+
+    >>> sha256_of_rows([{"size": 1.0, "grade": "Ä"}]) == digest('{"grade":"Ä","size":1.0}\\n'.encode())
+    True
+    """
+    lines = (json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n" for row in rows)
+    return digest("".join(lines).encode())

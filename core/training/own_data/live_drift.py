@@ -22,6 +22,14 @@ FIXED_WINDOW = (
 )
 
 
+class NoCountedRowsError(UsageError):
+    """No row of the version was counted in the time."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"{problem}; ask for a longer time with --since, or check a file with --data.")
+
+
 def check_served(
     workspace: Workspace,
     model: str,
@@ -58,9 +66,9 @@ def check_served(
     finally:
         reader.close()
     if not window.sketch.n:
-        raise UsageError(
+        raise NoCountedRowsError(
             f"No row of {chosen.model} {chosen.version} was counted since {in_words(window.start)}. A minute is stored "
-            "when it is over; ask for a longer time with --since, or check a file with --data."
+            "when it is over"
         )
     shares = importance_shares(report)
     found = check_sketch(index, window.sketch, rules, importance=shares, notes=_notes(index, window))

@@ -32,9 +32,11 @@ from core.tables.limits import LEAST_ROWS
 from core.tables.signature import ColumnKind
 from core.tables.task import has_target
 from core.text_limits import require_reason
-from core.training.own_data.given_rows import rows_as_file
+from core.training.own_data.given_rows import rows_as_file, sha256_of_rows
 from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_and_file, profile_file
+
+_MOST_NOTES = 20
 
 
 class ProfiledColumn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,7 +86,7 @@ class VersionProfile(msgspec.Struct, frozen=True, kw_only=True):
     residual: ProfiledColumn | None
     calibration: tuple[CalibrationBin, ...]
     slices: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # about its making
+    notes: tuple[str, ...] = ()  # about the rows that it was made of
 
 
 def version_profile(workspace: Workspace, model: str, *, version: str | None = None) -> VersionProfile:
@@ -114,6 +116,7 @@ def make_profile(
     held_out: bool = False,
     reason: str = "",
     reading: ReadingRules | None = None,
+    data_sha256: str | None = None,
 ) -> VersionProfile:
     """Make the profile of a version that was registered without one, and keep it.
 
@@ -127,6 +130,7 @@ def make_profile(
             then taken from its answers to them.
         reason: Why; needed to replace a profile that was made before.
         reading: How columns are to be read, beyond what the signature says.
+        data_sha256: The hash that is recorded of the rows, by default that of the file.
     Raises:
         NotFoundError: There is no such model or version.
         AccessRefusedError: The actor may not make it; no row was read.
@@ -150,28 +154,28 @@ def make_profile(
     if held_out and rows.table.source.sha256 == learned_from:
         raise rows.table.error(
             f"{chosen.key} learned from this very file, so its answers to it would flatter it",
-            "Leave --held-out out, or give rows that it did not learn from.",
+            "Give rows that it did not learn from, or do not call these held out.",
         )
     profile = _profile(rows, held_out=held_out)
     content = profile.to_bytes()
     DataProfile.from_bytes(content, str(data))  # what is kept can be read again
-    registry.make_profile(
-        chosen.model,
-        chosen.version,
-        content,
-        data_sha256=rows.table.source.sha256,
-        n_rows=len(rows.frame),
-        is_held_out=held_out,
-        actor=actor,
-        reason=reason,
-    )
     notes = list(rows.notes)
     if not held_out and learned_from not in (None, rows.table.source.sha256):
         notes.append(f"{chosen.key} learned from a file with other bytes; its rows are taken for those of this file")
     if held_out and profile.residual is None and profile.prediction is not None:
         notes.append("the file has no outcomes, so errors are not watched")
-    found = _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
-    return msgspec.structs.replace(found, notes=tuple(notes))
+    registry.make_profile(
+        chosen.model,
+        chosen.version,
+        content,
+        data_sha256=data_sha256 or rows.table.source.sha256,
+        n_rows=len(rows.frame),
+        is_held_out=held_out,
+        notes=_shortened(notes),
+        actor=actor,
+        reason=reason,
+    )
+    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
 
 
 def make_profile_of_rows(
@@ -186,7 +190,16 @@ def make_profile_of_rows(
 ) -> VersionProfile:
     """Make the profile of a version of rows that come with the request, as `make_profile` does of a file."""
     with rows_as_file(rows) as file:
-        return make_profile(workspace, model, file, actor=actor, version=version, held_out=held_out, reason=reason)
+        return make_profile(
+            workspace,
+            model,
+            file,
+            actor=actor,
+            version=version,
+            held_out=held_out,
+            reason=reason,
+            data_sha256=sha256_of_rows(rows),
+        )
 
 
 def profile_from_its_file(
@@ -215,6 +228,16 @@ def profile_from_its_file(
         f"{version.key} had no profile of what it learned from: one was made of this file ({made.rows:,} rows), and "
         "its drift can be watched now"
     )
+
+
+def _shortened(notes: Sequence[str]) -> list[str]:
+    """Return the first notes about rows, and how many more there are: a table may have a thousand columns.
+
+    >>> _shortened(["a"] * 50)[-2:]
+    ['a', 'and 31 more notes']
+    """
+    n_more = len(notes) - _MOST_NOTES
+    return list(notes) if n_more <= 0 else [*notes[: _MOST_NOTES - 1], f"and {n_more + 1} more notes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +350,7 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> Ve
         residual=None if profile.residual is None else _column(profile.residual),
         calibration=profile.calibration,
         slices=tuple(profile.slices),
+        notes=() if made is None else made.notes,
     )
 
 

@@ -1,5 +1,7 @@
 """A profile that is made while a server runs: taken up without a restart, over HTTP and by every reader."""
 
+import hashlib
+import json
 import sqlite3
 from datetime import UTC, datetime
 
@@ -127,28 +129,65 @@ def home(tmp_path_factory, ana):
 
 def test_profiles_over_http_are_those_of_the_command(home, running, ana):
     operator, viewer = (Tokens(home).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER))
-    rows = prices(2).to_dict("records")
+    rows = [*prices(2).to_dict("records")[1:], {"size": 0.25, "grade": "Ä", "price": 1.0}]
     with running(home) as server:
         server.token = operator
         own = server.ask("/api/v1/models/pricing/profile?version=1.0.0")
         none = server.ask("/api/v1/models/older/profile")
         few = server.ask("/api/v1/models/older/profile", {"rows": rows[:3]})
         foreign = server.ask("/api/v1/models/older/profile", {"rows": [{"weight": 1.0}] * 60})
+        nested = server.ask("/api/v1/models/older/profile", {"rows": [*rows, {**rows[0], "size": [1.5]}]})
+        n_digits = server.ask("/api/v1/models/older/profile", {"rows": [*rows, {**rows[0], "size": 10**400}]})
+        too_great = server.ask("/api/v1/models/older/profile", b'{"rows": [{"size": 1.5}, {"size": 1e400}]}')
         mixed = server.ask("/api/v1/models/older/profile", {"rows": [*rows, {**rows[0], "size": "n/k"}]})
+        unwatched = server.ask("/api/v1/models/older/drift", {"rows": rows})
+        words = server.ask("/api/v1/models/older/profile", {"rows": [{**row, "size": "n/k"} for row in rows]})
         made = server.ask("/api/v1/models/older/profile", {"rows": rows, "held_out": True, "reason": "of March"})
         again = server.ask("/api/v1/models/older/profile", {"rows": rows})
         never = server.ask("/api/v1/models/pricing/profile", {"rows": rows, "reason": "better"})
         found = server.ask("/api/v1/models/older/profile")
+        unserved = server.ask("/api/v1/models/older/drift", {})
+        (home.root / made.json["file"]).rename(home.root / "moved")
+        missing = server.ask("/api/v1/models/older/profile")
+        (home.root / "moved").rename(home.root / made.json["file"])
         unknown = server.ask("/api/v1/models/curve/profile")
         server.token = viewer
         assert server.ask("/api/v1/models/older/profile").status == 403
         assert server.ask("/api/v1/models/older/profile", {"rows": rows, "reason": "mine"}).status == 403
     assert (own.status, own.json["made"], own.json["rows"]) == (200, None, 600)
-    assert (none.status, "it has no profile" in str(none.json)) == (400, True)
-    for refused, problem in ((few, "it has 3 rows"), (foreign, "rows: no column holds plain values"), (mixed, "n/k")):
+    cure = "Make one of that data: POST /api/v1/models/older/profile with its rows."
+    assert (none.status, "it has no profile" in none.json["error"], cure in none.json["error"]) == (404, True, True)
+    for refused, problem in (
+        (nested, "rows, column 'size': it holds lists or objects, such as in line 401. Use plain"),
+        (n_digits, "is out of the range of numbers, 1.8e+308 at most. Correct"),
+        (too_great, "A number in entry 1, counted from 0, is out of range"),
+        (few, "it has 3 rows"),
+        (foreign, "rows: no column holds plain values"),
+        (mixed, "n/k"),
+    ):
         assert (refused.status, problem in str(refused.json)) == (400, True), refused.json
     assert (made.status, made.json["held_out"], made.json["made"]["reason"]) == (201, 400, "of March")
-    assert (again.status, "Give a reason" in str(again.json)) == (400, True)
+    assert (again.status, again.json["field"]) == (400, "reason")
+    assert again.json["error"].startswith("The field reason is needed: older 1.0.0 has a profile that ")
     assert (never.status, "never replaced" in str(never.json)) == (422, True)
-    assert (found.status, found.json) == (200, {**made.json, "notes": []})
+    assert "GET /api/v1/models/pricing/profile shows it." in never.json["error"]
+    assert (found.status, found.json) == (200, made.json)
+    assert (unwatched.status, cure in unwatched.json["error"]) == (400, True)
+    assert (unserved.status, "a longer time with since_hours, or give rows" in unserved.json["error"]) == (400, True)
+    assert (missing.status, "POST /api/v1/models/older/profile with its rows and a reason" in str(missing.json)) == (
+        503,
+        True,
+    )
+    assert words.status == 400
+    assert "Correct the value, or give null for an empty cell." in words.json["error"]
+    for refused in (none, few, foreign, nested, mixed, again, never, unwatched, unserved, missing, words):
+        assert "--" not in refused.json["error"]
+        assert "bondx " not in refused.json["error"]
+    canonical = "".join(
+        json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+        for row in json.loads(json.dumps(rows))
+    )
+    assert made.json["made"]["data_sha256"] == hashlib.sha256(canonical.encode()).hexdigest()
+    (note,) = [note for note in found.json["notes"] if "in no category of the training data" in note]
+    assert note == "1 value of grade in no category of the training data"
     assert unknown.status == 404
