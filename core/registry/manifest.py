@@ -78,7 +78,10 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
         expected = decode_json(content, type=Manifest).files
     except msgspec.DecodeError:
         return [f"{MANIFEST_NAME} is not a manifest"]
-    return _differences(folder, expected)
+    try:
+        return _differences(folder, expected)
+    except OSError as error:
+        return [f"{error.filename or folder} cannot be listed ({error.strerror or error})"]
 
 
 def _differences(folder: Path, expected: Mapping[str, ManifestFile]) -> list[str]:

@@ -1,5 +1,8 @@
+import pytest
+
 from core.registry import Registry
 from core.registry.artifacts import STAGING_NAME
+from tests.disks import refuse_to_list
 
 
 def test_a_complete_folder_whose_record_was_lost_is_recorded_again(
@@ -56,3 +59,27 @@ def test_with_nothing_to_do_a_sweep_changes_nothing(register, registry: Registry
     generation = workspace.database("registry").signature()
     assert registry.sweep(ana) == type(registry.sweep(ana))()
     assert workspace.database("registry").signature() == generation
+
+
+@pytest.mark.parametrize("place", [".", "spread", ".staging"])
+def test_a_folder_that_cannot_be_listed_is_left_alone_with_a_line_in_the_log(
+    registry, register, workspace, ana, monkeypatch, caplog, place
+):
+    register()
+    folder = workspace.artifacts_dir / place
+    refuse_to_list(monkeypatch, folder)
+    assert registry.sweep(ana).n_removed == 0
+    assert not registry.verify()[0].problems
+    assert f"not swept: {folder} cannot be listed (Permission denied)" in caplog.text
+
+
+def test_the_folder_of_a_version_that_cannot_be_listed_is_a_problem_of_that_version(
+    registry, register, workspace, monkeypatch
+):
+    register()
+    register()
+    folder = workspace.artifacts_dir / "spread" / "1.0.0"
+    refuse_to_list(monkeypatch, folder)
+    first, second = registry.verify()
+    assert first.problems == (f"{folder} cannot be listed (Permission denied)",)
+    assert second.ok
