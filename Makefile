@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service licences docs clean
+.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service image imagetest licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -133,6 +133,13 @@ service: ## Install the systemd units (as root) for the environment in PREFIX (/
 	@install -m 644 deploy/systemd/bondx.conf "$(DESTDIR)/etc/sysusers.d/bondx.conf"
 	@install -m 755 deploy/systemd/bondx-tmux "$(DESTDIR)/usr/local/bin/bondx-tmux"
 	@echo "installed; next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now bondx-engine bondx-server"
+
+image: ## Build the image with podman, buildah or docker (ARGS='--build-arg BASE_IMAGE=…' or ARGS=--debian)
+	@tools/image.sh $(ARGS)
+
+imagetest: image $(VENV)/.dev ## Build the image, and run engine, server and console in it (with podman or docker)
+	@BONDX_IMAGE="bondx-console:$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)" \
+		$(BIN)/python -m pytest -q -rs -n 0 -p no:cacheprovider tests/packaging/test_image.py
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation

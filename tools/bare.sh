@@ -18,19 +18,7 @@ cannot() {
     exit $CANNOT
 }
 
-# The files that configure the caller's pip, and its settings in the environment.
-pip_files() { python3 -m pip config debug 2>/dev/null | sed -n 's/^ *\(.*\), exists: True$/\1/p' | sort -u; }
-pip_environment() { env | grep -E '^(PIP_|https?_proxy=|no_proxy=|HTTPS?_PROXY=|NO_PROXY=)' || true; }
-
-# The files and folders of this machine that pip's configuration names: certificates, constraints, wheel folders.
-pip_paths() {
-    { pip_files | xargs -r cat; pip_environment; } | grep -oE '(file://)?/[^][:space:]"'\'',]+' | while read -r path; do
-        case $path in
-            file://*) path=$(dirname "${path#file://}") ;; # an index links to the files beside it
-        esac
-        if [ -e "$path" ] && [ "$path" != / ]; then echo "$path"; fi
-    done | sort -u
-}
+source tools/pip_configuration.sh
 
 # In its own mount namespace: its mounts are invisible outside, and disappear with the commands.
 inside() { # ROOT MAKE-ARGUMENTS...

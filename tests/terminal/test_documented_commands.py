@@ -54,6 +54,8 @@ WOULD = {
     "make tables": "benchmarks/bench_tables.py",
     "make docs": "NO_MKDOCS_2_WARNING=1",
     "make licences": "-m tools.licences",
+    "make image": "tools/image.sh",
+    "make imagetest": "tests/packaging/test_image.py",
     "make service": "/etc/systemd/system",
     "make service DESTDIR=root": "root/etc/systemd/system",
     "make release VERSION=0.2.0": "-m tools.release",
