@@ -1,5 +1,7 @@
 """The manifests hold to the schemas of Kubernetes, ask for no rights, and start what the image holds."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import tomllib
@@ -11,10 +13,13 @@ import pytest
 import yaml
 
 from console.cli.main import build_parser
+from core.alerts.ready_made import READY_MADE_FILE
 from tests.packaging.container import ROOT, environment, last
+from tools import prometheus_rule
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-VARIANTS = sorted(file.parent.name for file in FOLDER.glob("*/kustomization.yaml"))
+MONITORING = FOLDER / "monitoring"
+VARIANTS = sorted({file.parent.name for file in FOLDER.glob("*/kustomization.yaml")} - {MONITORING.name})
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -37,6 +42,15 @@ def rendered(variant: str) -> list[dict[str, Any]]:
 def resources() -> list[dict[str, Any]]:
     names = documents(FOLDER / "base" / "kustomization.yaml")[0]["resources"]
     return [document for name in names for document in documents(FOLDER / "base" / name)]
+
+
+def monitoring(kind: str) -> dict[str, Any]:
+    """Return the one resource of a kind for the Prometheus operator."""
+    names = documents(MONITORING / "kustomization.yaml")[0]["resources"]
+    found = [document for name in names for document in documents(MONITORING / name)]
+    assert {each["kind"] for each in found} == {"PodMonitor", "PrometheusRule", "NetworkPolicy"}
+    (wanted,) = (each for each in found if each["kind"] == kind)
+    return wanted
 
 
 def pod() -> dict[str, Any]:
@@ -161,3 +175,39 @@ def test_every_selector_finds_the_pod_and_nothing_scales_it():
     assert workload["spec"]["replicas"] == 1
     (claim,) = workload["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
+
+
+def test_prometheus_judges_the_rules_that_come_with_bondx():
+    assert monitoring("PrometheusRule")["spec"] == yaml.safe_load(READY_MADE_FILE.read_text())
+    assert prometheus_rule.FILE.read_text() == prometheus_rule.resource(), "python -m tools.prometheus_rule writes it"
+
+
+def test_prometheus_scrapes_the_pod_once_at_the_port_of_its_server_with_the_token_of_the_page():
+    spec = monitoring("PodMonitor")["spec"]
+    (workload,) = (each for each in resources() if each["kind"] == "StatefulSet")
+    assert spec["selector"]["matchLabels"] == workload["spec"]["template"]["metadata"]["labels"]
+    (target,) = spec["podMetricsEndpoints"]
+    ports = [port["name"] for container in containers() for port in container.get("ports", ())]
+    assert (ports, target["path"]) == ([target["port"]], "/metrics")
+    text = (ROOT / "docs" / "containers.md").read_text().replace("\\\n", " ")
+    (made,) = re.findall(r"^kubectl create secret generic (.+)$", text, re.MULTILINE)
+    name, _, _, literal = shlex.split(made)[:4]
+    key, _, command = literal.removeprefix("--from-literal=").partition("=")
+    assert target["authorization"]["credentials"] == {"name": name, "key": key}
+    assert build_parser().parse_args(shlex.split(command.strip("$()").partition(" -- bondx ")[2])).role == "viewer"
+
+
+def test_the_operators_prometheus_reaches_the_server_and_nothing_else_of_the_pod():
+    policy = monitoring("NetworkPolicy")
+    kubernetes_validate.validate(policy, VERSIONS[-1], strict=True)
+    (own,) = (each for each in resources() if each["kind"] == "NetworkPolicy")
+    assert policy["metadata"]["name"] != own["metadata"]["name"]
+    assert policy["spec"]["podSelector"] == own["spec"]["podSelector"]
+    (rule,) = policy["spec"]["ingress"]
+    assert rule["ports"] == own["spec"]["ingress"][0]["ports"]
+    (source,) = rule["from"]
+    assert set(source) == {"namespaceSelector", "podSelector"}
+
+
+def test_the_resources_of_the_operator_render():
+    assert sorted(each["kind"] for each in rendered("monitoring")) == ["NetworkPolicy", "PodMonitor", "PrometheusRule"]
