@@ -1,13 +1,18 @@
-"""Columns that must not appear in an explanation: their contributions are added up under one name."""
+"""Columns that must not appear in an explanation: their contributions are added up under one name. Light to import."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from core.arrays import FloatArray
 from core.explain.documents import DENIED, SEVERAL_READ
+from core.settings import settings_in_force
+
+if TYPE_CHECKING:
+    from core.arrays import FloatArray
+
+Figure = TypeVar("Figure")
 
 
 class DenyList:
@@ -19,6 +24,15 @@ class DenyList:
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
         self.patterns = tuple(patterns)
+
+    @classmethod
+    def in_force(cls, root: Path) -> "DenyList":
+        """Return the list of a workspace's settings.
+
+        Raises:
+            SettingsError: The settings cannot be read.
+        """
+        return cls(settings_in_force(root).explanation.denied_columns)
 
     def denies(self, column: str) -> bool:
         """Say whether a column, or one of the columns behind it, must not appear."""
@@ -39,8 +53,30 @@ class DenyList:
         visible = tuple(name for name in players if not self.denies(name))
         return visible if len(visible) == len(players) else (*visible, DENIED)
 
-    def merged(self, values: FloatArray, players: Sequence[str]) -> FloatArray:
+    def shares(self, importances: Mapping[str, float]) -> dict[str, float]:
+        """Return the share of each column, the largest first; denied columns have one share together.
+
+        >>> DenyList(["tax_*"]).shares({"size": 0.3, "tax_id": 0.2, "tax_class": 0.5})
+        {'(denied columns)': 0.7, 'size': 0.3}
+        """
+        found = {name: share for name, share in importances.items() if not self.denies(name)}
+        if len(found) == len(importances):
+            return found
+        found[DENIED] = sum(share for name, share in importances.items() if name not in found)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+    def visible(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        """Return the figures of columns, or of slices such as `rating=AA`, without those of denied columns.
+
+        >>> DenyList(["tax_*"]).visible({"size": 1, "tax_id": 2, "tax_id=7": 3})
+        {'size': 1}
+        """
+        return {name: each for name, each in figures.items() if not self.denies(name.partition("=")[0])}
+
+    def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""
+        import numpy as np
+
         is_denied = np.array([self.denies(name) for name in players], dtype=np.bool_)
         if not is_denied.any():
             return values

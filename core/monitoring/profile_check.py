@@ -12,6 +12,7 @@ import msgspec
 import pandas as pd
 
 from core.columnwise import columnwise
+from core.explain.deny_list import DenyList
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence, profiling
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
@@ -103,6 +104,7 @@ def check_profile(
     unreadable: Mapping[str, int] | None = None,
     infinite: Mapping[str, int] | None = None,
     importance: Mapping[str, float] | None = None,
+    denied: DenyList | None = None,
     level: float = LEVEL,
 ) -> ProfileDrift:
     """Check a batch: count it in the bins of the profile, and check the counts.
@@ -116,6 +118,7 @@ def check_profile(
         unreadable: By column, filled cells that could not be read and are empty in the frame.
         infinite: How many of them were infinite.
         importance: Share of each feature in the answers of the version.
+        denied: Columns whose shares, means and slices must not appear.
         level: The probability of a watch or an alarm if nothing has moved, over all kinds and columns together.
     """
     index, notes, units = ProfileIndex(profile), [], None
@@ -152,6 +155,7 @@ def check_profile(
         lost=[stored.name for stored in profile.features if stored.name not in frame.columns],
         slices=_slices(profile, outcomes),
         importance=importance,
+        denied=denied,
         level=level,
         notes=notes,
     )
@@ -166,6 +170,7 @@ def check_sketch(
     lost: Sequence[str] = (),
     slices: "Mapping[str, SliceMove] | None" = None,
     importance: Mapping[str, float] | None = None,
+    denied: DenyList | None = None,
     level: float = LEVEL,
     notes: Sequence[str] = (),
 ) -> ProfileDrift:
@@ -182,10 +187,12 @@ def check_sketch(
         lost: Features that should be there and are not.
         slices: The slices then and now; those of the sketch by default.
         importance: Share of each feature in the answers of the version.
+        denied: Columns whose shares, means and slices must not appear.
         level: The probability of a watch or an alarm if nothing has moved, over all kinds and columns together.
         notes: What else is to be said.
     """
-    importance, depends, profile = importance or {}, depends or {}, index.profile
+    denied, depends, profile = denied or DenyList(), depends or {}, index.profile
+    importance = denied.visible(importance or {})
     kinds = _counted(index, sketch)
     total = sum(WEIGHTS[kind] for kind, columns in kinds.items() if columns)
     columns: list[ColumnDrift] = []
@@ -201,7 +208,7 @@ def check_sketch(
             measured, matters=matters, level=level * WEIGHTS[kind] / total, is_grouped=profile.group is not None
         )
         by_name = {each.stored.name: each for each in own.values()}
-        columns += [_described(kind, found, by_name[found.feature], importance) for found in judged]
+        columns += [_described(kind, found, by_name[found.feature], importance, denied) for found in judged]
     columns.sort(key=lambda one: -_GRAVITY.index(one.found.verdict))
     alerts = [_lost_alert(name, importance) for name in lost] + [alert for one in columns for alert in _alerts(one)]
     alerts.sort(key=lambda alert: (-_GRAVITY.index(alert.verdict), -(alert.importance or 0.0)))
@@ -215,7 +222,7 @@ def check_sketch(
         columns=tuple(columns),
         lost=tuple(lost),
         not_judged=tuple(kind for kind, own in kinds.items() if not own),
-        slices=dict(_counted_slices(index, sketch) if slices is None else slices),
+        slices=denied.visible(_counted_slices(index, sketch) if slices is None else slices),
         notes=tuple(filter(None, notes)),
     )
 
@@ -285,8 +292,12 @@ def _counted_slices(index: ProfileIndex, sketch: LiveSketch) -> dict[str, SliceM
     }
 
 
-def _described(kind: DriftType, found: FeatureDrift, counted: _Counted, importance: Mapping[str, float]) -> ColumnDrift:
+def _described(
+    kind: DriftType, found: FeatureDrift, counted: _Counted, importance: Mapping[str, float], denied: DenyList
+) -> ColumnDrift:
     stored, mean = counted.stored, None
+    if kind is DriftType.FEATURE and denied.denies(found.feature):
+        return ColumnDrift(type=kind, found=found)
     if stored.mean is not None and stored.kind is not ColumnKind.TIME:
         how, counts = counted.how, counted.counts
         mean = how.mean(counts) if isinstance(how, NumberGrid) and isinstance(counts, NumberCounts) else None

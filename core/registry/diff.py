@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec.structs import replace
 
+from core.explain.deny_list import DenyList, naming
 from core.files import digest
 from core.json_documents import decode_json
 from core.plain_files import open_regular
@@ -139,6 +141,8 @@ _FIRST: Mapping[VersionSection, int] = {
     "signature": 1,
     "lineage": 1,
 }
+# What the signature says of a column without a value of its cells.
+_NO_VALUES = ("type", "allows_missing")
 _DESCRIBING = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
@@ -154,10 +158,43 @@ def compare(a: ComparedVersion, b: ComparedVersion, notes: tuple[str, ...] = ())
 
 
 def compare_versions(workspace: Workspace, store: ArtifactStore, a: ModelVersion, b: ModelVersion) -> VersionDiff:
-    """Compare two versions; files that differ from the registered files are left out and noted."""
+    """Compare two versions; files that differ from the registered files are left out and noted.
+
+    Raises:
+        SettingsError: The settings, which say what columns must not appear, cannot be read.
+    """
     notes: list[str] = []
     before, after = (_gather(workspace, store, version, notes) for version in (a, b))
-    return compare(before, after, tuple(notes))
+    found = compare(before, after, tuple(notes))
+    return _without_denied(found, (before, after), DenyList.in_force(workspace.root))
+
+
+def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied: DenyList) -> VersionDiff:
+    """Leave out the figures of columns that must not appear; that a version reads such a column is no secret."""
+    columns = {
+        str(name)
+        for side in sides
+        for name in (
+            *side.section("importances"),
+            *side.section("features"),
+            *_by_name(side.signature).get("inputs", ()),
+            *(side.report.get("data_profile") or ()),
+            *(name.partition("=")[0] for name in side.report.get("slices") or ()),
+        )
+    }
+    hidden = {name for name in columns if denied.denies(name)}
+    if (pattern := naming(hidden)) is None:
+        return found
+    rows = tuple(
+        row
+        for row in found.rows
+        if row.section == "features"
+        or (row.section == "signature" and row.name.rpartition(".")[2] in _NO_VALUES)
+        or not any(map(pattern.search, (row.name, str(row.before), str(row.after))))
+    )
+    left_out = f"{len(hidden)} of {len(columns)} columns"
+    note = f"The figures of {left_out} are left out: explanation.denied_columns names them."
+    return replace(found, rows=rows, notes=(*found.notes, note))
 
 
 def difference(section: VersionSection, name: str, before: Any, after: Any) -> VersionDifference:

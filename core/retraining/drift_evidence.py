@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RefusedError, UsageError
+from core.explain.deny_list import DenyList
 from core.models.outcomes import Outcomes
 from core.monitoring.profile_check import check_profile
 from core.monitoring.verdicts import DriftVerdict
@@ -31,7 +32,8 @@ def drift_of(workspace: Workspace, live: ModelVersion, artifact: Path, outcomes:
         profile = profile_of_version(Registry(workspace), live.model, live.version)
         rules = PolicySource(workspace.root).policy().for_model(live.model).drift
         importance = importance_shares(read_object(artifact / REPORT_NAME))
-        found = check_profile(profile, outcomes.rows, rules, outcomes=outcomes, importance=importance)
+        denied = DenyList.in_force(workspace.root)
+        found = check_profile(profile, outcomes.rows, rules, outcomes=outcomes, importance=importance, denied=denied)
     except (RefusedError, UsageError) as error:
         return {"verdict": "unknown", "note": str(error)}
     moved = [f"{alert.column}: {alert.message}" for alert in found.alerts if alert.verdict is DriftVerdict.ALARM]

@@ -20,6 +20,7 @@ import pandas as pd
 from core.domains.domain import VALIDATION
 from core.errors import RefusedError
 from core.explain.conformal import CONFORMAL_NAME
+from core.explain.deny_list import DenyList
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import sha256_of, write_file, write_folder
 from core.models import Model
@@ -317,6 +318,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         write_file(place / HELD_OUT_NAME, held_out.to_bytes(), durable=False)
     if (conformal := conformal_of(held_out)) is not None:
         write_file(place / CONFORMAL_NAME, conformal.to_bytes(), durable=False)
+    denied = DenyList(made.explanation.denied_columns)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,
@@ -325,8 +327,8 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         chosen=str(account.get("ships", model.algorithm)),
         way=made.choice[name],
         metrics=metrics,
-        importance=importance,
-        slices=slices,
+        importance=denied.shares(importance),
+        slices=denied.visible(slices),
         report=account,
     )
 

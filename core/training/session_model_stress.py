@@ -7,6 +7,7 @@ import pandas as pd
 
 from core.domains.report_section import ReportSection
 from core.domains.stress import LabelStressEngine
+from core.explain.deny_list import DenyList
 from core.models import Model
 from core.monitoring.data_profile import ColumnProfile
 from core.settings import TrainingSettings
@@ -46,7 +47,7 @@ def final_stress(
     report = stress.report(validation)
     if report is None or not isinstance(stress.engine, LabelStressEngine):
         return report
-    ranges = ranges_of(columns)
+    ranges = DenyList(settings.explanation.denied_columns).visible(ranges_of(columns))
     held = [
         StressedModel(
             name, model, {column: ranges[column] for column in model.feature_importance() if column in ranges}

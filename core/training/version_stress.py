@@ -1,12 +1,14 @@
 """Stress tests of registered versions: their files are opened, and what they learned from is known by their profile."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from core.domains.catalogue import load_model
 from core.domains.registry import session_domain
 from core.errors import UsageError
+from core.explain.deny_list import DenyList
 from core.monitoring.data_profile import ColumnProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.settings import TrainingSettings
@@ -46,6 +48,8 @@ def stress_versions(
         if each.model.name not in domain.models:
             known = ", ".join(domain.models)
             raise UsageError(f"{each.name} is no model of the domain {domain.name}; its models: {known}.")
+    denied = DenyList.in_force(workspace.root)
+    models = [replace(each, ranges=denied.visible(each.ranges)) for each in models]
     panel = drawn_request(request.domain, n_rows=request.n_rows, seed=request.seed)
     found = stressed_models(
         models, engine, panel, chosen_cases(request), checks=domain.checks, gates=training.quality_gates

@@ -1,6 +1,7 @@
 """`bondx-mlops train`: from a file to a registered version."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def add_parser(commands: Subparsers) -> None:
 def train(args: argparse.Namespace) -> int:
     """Train, test, track and register."""
     from console.cli.output import print_json
+    from core.explain.deny_list import DenyList
     from core.settings import settings_in_force
     from core.tables import Task
     from core.training.own_data import TrainRequest, train_on_file
@@ -61,6 +63,7 @@ def train(args: argparse.Namespace) -> int:
     )
     trained = train_on_file(workspace, request, settings_in_force(workspace.root), actor=person())
     version = trained.version
+    relies_on = DenyList.in_force(workspace.root).shares(trained.report["feature_importance"])
     if args.json:
         print_json(
             {
@@ -74,18 +77,18 @@ def train(args: argparse.Namespace) -> int:
                 "metrics": version.metrics,
                 "gates": version.gates,
                 "split": trained.report["split"],
-                "feature_importance": trained.report["feature_importance"],
+                "feature_importance": relies_on,
                 "left_out": trained.report.get("ignored", {}),
                 "notes": trained.notes,
                 "seconds": trained.seconds,
             }
         )
     else:
-        _print(trained)
+        _print(trained, relies_on)
     return ExitCode.FAILING if any(gate.blocks for gate in version.gates) else ExitCode.GOOD
 
 
-def _print(trained: "Trained") -> None:
+def _print(trained: "Trained", relies_on: Mapping[str, float]) -> None:
     from console.cli.output import gate_line, print_facts, printable
     from console.mlops.metrics import print_metrics
 
@@ -95,7 +98,7 @@ def _print(trained: "Trained") -> None:
     told = f"{split['n_trained']} to train, {split['n_tested']} to test{unused}; held out: {split['method']}"
     if split["is_cross_validated"]:
         told = f"all {split['method']}"
-    important = list(report["feature_importance"].items())[:5]
+    important = list(relies_on.items())[:5]
     print_facts(
         {
             "version": f"{version.model} {version.version}, in {version.stage}",

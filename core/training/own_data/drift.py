@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core.domains.catalogue import load_model
+from core.explain.deny_list import DenyList
 from core.monitoring.profile_check import ProfileDrift, check_profile
 from core.registry import Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
@@ -63,7 +64,7 @@ def check_version(
         loaded, signature = load_model(folder), TableSignature.read(folder)
         report = read_object(folder / REPORT_NAME)
     batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
-    shares = importance_shares(report)
+    shares, denied = importance_shares(report), DenyList.in_force(workspace.root)
     found = check_profile(
         profile,
         batch.frame,
@@ -72,6 +73,7 @@ def check_version(
         unreadable=batch.table.unreadable,
         infinite=batch.table.infinite,
         importance=shares,
+        denied=denied,
     )
     if batch.note:
         found = msgspec.structs.replace(found, notes=(*found.notes, batch.note))
@@ -81,5 +83,5 @@ def check_version(
         stage=chosen.stage,
         data_sha256=batch.table.source.sha256,
         report=found,
-        reading=batch.table.notes,
+        reading=denied.silent(batch.table.notes, map(str, batch.table.kinds)),
     )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from core.clock import Clock, in_words, utc_now
 from core.errors import UsageError
+from core.explain.deny_list import DenyList
 from core.monitoring.live.sketch import ProfileIndex
 from core.monitoring.live.window import LiveWindow, live_window
 from core.monitoring.profile_check import check_sketch
@@ -71,7 +72,8 @@ def check_served(
             "when it is over"
         )
     shares = importance_shares(report)
-    found = check_sketch(index, window.sketch, rules, importance=shares, notes=_notes(index, window))
+    denied = DenyList.in_force(workspace.root)
+    found = check_sketch(index, window.sketch, rules, importance=shares, denied=denied, notes=_notes(index, window))
     return VersionDrift(
         model=chosen.model,
         version=chosen.version,

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from core.access.door import Door
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import CoreError, UsageError
 from core.escape import spelled_out
+from core.explain.deny_list import DenyList
 from core.governance.audit import require_access
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_by
@@ -103,7 +105,8 @@ def version_profile(workspace: Workspace, model: str, *, version: str | None = N
     """
     registry = Registry(workspace)
     chosen = chosen_version(registry, model, version, None)
-    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
+    denied = DenyList.in_force(workspace.root)
+    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version), denied)
 
 
 def make_profile(
@@ -175,7 +178,8 @@ def make_profile(
         actor=actor,
         reason=reason,
     )
-    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version))
+    denied = DenyList.in_force(workspace.root)
+    return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version), denied)
 
 
 def make_profile_of_rows(
@@ -321,7 +325,7 @@ def _answers(rows: _Rows) -> Outcomes:
     return found
 
 
-def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> VersionProfile:
+def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denied: DenyList) -> VersionProfile:
     made = file.made
     return VersionProfile(
         model=version.model,
@@ -341,7 +345,9 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> Ve
             is_held_out=made.is_held_out,
         ),
         rows=profile.rows,
-        features=tuple(map(_column, profile.features)),
+        features=tuple(
+            _without_values(column) if denied.denies(column.name) else _column(column) for column in profile.features
+        ),
         target=None if profile.target is None else _column(profile.target),
         group=profile.group,
         time=profile.time,
@@ -349,22 +355,28 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile) -> Ve
         prediction=None if profile.prediction is None else _column(profile.prediction),
         residual=None if profile.residual is None else _column(profile.residual),
         calibration=profile.calibration,
-        slices=tuple(profile.slices),
+        slices=tuple(denied.visible(profile.slices)),
         notes=() if made is None else made.notes,
     )
 
 
-def _column(column: ColumnProfile) -> ProfiledColumn:
+def _without_values(column: ColumnProfile) -> ProfiledColumn:
     return ProfiledColumn(
         name=column.name,
         kind=column.kind,
         rows=column.rows,
         missing_share=column.missing / column.rows if column.rows else 0.0,
         n_edges=len(column.points),
+        n_levels=column.n_levels,
+    )
+
+
+def _column(column: ColumnProfile) -> ProfiledColumn:
+    return replace(
+        _without_values(column),
         mean=column.mean,
         sd=column.sd,
         least=column.points[0] if column.points else None,
         most=column.points[-1] if column.points else None,
-        n_levels=column.n_levels,
         levels=column.levels,
     )

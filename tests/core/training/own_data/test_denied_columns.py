@@ -1,0 +1,99 @@
+"""Columns of `explanation.denied_columns` leave the program without a share, a value or a slice, whoever asks."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from console.cli.main import main
+from console.mlops.cli import main as mlops
+from core.actor import Actor, Origin
+from core.explain.documents import DENIED
+from core.registry import Registry
+from core.settings import PolicySource, settings_in_force
+from core.state import Workspace
+from core.training.own_data import TrainRequest, train_on_file
+from core.training.own_data.drift import check_version
+from core.training.own_data.profile import version_profile
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
+DENY = "explanation:\n  denied_columns: ['*_secret']\nmodels:\n  price: {algorithm: linear}\n"
+
+
+def rows(seed: int, moved: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"size": rng.normal(size=400), "tax_secret": rng.normal(40 + moved, 3, 400)})
+    frame["zip_secret"] = rng.choice(["zebedee", "quux"], 400, p=[0.7, 0.3] if moved else [0.3, 0.7])
+    frame["price"] = frame["size"] + frame["tax_secret"] + 4 * (frame["zip_secret"] == "quux") + rng.normal(size=400)
+    return frame.round(4)
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("moved") / "moved.csv"
+    rows(3, 5.0).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A workspace with two versions that read denied columns."""
+    folder = tmp_path_factory.mktemp("shop")
+    workspace = Workspace.create(folder / "workspace", settings_text=DENY)
+    for seed in (1, 2):
+        rows(seed).to_csv(folder / "prices.csv", index=False)
+        request = TrainRequest(model="price", data=folder / "prices.csv", target="price")
+        train_on_file(workspace, request, settings_in_force(workspace.root), actor=ANA)
+    return workspace
+
+
+def test_a_training_tells_the_share_of_denied_columns_together(shop, called):
+    line = ("train", "--workspace", shop.root, "--model", "told", "--target", "price")
+    line = (*line, "--data", shop.root.parent / "prices.csv")
+    code, shown, _ = called(mlops, *line)
+    assert code == 0
+    (told,) = [each for each in shown.splitlines() if each.startswith("relies on")]
+    assert DENIED in told
+    assert "size" in told
+    assert "secret" not in told
+    code, shown, _ = called(mlops, *line, "--json")
+    assert code == 0
+    found = json.loads(shown)["feature_importance"]
+    assert set(found) == {DENIED, "size"}
+    assert sum(found.values()) == pytest.approx(1.0)
+
+
+def test_a_diff_of_versions_has_no_figure_of_a_denied_column(shop, called):
+    found = Registry(shop).diff("price", "1.0.0", "1.1.0")
+    told = {(row.section, row.name) for row in found.rows if "secret" in row.name}
+    assert {section for section, _ in told} <= {"features", "signature"}
+    assert {name.rpartition(".")[2] for section, name in told if section == "signature"} <= {"type", "allows_missing"}
+    assert "zebedee" not in str(found)
+    assert ("data", "size.mean") in {(row.section, row.name) for row in found.rows}
+    assert "The figures of 2 of 4 columns are left out: explanation.denied_columns names them." in found.notes
+    code, shown, _ = called(main, "--workspace", shop.root, "registry", "diff", "price", "1.0.0", "1.1.0", "--all")
+    assert code == 0
+    assert "tax_secret.mean" not in shown
+
+
+def test_drift_names_a_denied_column_without_its_share_and_its_values(shop, moved):
+    found = check_version(shop, "price", moved, PolicySource(shop.root).policy().drift)
+    by_name = {each.found.feature: each for each in found.report.columns}
+    assert by_name["tax_secret"].found.verdict == "alarm"
+    for each in (by_name["tax_secret"], by_name["zip_secret"]):
+        assert (each.importance, each.mean_reference, each.mean_current) == (None, None, None)
+    assert by_name["size"].importance is not None
+    told = [each for each in found.report.alerts if each.column.endswith("_secret")]
+    assert told
+    assert not [each for each in told if each.importance is not None or "mean" in each.message]
+    assert "zebedee" not in str(found)
+
+
+def test_a_profile_names_a_denied_column_without_its_values(shop):
+    found = version_profile(shop, "price")
+    by_name = {each.name: each for each in found.features}
+    assert (by_name["tax_secret"].mean, by_name["tax_secret"].least, by_name["tax_secret"].most) == (None, None, None)
+    assert by_name["zip_secret"].levels == {}
+    assert by_name["size"].mean is not None
+    assert not [name for name in found.slices if "secret" in name]

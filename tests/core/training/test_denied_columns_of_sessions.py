@@ -1,0 +1,50 @@
+"""What a session reports of its models, and stress tests of its versions, without the figures of denied columns."""
+
+import msgspec
+
+from core.explain.documents import DENIED
+from core.registry import Registry
+from core.settings import TrainingSettings
+from core.settings.explanation import ExplanationSettings
+from core.settings.training import ModelSettings, StressTestingSettings
+from core.stress.report import StressReport
+from core.stress.stress_test import StressRequest
+from core.training import panels as panels_module
+from core.training.final_stress_file import STRESS_FILE
+from core.training.session_work import SessionWork
+from core.training.version_stress import stress_versions
+
+
+def left_ranges(report):
+    return {each.name for model in report.models for case in model.cases for each in case.beyond}
+
+
+def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, workspace, person, monkeypatch):
+    monkeypatch.setattr(panels_module, "VALIDATION_ROWS", 500)
+    monkeypatch.setattr(panels_module, "TEST_ROWS", 800)
+    settings = TrainingSettings(
+        dataset_size=150,
+        max_epochs=1,
+        models={"spread": ModelSettings(algorithm="linear")},
+        explanation=ExplanationSettings(denied_columns=("rating*", "credit_cycle")),
+        stress_testing=StressTestingSettings(enable_stress_testing=True, scenario_count=2),
+    )
+    work = SessionWork(settings, tmp_path)
+    work.run_epoch(1)
+    (spread,) = work.finish().models
+    assert not [name for name in spread.importance if name.startswith(("rating", "credit_cycle"))]
+    assert spread.importance[DENIED] > 0
+    assert not [name for name in spread.slices if name.startswith("rating")]
+    assert spread.slices
+    (left,) = tmp_path.rglob(STRESS_FILE)
+    assert "credit_cycle" not in left_ranges(msgspec.json.decode(left.read_bytes(), type=StressReport))
+
+    Registry(workspace).register(
+        "spread", tmp_path / spread.folder, metrics={}, lineage={}, gates=(), actor=person, run_id=""
+    )
+    request = StressRequest(
+        domain="bonds", n_rows=300, seed=1, scenarios=["global_liquidity_freeze"], severities=["severe"]
+    )
+    assert "credit_cycle" in left_ranges(stress_versions(workspace, request, ["spread"], settings))
+    workspace.settings_file.write_text("explanation:\n  denied_columns: [credit_cycle]\n")
+    assert "credit_cycle" not in left_ranges(stress_versions(workspace, request, ["spread"], settings))
