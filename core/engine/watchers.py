@@ -15,7 +15,11 @@ from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
 
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
-    lambda context: DriftWatch(context.workspace.live_file, monitoring_rules(context)),
+    lambda context: DriftWatch(
+        context.workspace.live_file,
+        monitoring_rules(context),
+        lambda: context.current.read().explanation.denied_columns,
+    ),
     lambda context: TrafficWatch(context.workspace.predictions_file),
     lambda context: PerformanceWatch(monitoring_rules(context)),
     lambda context: EstimateWatch(),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import settings_in_force
@@ -12,7 +12,7 @@ from core.settings import settings_in_force
 if TYPE_CHECKING:
     from core.arrays import FloatArray
 
-Figure = TypeVar("Figure")
+ColumnFigure = TypeVar("ColumnFigure")
 
 
 class DenyList:
@@ -65,7 +65,7 @@ class DenyList:
         found[DENIED] = sum(share for name, share in importances.items() if name not in found)
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
-    def visible(self, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    def visible(self, figures: Mapping[str, ColumnFigure]) -> dict[str, ColumnFigure]:
         """Return the figures of columns, or of slices such as `rating=AA`, without those of denied columns.
 
         >>> DenyList(["tax_*"]).visible({"size": 1, "tax_id": 2, "tax_id=7": 3})
@@ -81,6 +81,9 @@ class DenyList:
         if not is_denied.any():
             return values
         return np.column_stack((values[:, ~is_denied], values[:, is_denied].sum(axis=1)))
+
+
+NONE_DENIED: Final = DenyList()
 
 
 def left_out_note(n_denied: int, n_columns: int) -> str:

@@ -92,6 +92,7 @@ class MonitoredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trend_seconds: float = 3600.0  # between two values of the trend
     shares: BinShares | None = None
     quantiles: tuple[QuantilePair, ...] = ()
+    is_denied: bool = False  # its share of the model and its values must not appear
 
     @property
     def awaits_rows(self) -> bool:
@@ -109,6 +110,7 @@ class DriftPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     prediction_mean: float | None = None  # of the last minutes; None without numbers in them
     missing_share: float | None = None  # of the cells of the features in the last minutes; None without rows
     columns: tuple[MonitoredColumn, ...] = ()  # the largest effect first
+    denied_shares: dict[DriftVerdict, float] = {}  # of the model, those of denied columns with a verdict together
     false_alarm_days: float | None = None  # mean days to a false alarm of this model
     prediction_move: str = ""  # how the predictions moved because of it
     notes: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """The watcher of drift. What judges is imported at the first version with a profile: other engines stay light."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -17,14 +17,20 @@ class DriftWatch:
 
     name: ClassVar[str] = "drift"
 
-    def __init__(self, live_file: Path, settings: Callable[[], MonitoringSettings]) -> None:
+    def __init__(
+        self,
+        live_file: Path,
+        settings: Callable[[], MonitoringSettings],
+        denied: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         """Prepare.
 
         Args:
             live_file: The store of the counted minutes.
             settings: Returns the settings in force.
+            denied: Returns the columns, and patterns of names, whose shares, values and slices must not appear.
         """
-        self._live_file, self._settings = live_file, settings
+        self._live_file, self._settings, self._denied = live_file, settings, denied
         self._judging: LiveDrift | None = None
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
@@ -40,5 +46,5 @@ class DriftWatch:
         if self._judging is None:
             from core.monitoring.sequential.live_drift import LiveDrift
 
-            self._judging = LiveDrift(self._live_file, self._settings)
+            self._judging = LiveDrift(self._live_file, self._settings, self._denied)
         return self._judging.look(version, version.profile, now, state)

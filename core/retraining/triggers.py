@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from core.clock import in_words as at_in_words
+from core.explain.documents import DENIED
 from core.monitoring.documents import MonitoredColumn, MonitoredMetric, VersionMonitoring
 from core.monitoring.verdicts import DriftType, DriftVerdict, PerformanceVerdict
 from core.retraining.document import Retraining, RetrainingMemory, TriggerKind
@@ -143,18 +144,19 @@ def _drift(rule: DriftTrigger, found: VersionMonitoring | None) -> TriggerReadin
     ]
     if not moved:
         return _reading(TriggerKind.DRIFT, False, f"drift: {drift.verdict}, no column has moved")
-    names = ", ".join(column.name for column in moved[:3]) + (f" and {len(moved) - 3} more" if len(moved) > 3 else "")
-    share = _importance(moved)
+    named = list(dict.fromkeys(DENIED if column.is_denied else column.name for column in moved))
+    names = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+    share = _importance(moved, sum(drift.denied_shares.get(verdict, 0.0) for verdict in _MOVED[rule.verdict]))
     is_due = share >= rule.importance_share
     limit = f", and {rule.importance_share:.0%} are needed" if not is_due else ""
     return _reading(TriggerKind.DRIFT, is_due, f"drift: {names} moved, {share:.0%} of the importance{limit}")
 
 
-def _importance(moved: list[MonitoredColumn]) -> float:
+def _importance(moved: list[MonitoredColumn], of_denied: float) -> float:
     """Return the share of the importance that has moved: all of it where answers or outcomes have."""
     if any(column.type is not DriftType.FEATURE for column in moved):
         return 1.0
-    return min(sum(column.importance or 0.0 for column in moved), 1.0)
+    return min(sum(column.importance or 0.0 for column in moved) + of_denied, 1.0)
 
 
 def _performance(rule: PerformanceTrigger, found: VersionMonitoring | None) -> TriggerReading:

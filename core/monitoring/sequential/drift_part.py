@@ -8,6 +8,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.arrays import IntArray
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.coarse_cells import LevelCells, NumberCells
 from core.monitoring.column_words import named
 from core.monitoring.documents import BinShares, DriftPart, MonitoredColumn
@@ -42,11 +43,13 @@ class FineRows:
         index: The profile.
         recent: The finest counts.
         course: The rows of the last steps.
+        denied: Columns whose shares of the model, values and slices must not appear.
     """
 
     index: ProfileIndex
     recent: RecentRows
     course: RecentSteps
+    denied: DenyList = NONE_DENIED
 
 
 def drift_part(
@@ -65,7 +68,8 @@ def drift_part(
         return None
     groups = _groups(state.findings)
     evidence, window = drift.evidence(), fine.recent.window()
-    columns = []
+    columns: list[MonitoredColumn] = []
+    denied_shares: dict[DriftVerdict, float] = {}
     for k, stream in enumerate(drift.streams.streams):
         move = state.findings.get(k)
         if move is not None or stream.type is not DriftType.QUALITY:
@@ -73,10 +77,14 @@ def drift_part(
             shown = _column(drift, k, fine, sketch)
             share = importance.get(stream.key[1]) if stream.key[0] is DriftType.FEATURE else None
             part = round(min(float(evidence[k]), 1.0), 3)
+            if shown.is_denied and share is not None:
+                denied_shares[shown.verdict] = denied_shares.get(shown.verdict, 0.0) + share
+                share = None
             columns.append(replace(shown, evidence=part, importance=share, group=groups.get(k, "")))
     columns.sort(key=lambda each: (each.awaits_rows, -_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))
     effect = max((drift.design_effect(key) for key in drift.streams.layouts), default=1.0)
-    gained = moved_share(fine.index, _since_first_move(drift, fine) or window, effect) if state.findings else ""
+    since = _since_first_move(drift, fine) or window
+    gained = moved_share(fine.index, since, effect, fine.denied) if state.findings else ""
     judged = [each.verdict for each in columns if not each.awaits_rows]
     return DriftPart(
         as_of=state.last_at + timedelta(minutes=1),
@@ -84,6 +92,7 @@ def drift_part(
         n_rows=state.n_rows,
         since=state.begun_at,
         columns=tuple(columns),
+        denied_shares=denied_shares,
         false_alarm_days=drift.false_alarm_days,
         prediction_move=_prediction_move(drift, columns, fine),
         notes=(*notes, *_own_notes(drift), *([gained] if gained else [])),
@@ -95,10 +104,11 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
     stream = drift.streams.streams[k]
     layout, effect = drift.streams.layouts[stream.key], drift.design_effect(stream.key)
     move = drift.state.findings.get(k)
+    is_denied = stream.key[0] is DriftType.FEATURE and fine.denied.denies(stream.key[1])
     rows = move.rows[: layout.width] if move is not None else drift.window(stream.key)
     sizes = measure(layout, rows, effect, moved_by(fine.index, stream.key, sketch))
     if move is not None:
-        verdict, reason = move.verdict, _reason(layout, rows, move, sizes)
+        verdict, reason = move.verdict, _reason(layout, rows, move, sizes, is_denied=is_denied)
     else:
         verdict, reason = _without_move(stream, int(rows.sum()), effect, sizes, drift.matters(stream))
     if (
@@ -107,9 +117,9 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         sizes = None
     where = ""
     if move is not None and stream.type is DriftType.PREDICTION:
-        where = moved_slice(fine.index, sketch, effect)
+        where = moved_slice(fine.index, sketch, effect, fine.denied)
     elif move is not None and stream.type is DriftType.FEATURE:
-        where = moved_slice_of(fine.index, stream.key[1], sketch, effect)
+        where = moved_slice_of(fine.index, stream.key[1], sketch, effect, fine.denied)
     return MonitoredColumn(
         name=stream.key[1],
         type=stream.type,
@@ -127,8 +137,9 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         slice=where,
         trend=fine.course.trend(drift.streams.column_numbers[stream.key], layout),
         trend_seconds=fine.course.length * 60.0,
-        shares=_shares(layout, rows) if sizes else None,
-        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes else (),
+        shares=_shares(layout, rows) if sizes and not is_denied else None,
+        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes and not is_denied else (),
+        is_denied=is_denied,
     )
 
 
@@ -160,7 +171,9 @@ def _worth(n: int, effect: float) -> str:
     return f", worth about {n / effect:,.0f} independent ones," if effect >= DEPENDENT else ""
 
 
-def _reason(layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: EffectSizes | None) -> str:
+def _reason(
+    layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: EffectSizes | None, *, is_denied: bool
+) -> str:
     if move.aspect is not Aspect.VALUES:
         shares = (share_counts(layout, side, move.aspect) for side in (layout.reference, rows))
         before, after = (hits / max(of, 1) for hits, of in shares)
@@ -168,7 +181,8 @@ def _reason(layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: Effec
     if sizes is None:
         return "moved"
     harmless = "" if move.verdict is DriftVerdict.ALARM else ", perhaps harmless"
-    return f"moved{_how(layout, rows, sizes)}: PSI {sizes.psi:.3f}{harmless}"
+    how = "" if is_denied else _how(layout, rows, sizes)
+    return f"moved{how}: PSI {sizes.psi:.3f}{harmless}"
 
 
 def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:
@@ -235,7 +249,7 @@ def _prediction_move(drift: SequentialDrift, columns: list[MonitoredColumn], fin
         if since is None or (found := moved_by(fine.index, key, since)) is None:
             return f"the predictions have not moved with them: {own.reason}"
         effect = drift.design_effect(key)
-        where = moved_slice(fine.index, since, effect)
+        where = moved_slice(fine.index, since, effect, fine.denied)
         most = f", most where {where}" if where else ""
         return f"since then the predictions differ by {found[1]:+.4g} on average{most}; no verdict on them yet"
     k = next(k for k, stream in enumerate(drift.streams.streams) if stream.type is DriftType.PREDICTION)

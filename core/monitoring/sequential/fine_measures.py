@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.data_profile import ColumnProfile
 from core.monitoring.documents import QuantilePair
 from core.monitoring.live import LiveSketch, NumberCounts, ProfileIndex
@@ -50,20 +51,21 @@ def quantile_pairs(index: ProfileIndex, key: ColumnKey, sketch: LiveSketch) -> t
     )
 
 
-def moved_slice(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
+def moved_slice(index: ProfileIndex, sketch: LiveSketch, effect: float, denied: DenyList = NONE_DENIED) -> str:
     """Name the slice on which the mean prediction moved most, of those where it certainly moved; empty if none.
 
     Args:
         index: The profile.
         sketch: The rows since the move.
         effect: How many rows are worth one independent row.
+        denied: Columns whose slices are not named.
     Source:
         The two-sample z-test, its level split over the slices (Bonferroni).
     """
     profile = index.profile
     sd = profile.prediction.sd if profile.prediction is not None else None
     found: dict[str, float] = {}
-    for name, then in profile.slices.items():
+    for name, then in denied.visible(profile.slices).items():
         now, mean = sketch.slices.get(name), sketch.slice_mean(index, name)
         if now is None or mean is None or then.prediction is None or not sd or now.answered < LEAST_ROWS:
             continue
@@ -74,7 +76,9 @@ def moved_slice(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
     return _spelled(max(found, key=lambda name: found[name])) if found else ""
 
 
-def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: float) -> str:
+def moved_slice_of(
+    index: ProfileIndex, name: str, sketch: LiveSketch, effect: float, denied: DenyList = NONE_DENIED
+) -> str:
     """Name the slice on which a feature moved most, of those where it moved otherwise than on all of them together.
 
     Where it moved everywhere alike, no slice is named.
@@ -84,6 +88,7 @@ def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: f
         name: The feature.
         sketch: The rows since the move.
         effect: How many rows are worth one independent row.
+        denied: Columns whose slices are not named.
     Source:
         The two-sample z-test, its level split over the slices (Bonferroni).
     """
@@ -91,7 +96,7 @@ def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: f
     if stored is None or not stored.sd:
         return ""
     by_column: dict[str, dict[str, tuple[float, float, int]]] = {}  # by slice: the move, its variance, the rows of now
-    for of, (mean, n) in sketch.feature_means(index, name).items():
+    for of, (mean, n) in denied.visible(sketch.feature_means(index, name)).items():
         then = index.profile.slices[of]
         if n >= LEAST_ROWS and name in then.features:
             moved = mean - then.features[name], effect * stored.sd**2 * (1 / n + 1 / then.rows), n
@@ -110,20 +115,21 @@ def moved_slice_of(index: ProfileIndex, name: str, sketch: LiveSketch, effect: f
     return _spelled(max(found, key=lambda of: found[of])) if found else ""
 
 
-def moved_share(index: ProfileIndex, sketch: LiveSketch, effect: float) -> str:
+def moved_share(index: ProfileIndex, sketch: LiveSketch, effect: float, denied: DenyList = NONE_DENIED) -> str:
     """Say which slice certainly gained or lost rows, the most for its size; empty if none did.
 
     Args:
         index: The profile.
         sketch: The rows of now.
         effect: How many rows are worth one independent row.
+        denied: Columns whose slices are not named.
     Source:
         The two-sample z-test of shares, its level split over the slices (Bonferroni).
     """
     profile, n = index.profile, sketch.n
     found: dict[str, tuple[float, float]] = {}
     counted = {name.partition("=")[0] for name in sketch.slices}  # other columns do not come with the requests
-    for name, then in profile.slices.items():
+    for name, then in denied.visible(profile.slices).items():
         if not profile.held_out or n < LEAST_ROWS:
             break
         if name.partition("=")[0] not in counted:

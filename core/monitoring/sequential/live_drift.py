@@ -1,7 +1,7 @@
 """One look at a live version: its new minutes are read, judged, and shown."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.explain.deny_list import DenyList
 from core.monitoring.documents import DriftPart
 from core.monitoring.live import LiveSketch, ProfileIndex, SketchError, from_bytes, profile_number
 from core.monitoring.performance.residual_counts import residual_counts
@@ -58,15 +59,18 @@ class _Prepared:
 class LiveDrift:
     """Keeps the sequential verdict of every live version."""
 
-    def __init__(self, live_file: Path, settings: Callable[[], MonitoringSettings]) -> None:
+    def __init__(
+        self, live_file: Path, settings: Callable[[], MonitoringSettings], denied: Callable[[], Sequence[str]]
+    ) -> None:
         """Prepare.
 
         Args:
             live_file: The store of the counted minutes.
             settings: Returns the settings in force.
+            denied: Returns the columns, and patterns of names, whose shares, values and slices must not appear.
         """
         self._reader = LiveReader(live_file)
-        self._settings = settings
+        self._settings, self._denied = settings, denied
         self._prepared: dict[str, _Prepared] = {}
         self._looked_at: dict[str, datetime] = {}  # the same versions, the one looked at last at the end
         self._feeds: dict[Path, OutcomeFeed] = {}
@@ -114,7 +118,7 @@ class LiveDrift:
         drift.judge_findings()
         known.recent.follow(drift.state, prepared.streams, new, dated, prepared.index.measured_features)
         content = known.to_bytes(drift.state, prepared.streams)
-        fine = FineRows(prepared.index, known.recent, known.course)
+        fine = FineRows(prepared.index, known.recent, known.course, DenyList(self._denied()))
         part = drift_part(drift, version.importance, fine, notes=notes)
         if part is None and prepared.streams.unwatched and not prepared.streams.columns:
             text = unwatched_text(prepared.streams.unwatched)

@@ -59,6 +59,27 @@ def test_drift_is_weighed_by_importance(columns, due):
     assert (plan.is_due, plan.starts) == (due, due)
 
 
+@pytest.mark.parametrize(("shares", "share", "due"), [((0.25, 0.05), 40, True), ((0.1, 0.05), 25, False)])
+def test_denied_columns_count_together_and_are_not_named(shares, share, due):
+    moved = [
+        MonitoredColumn(name=name, type=DriftType.FEATURE, verdict=DriftVerdict.ALARM, reason="moved", is_denied=True)
+        for name in ("tax_id", "tax_class")
+    ]
+    alarm, watch = shares
+    drift = DriftPart(
+        as_of=START,
+        verdict=DriftVerdict.ALARM,
+        columns=(column("floor", DriftVerdict.ALARM, 0.15), *moved),
+        denied_shares={DriftVerdict.ALARM: alarm, DriftVerdict.WATCH: watch},
+    )
+    policy = RetrainingPolicy(enabled=True, drift=DriftTrigger(importance_share=0.3))
+    seen = VersionMonitoring(version="1.0.0", role="stable", drift=drift)
+    plan = judge(policy, facts(monitoring=seen), START)
+    assert plan.is_due is due
+    (reading,) = [each for each in plan.triggers if each.trigger is TriggerKind.DRIFT]
+    assert f"floor, (denied columns) moved, {share}% of the importance" in reading.reason
+
+
 @pytest.mark.parametrize(("by", "due"), [("any", True), ("realised", False), ("estimated", True)])
 def test_performance_falls_by_outcomes_or_by_their_estimate(by, due):
     seen = VersionMonitoring(

@@ -112,6 +112,24 @@ def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_move
     assert {each.name for each in second.part.columns if each.verdict is DriftVerdict.ALARM} == {"income", "prediction"}
 
 
+def test_a_denied_column_is_shown_without_its_share_of_the_model_and_its_values(workspace, version, served):
+    denied = ["inc*"]
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: denied)
+    served(0, 150)
+    state = watch.look(version, MONDAY + timedelta(minutes=151), None).state
+    served(150, 20, shift=1.0, answer=2.0, parts=2)
+    part = watch.look(version, MONDAY + timedelta(minutes=171), state).part
+
+    income = next(each for each in part.columns if each.name == "income")
+    assert (income.verdict, income.is_denied) == (DriftVerdict.ALARM, True)
+    assert (income.importance, income.shares, income.quantiles, income.slice) == (None, None, (), "")
+    assert income.reason == f"moved: PSI {income.psi:.3f}"
+    assert part.denied_shares == {DriftVerdict.ALARM: 0.7}
+    rooms = next(each for each in part.columns if each.name == "rooms")
+    assert (rooms.is_denied, rooms.importance) == (False, 0.2)
+    assert rooms.quantiles
+
+
 def test_the_mean_prediction_is_that_of_the_last_minutes_and_goes_with_the_traffic(workspace, version, served):
     watch = DriftWatch(workspace.live_file, lambda: SETTINGS)
     served(0, 30)
