@@ -1,6 +1,7 @@
 """`bondx registry`: versions and their stages. Every change is planned first, then applied as planned."""
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from console.cli.consent import add_consent_to_go_live, add_needless_yes_argument, consented_reason
@@ -117,7 +118,7 @@ def list_versions(args: argparse.Namespace) -> int:
             "model": version.model,
             "version": version.version,
             "stage": version.stage,
-            "attainment": version.metrics.get("attainment"),
+            "attainment": _attainment(version.metrics),
             "created_at": version.created_at,
             "created_by": version.created_by,
             "session_id": version.session_id,
@@ -127,6 +128,13 @@ def list_versions(args: argparse.Namespace) -> int:
     columns = ("model", "version", "stage", "attainment", "created_at", "created_by", "session_id")
     print_table(rows, columns, empty="no versions yet: a finished session registers its models (bondx run)")
     return ExitCode.GOOD
+
+
+def _attainment(metrics: Mapping[str, float]) -> float | str | None:
+    """Return the attainment; where the truth is unknown, the estimated one with `~`."""
+    if "attainment" in metrics or "estimated_attainment" not in metrics:
+        return metrics.get("attainment")
+    return f"~{metrics['estimated_attainment']:.2f}"
 
 
 def show_version(args: argparse.Namespace) -> int:

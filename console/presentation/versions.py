@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from console.presentation.cells import age_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.live_health import HEALTH_WIDTH, live_health_cell
-from console.presentation.phrases import NOTHING, age, instant, number, size
+from console.presentation.phrases import NOTHING, age, instant, number, share, size
 from core.registry import ModelVersion, RegisteredModel, Stage, Transition
 from core.view.remembered import of_the_same
 from core.view.snapshot import EpochSeries, Snapshot
@@ -54,9 +54,12 @@ MODEL_COLUMNS = (
 STAGE_TONES = {Stage.PRODUCTION: "good", Stage.STAGING: "accent", Stage.ARCHIVED: "muted"}
 
 
-def attainment(metrics: Mapping[str, float]) -> float | None:
-    """Return the share of the best attainable score, if it was measured."""
-    return metrics.get("attainment")
+def attainment_cell(metrics: Mapping[str, float]) -> Cell:
+    """Spell the share of the best attainable score; with `~` where the truth is unknown and it was estimated."""
+    if (measured := metrics.get("attainment")) is not None or "estimated_attainment" not in metrics:
+        return share_cell(measured)
+    estimated = metrics["estimated_attainment"]
+    return Cell(f"~{share(estimated, 0)}", value=estimated)
 
 
 _BRIEF_STAGES = {Stage.DEVELOPMENT: "Dev", Stage.STAGING: "Stag", Stage.PRODUCTION: "Prod", Stage.ARCHIVED: "Arch"}
@@ -154,7 +157,7 @@ def _version_row(
             version.model,
             Cell(version.version, "strong"),
             stage_cell(version.stage, glyphs),
-            share_cell(attainment(version.metrics)),
+            attainment_cell(version.metrics),
             Cell(f"{glyphs.failed} quarantined", "bad", "quarantined")
             if version.key in quarantined
             else summary(version.gates, glyphs),
@@ -202,7 +205,7 @@ def live_rows(
                     Cell(live.version, "good") if live else Cell("none", "warn"),
                     age_cell(live.stage_since, now) if live else NOTHING,
                     live_health_cell(watched.get(model.model), model.production, now, glyphs),
-                    share_cell(attainment(live.metrics)) if live else NOTHING,
+                    attainment_cell(live.metrics) if live else NOTHING,
                     _next_cell(model.model, live, following.get(model.model), snapshot, glyphs),
                     Cell(trend(trends.get(model.model, ())), "accent"),
                 ),

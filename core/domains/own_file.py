@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.arrays import AnyArray, FloatArray
+    from core.models.estimated_attainment import EstimatedAttainment
     from core.models.interface import Model
     from core.models.outcomes import Outcomes
     from core.models.scores import Metrics
@@ -187,6 +188,9 @@ class TrainableModel(Protocol):
 
     def outcomes(self, frame: "pd.DataFrame") -> "Outcomes":
         """Answer rows, with or without the target, and find the truth where it is known."""
+
+    def estimated_attainment(self, frame: "pd.DataFrame", *, n_tables: int, seed: int) -> "EstimatedAttainment | str":
+        """Estimate which share of its gain from unlimited rows the method reaches; or say why there is no estimate."""
 
     def feature_importance(self) -> dict[str, float]:
         """Return the importance of each column, as shares."""

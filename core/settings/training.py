@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.agents import AgentsSettings
+from core.settings.attainment import AttainmentSettings
 from core.settings.datasets import DataSetSettings
 from core.settings.executor import ExecutorSettings
 from core.settings.explanation import ExplanationSettings
@@ -203,6 +204,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = ""
     held_out: HeldOutSettings = HeldOutSettings()
+    attainment: AttainmentSettings = AttainmentSettings()
     explanation: ExplanationSettings = ExplanationSettings()
     executor: ExecutorSettings = ExecutorSettings()
     agents: AgentsSettings = AgentsSettings()

@@ -7,7 +7,7 @@ from console.cli.main import main
 from console.presentation.alerts import wrong_rows
 from console.presentation.keys import with_keys
 from console.presentation.status import HOST
-from console.presentation.versions import next_by_model
+from console.presentation.versions import attainment_cell, next_by_model
 from console.verbs.line import parse
 from console.verbs.offer import OfferContext
 from console.verbs.session import RESUME_SESSION, STOP
@@ -23,6 +23,18 @@ from core.view.source import take_snapshot
 from tests.console.conftest import NOW
 from tools.demo import OPERATOR
 from widgets.glyphs import UNICODE
+
+
+@pytest.mark.parametrize(
+    ("metrics", "text"),
+    [
+        pytest.param({"attainment": 0.8312, "estimated_attainment": 0.5}, "83.1%", id="measured"),
+        pytest.param({"estimated_attainment": 0.8312}, "~83%", id="estimated"),
+        pytest.param({"r2": 0.8312}, "–", id="neither"),
+    ],
+)
+def test_an_attainment_that_was_estimated_is_marked(metrics, text):
+    assert attainment_cell(metrics).text == text
 
 
 def text_of(lines):

@@ -21,6 +21,7 @@ from core.domains.bonds.models.spread_law import to_learning_scale
 from core.domains.own_file import FileRequest, Judged, PreparedTraining, Unfit
 from core.escape import shown, spelled_out
 from core.models import Model, scores
+from core.models.estimated_attainment import EstimatedAttainment
 from core.models.model_stack import ModelStack
 from core.models.outcomes import Outcomes, outcomes_of
 from core.models.reweighing import Reweighing
@@ -238,6 +239,10 @@ class TrainableBondModel:
     def outcomes(self, frame: pd.DataFrame) -> Outcomes:
         """Answer bonds, and find the truth where the table has the label."""
         return outcomes_of(self.model, frame)
+
+    def estimated_attainment(self, frame: pd.DataFrame, *, n_tables: int, seed: int) -> EstimatedAttainment | str:
+        """Say why there is none: these models learn from panel to panel, not from tables drawn anew."""
+        return f"it is estimated for table models, and {self.model.name} is a model of bonds"
 
     def feature_importance(self) -> dict[str, float]:
         """Return the importance of each column."""

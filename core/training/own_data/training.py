@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -208,11 +208,12 @@ def _tested_artifact(
                 prepared, tested = start.prepared, start.tested
             else:
                 tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
+            tested, attained = _attained(prepared, tested, settings, seed=seed)
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)
         held_out = _held_out(prepared, tested, settings)
-        report = _report(prepared, tested, profile)
+        report = _report(prepared, tested, profile) | attained
         if record is not None:
             report["tuning"] = msgspec.to_builtins(record)
         if warm is not None and start is not None:
@@ -335,6 +336,25 @@ def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
         held_out=tested.outcomes,
         time=time,
     )
+
+
+def _attained(
+    prepared: PreparedTraining, tested: Tested, settings: Settings, *, seed: int
+) -> tuple[Tested, dict[str, Any]]:
+    """Estimate the attainment if the settings ask for it.
+
+    Returns:
+        The test with its metrics, and what the report says of it.
+    """
+    n_tables = settings.attainment.tables
+    if not n_tables:
+        return tested, {}
+    begins("the attainment")
+    seed = derive_seed(seed, "attainment")
+    found = prepared.model.estimated_attainment(prepared.frame, n_tables=n_tables, seed=seed)
+    if isinstance(found, str):
+        return tested, {"attainment": {"why_not": found}}
+    return replace(tested, metrics=tested.metrics | found.metrics()), {"attainment": asdict(found)}
 
 
 def _explained(prepared: PreparedTraining, tested: Tested, settings: Settings) -> GlobalExplanation | None:

@@ -26,6 +26,7 @@ from core.models import scores
 from core.models.algorithms import ENSEMBLES
 from core.models.anatomy import FOREST_SCALE, Anatomy
 from core.models.errors import NotFittedError, NotReweighableError
+from core.models.estimated_attainment import EstimatedAttainment, estimate_attainment
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
 from core.models.learners.blend import BlendLearner
@@ -273,6 +274,27 @@ class TableModel(Model):
             method=self._account["judged_on"],
             outcomes=Outcomes(frame, _of_two(answers[0]), actual, signature.classes),
         )
+
+    def estimated_attainment(self, frame: pd.DataFrame, *, n_tables: int, seed: int) -> EstimatedAttainment | str:
+        """Estimate which share of its gain from unlimited rows the method reaches.
+
+        Args:
+            frame: The rows that the model has learned from.
+            n_tables: Tables to draw from the model's own law; 2 at least.
+            seed: The random seed.
+        Returns:
+            The estimate; or why there is none, in a clause.
+        """
+        learner, signature, target = self._learned(), self._described(), self.target_of(frame)
+        if signature.task is Task.ANOMALY:
+            return "detection without labels has no loss"
+        if signature.task is Task.REGRESSION:
+            target = (target - self.scale[0]) / self.scale[1]
+        rows = Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups_of(frame, signature))
+        again = self._learner_of(type(learner))
+        again.restore(*learner.dump())  # the model's own learner stays as it is
+        with threadpool_limits(1):
+            return estimate_attainment(again, rows, n_tables=n_tables, seed=self.dealing_seed(frame, seed))
 
     def outcomes(self, frame: pd.DataFrame) -> Outcomes:
         """Answer rows, with or without the target, and find the truth where it is known."""

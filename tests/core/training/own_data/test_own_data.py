@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from core.quality.custom import UnknownGateError
 from core.registry import Registry, Stage
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.settings import ModelSettings, PolicySource, QualityGates, Settings
+from core.settings.attainment import AttainmentSettings
 from core.settings.training import EnsembleSettings
 from core.state import Workspace
 from core.tables import TableError, TableSignature, Task
@@ -77,6 +79,8 @@ def test_a_file_becomes_a_tracked_run_and_a_version_with_its_evidence(workspace,
     assert len(run.artifacts) == 2
     report = json.loads((folder / "report.json").read_text())
     assert (report["split"]["n_trained"], report["split"]["n_tested"]) == (480, 600)  # each predicted without it
+    assert "attainment" not in report
+    assert "estimated_attainment" not in version.metrics
     assert set(report["slices"]) == {"grade=A", "grade=B", "late=no", "late=yes"}
     signature = TableSignature.read(folder)
     assert signature is not None
@@ -115,6 +119,25 @@ def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace
     assert (first.version, again.version) == ("1.0.0", "1.0.1")
     assert first.manifest_sha256 == again.manifest_sha256
     assert folder_hashes(workspace, first.path) == folder_hashes(workspace, again.path)
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "estimated"), [("price", "price", True), ("odd", None, False)], ids=["number", "anomalies"]
+)
+def test_the_settings_ask_for_the_attainment_of_a_file(model, target, estimated, workspace, own):
+    request = TrainRequest(model, own / "learn.csv", target=target, task=None if target else Task.ANOMALY, group="desk")
+    settings = msgspec.structs.replace(FAST, attainment=AttainmentSettings(tables=2))
+    trained = train_on_file(workspace, request, settings, actor=ANA)
+    metrics = trained.version.metrics
+
+    assert ("estimated_attainment" in metrics) is estimated
+    if estimated:
+        low, value, high = (metrics[f"estimated_attainment{end}"] for end in ("_low", "", "_high"))
+        assert low < value < high
+        assert Runs(workspace).get(trained.version.run_id).metrics["estimated_attainment"] == value
+        assert trained.report["attainment"]["n_learned"] == 480
+    else:
+        assert trained.report["attainment"] == {"why_not": "detection without labels has no loss"}
 
 
 def test_no_group_is_in_both_training_and_test_rows(own):
