@@ -125,7 +125,8 @@ def estimate_attainment(
     if not 0 < all_rows < quarter:
         return "on its own law, the method learns no more from all rows than from a quarter"
     factor, factor_error = _combined(fall / (quarter - all_rows), fall_error / (quarter - all_rows))
-    drawn_error = float(drawn_excesses[:, 0].std(ddof=1)) / math.sqrt(len(drawn_excesses)) / all_rows
+    # The excess of these very rows lies around the expected one as those of the drawn tables do.
+    drawn_error = float(drawn_excesses[:, 0].std(ddof=1)) * math.sqrt(1 + 1 / len(drawn_excesses)) / all_rows
     factor, margin = max(factor, LEAST_FACTOR), Z * math.hypot(factor_error, drawn_error)
     excess = all_rows * factor
     doubled = excess * (all_rows / quarter) ** (math.log(2) / math.log(LESS))
