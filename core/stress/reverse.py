@@ -21,6 +21,7 @@ from core.domains.stress import (
 )
 from core.errors import UsageError
 from core.escape import shown
+from core.quality.gate import GateResult
 from core.quality.report import assess
 from core.settings.quality import QualityGates
 
@@ -36,7 +37,8 @@ HALVINGS: Final = 40
 COARSE_GRID: Final = 24
 COARSE_HALVINGS: Final = 12
 """Where each look draws a panel, or the tail of a portfolio."""
-_STEP: Final = 0.05  # standard deviations, of a difference quotient: cuts of ratings jump
+_NEAR: Final = 0.05  # standard deviations, at which a descent ends
+_GATE_STEP: Final = 0.5  # of the slope of a gate: shares of few rows and medians of them jump a little
 _ITERATIONS: Final = 12
 _LOOKS: Final = 8  # along each axis
 
@@ -75,6 +77,8 @@ class ReverseTarget:
         limit: The value that it is to reach.
         value: What a shock makes of it.
         gates: The names of the gates that fail under a shock.
+        heights: Where the value jumps, what rises steadily to 1 as a part of the target comes nearer: each is followed.
+        step: Of the difference quotients, in standard deviations.
         grid: How many shares are looked at.
         halvings: How often the place of the crossing is halved.
     """
@@ -83,6 +87,8 @@ class ReverseTarget:
     limit: float
     value: Callable[[Any], float]
     gates: Callable[[Any], tuple[str, ...]] = lambda shock: ()
+    heights: tuple[Callable[[Any], float], ...] = ()
+    step: float = 0.05  # cuts of ratings jump
     grid: int = GRID
     halvings: int = HALVINGS
 
@@ -140,18 +146,41 @@ def gate_target(
         if name not in known:
             raise UsageError(f"There is no gate {shown(name)}; choose from {', '.join(known)}.")
 
-    def failing(shock: Any) -> tuple[str, ...]:
-        report = assess(engine.stressed_panel(request, shock).frame, checks, gates, source="the stressed panel")
-        return tuple(gate.name for gate in report.gates if gate.blocks and (not wanted or gate.name in wanted))
+    seen: dict[str, dict[str, GateResult]] = {}  # by shock, since the slopes of all gates look at the same ones
 
-    calm = failing(engine.shock())
+    def judged(shock: Any) -> dict[str, GateResult]:
+        if (found := seen.get(repr(shock))) is None:
+            report = assess(engine.stressed_panel(request, shock).frame, checks, gates, source="the stressed panel")
+            found = {gate.name: gate for gate in report.gates if not wanted or gate.name in wanted}
+            seen[repr(shock)] = found
+        return found
+
+    calm = judged(engine.shock())
 
     def new(shock: Any) -> tuple[str, ...]:
-        return tuple(name for name in failing(shock) if name not in calm)
+        return tuple(name for name, gate in judged(shock).items() if gate.blocks and not calm[name].blocks)
+
+    def height(name: str, shock: Any) -> float:
+        return 1.0 - _room(judged(shock)[name]) / _room(calm[name])
 
     return ReverseTarget(
-        "gate", 1.0, lambda shock: float(len(new(shock))), new, grid=COARSE_GRID, halvings=COARSE_HALVINGS
+        "gate",
+        1.0,
+        lambda shock: float(len(new(shock))),
+        new,
+        heights=tuple(partial(height, name) for name, gate in calm.items() if gate.blocking and _room(gate) > 0),
+        step=_GATE_STEP,
+        grid=COARSE_GRID,
+        halvings=COARSE_HALVINGS,
     )
+
+
+def _room(gate: GateResult) -> float:
+    """Return how far the value of a gate is from its threshold, on the side that passes; 0 if it was not measured."""
+    if gate.value is None:
+        return 0.0
+    room = gate.value - gate.threshold
+    return room if gate.comparison == ">=" else -room
 
 
 def along_scenario(
@@ -192,7 +221,8 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
     Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly. That iteration follows
     one slope: of a target that is reached on several sides, as by options that were sold, it finds one. So every axis,
     both ways, and the way back from the slope are looked along, too, and the iteration starts again at what is nearer.
-    A target that jumps, as gates do, has no slope to follow.
+    A target that jumps, as gates do, has no slope; of each gate that depends on the shock, the way to its threshold is
+    followed instead. A gate without any room in calm, such as one that counts faults, is found along the axes alone.
 
     Args:
         engine: Of the domain; its `plausible` maps standard normals to shocks.
@@ -207,27 +237,53 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
         return target.value(engine.plausible(point))
 
     n_axes = engine.n_plausible
-    best, last = _descent(value, target, np.zeros(n_axes))
+    best, last = None, np.zeros(n_axes)
+    for height in _promising(engine, target):
+        found, last = _descent(value, height, target, np.zeros(n_axes))
+        if found is not None and (best is None or found[0] < best[0]):
+            best = found
     for direction in (-last, *np.eye(n_axes), *-np.eye(n_axes)):
         within = MOST_SD if best is None else best[0]
         along = partial(_at_distance, value, direction)
         size = first_crossing(along, target.limit, within, grid=_LOOKS, halvings=target.halvings)
         if size is not None and (best is None or size < best[0]):
-            found, _ = _descent(value, target, size * direction)
-            best = (size, direction) if found is None or size < found[0] else found
+            best = size, direction
+            if not target.heights:
+                found, _ = _descent(value, value, target, size * direction)
+                best = best if found is None or size < found[0] else found
     size, direction = best if best is not None else (None, last)
     shock = engine.plausible(direction * (MOST_SD if size is None else size))
     return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
 
 
+def _promising(engine: StressEngine, target: ReverseTarget) -> list[Callable[[FloatArray], float]]:
+    """Return what is followed, by points: the value itself, or heights whose first slope could reach the target."""
+    if not target.heights:
+        return [lambda point: target.value(engine.plausible(point))]
+    origin = np.zeros(engine.n_plausible)
+    found = []
+    for height in target.heights:
+
+        def at(point: FloatArray, of: Callable[[Any], float] = height) -> float:
+            return of(engine.plausible(point))
+
+        steepness = float(np.linalg.norm(_gradient(at, origin, target.step)))
+        if 2 * MOST_SD * steepness >= 1.0:
+            found.append((steepness, at))
+    return [at for _, at in sorted(found, key=lambda each: -each[0])]
+
+
 def _descent(
-    value: Callable[[FloatArray], float], target: ReverseTarget, point: FloatArray
+    value: Callable[[FloatArray], float],
+    height: Callable[[FloatArray], float],
+    target: ReverseTarget,
+    point: FloatArray,
 ) -> tuple[tuple[float, FloatArray] | None, FloatArray]:
-    """Follow the slope from a point, and return the nearest crossing on the way; and the direction of the last step."""
+    """Follow the slope of a height from a point; return the nearest crossing on the way, and the last direction."""
     best: tuple[float, FloatArray] | None = None
     direction = np.zeros(len(point))
     for _ in range(_ITERATIONS):
-        slope = _gradient(value, point)
+        slope = _gradient(height, point, target.step)
         if not slope.any():
             break
         direction = slope / np.linalg.norm(slope)
@@ -237,7 +293,7 @@ def _descent(
         if size is not None and (best is None or size < best[0]):
             best = (size, direction)
         moved = direction * (size if size is not None else MOST_SD)
-        if np.linalg.norm(moved - point) < _STEP:
+        if np.linalg.norm(moved - point) < _NEAR:
             break
         point = moved
     return best, direction
@@ -296,9 +352,9 @@ def _at_distance(loss: Callable[[FloatArray], float], direction: FloatArray, siz
     return loss(size * direction)
 
 
-def _gradient(loss: Callable[[FloatArray], float], point: FloatArray) -> FloatArray:
-    steps = np.eye(len(point)) * _STEP
-    return np.array([(loss(point + step) - loss(point - step)) / (2 * _STEP) for step in steps])
+def _gradient(loss: Callable[[FloatArray], float], point: FloatArray, size: float) -> FloatArray:
+    steps = np.eye(len(point)) * size
+    return np.array([(loss(point + step) - loss(point - step)) / (2 * size) for step in steps])
 
 
 def _loss(engine: StressEngine, portfolio: StressedPortfolio, shock: Any) -> float:

@@ -150,7 +150,7 @@ def reverse_stress(
         aim: What is searched. Gates judge the panel of the request.
         quality: The thresholds of the gates.
     Returns:
-        One along each scenario of one blow; and, but for gates, the one in the least favourable direction.
+        One along each scenario of one blow, and the one in the least favourable direction.
     Raises:
         UsageError: The request is wrong.
         TableError: The file of positions cannot be used.
@@ -167,8 +167,6 @@ def reverse_stress(
         if len(scenario.steps) == 1:
             begins(f"searching along {scenario.name}")
             found.append(along_scenario(engine, held, scenario, severities[-1], target))
-    if target.name == "gate":
-        return tuple(found)
     begins(f"searching the least favourable shock to {held.n_instruments:,} instruments")
     return (*found, least_favourable(engine, held, target))
 

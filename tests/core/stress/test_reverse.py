@@ -15,6 +15,7 @@ from core.stress.reverse import (
     MOST_SD,
     along_scenario,
     first_crossing,
+    gate_target,
     impact_target,
     least_favourable,
     loss_target,
@@ -125,16 +126,40 @@ def test_the_smallest_shock_of_an_impact_has_it_and_half_of_it_has_not(held):
 
 def test_the_smallest_shock_that_fails_a_gate_is_found_and_the_gate_named():
     request = StressRequest(domain="bonds", n_rows=200, seed=4, scenarios=["global_liquidity_freeze", "rates_up"])
-    freeze, rates = reverse_stress(request, ReverseAim(gates=["liquidity_index_median"]))
+    freeze, rates, least = reverse_stress(request, ReverseAim(gates=["liquidity_index_median"]))
     assert freeze.gates == ("liquidity_index_median",)
     assert 0 < freeze.size < 3
     assert (rates.size, rates.gates) == (None, ())
+    assert (least.direction, least.gates) == ("least favourable", ("liquidity_index_median",))
     shock = BY_NAME["global_liquidity_freeze"].steps[0].ladder[2]
     panel = drawn_request("bonds", n_rows=200, seed=4)
     for times, fails in ((0.99, False), (1.0, True)):
         frame = ENGINE.stressed_panel(panel, ENGINE.scaled(shock, freeze.size * times)).frame
         gates = {gate.name: gate.blocks for gate in assess(frame, session_domain("bonds").checks).gates}
         assert gates["liquidity_index_median"] is fails
+
+
+def test_no_shock_that_is_nearer_fails_the_gate():
+    panel, checks = drawn_request("bonds", n_rows=100, seed=4), session_domain("bonds").checks
+    target = gate_target(ENGINE, panel, checks, wanted=["liquidity_index_median"])
+    held = ENGINE.drawn_portfolio(ENGINE.stressed_panel(panel, ENGINE.shock()).frame)
+    found = least_favourable(ENGINE, held, target)
+    assert found.gates == ("liquidity_index_median",)
+    along_axes = [
+        first_crossing(
+            lambda size, at=axis: target.value(ENGINE.plausible(size * at)), 1.0, MOST_SD, grid=8, halvings=7
+        )
+        for axis in (*np.eye(5), *-np.eye(5))
+    ]
+    nearest = min(size for size in along_axes if size is not None)
+    assert found.size < nearest  # no axis is the least favourable direction
+    place = int(np.argmin([np.inf if size is None else size for size in along_axes]))
+    axis, rng = (*np.eye(5), *-np.eye(5))[place], np.random.default_rng(3)
+    for k in range(30):  # half of them near the best axis, which no uniform direction is
+        direction = rng.standard_normal(5) + (4 * axis if k % 2 else 0)
+        direction *= found.size / np.linalg.norm(direction)
+        for part in (0.9, 0.98):
+            assert not target.value(ENGINE.plausible(part * direction))
 
 
 @pytest.mark.parametrize(
