@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from core.errors import NotFoundError
 from core.escape import shown
+from core.explain.deny_list import DenyList
 from core.files import write_file
 from core.governance import Evidence
 from core.json_documents import decode_json
@@ -13,6 +14,7 @@ from core.state import Workspace
 from core.training.convergence import Judgement
 from core.training.epoch_reports import EpochReports
 from core.training.records import EpochRecord, FinalRecord
+from core.training.reported_final import reported_final
 from core.training.reports import (
     dashboard_metrics,
     epoch_report,
@@ -107,6 +109,7 @@ class SessionFiles:
     ) -> Evidence:
         """Write the final report as JSON and as a page; return the evidence for the JSON."""
         domain = domain_of(session.training)
+        final = reported_final(final, DenyList(session.training.explanation.denied_columns))
         report = final_report(
             without_place(session.settings),
             history,
