@@ -23,7 +23,7 @@ def test_the_radius_of_independent_rows_is_the_split_conformal_quantile():
     found = Conformal.of(np.zeros(19), missed, None)
     assert found.radius(0.9) == (0.9, 18.0)
     assert found.radius(0.95) == (0.95, 19.0)
-    with pytest.raises(ConformalError, match="19 groups of held-out rows are too few"):
+    with pytest.raises(ConformalError, match="19 held-out rows are too few"):
         found.radius(0.96)
 
 
