@@ -131,7 +131,9 @@ def _made(found: "VersionProfile") -> str:
     made = found.made
     if made is None:
         return "in the artifact, hashed with its other files"
-    rows = "rows that it did not learn from" if made.is_held_out else "rows"
+    rows = "held-out rows" if made.is_unchecked else "rows that it did not learn from" if made.is_held_out else "rows"
     why = f" ({printable(made.reason)})" if made.reason else ""
-    whence = f"{made.n_rows:,} {rows}, SHA-256 {made.data_sha256}"
+    said = [*(f"--na {word}" for word in made.na), *(f"--read {how}" for how in made.read)]
+    how = f", read with {printable(' '.join(said))}" if said else ""
+    whence = f"{made.n_rows:,} {rows}{how}, SHA-256 {made.data_sha256}"
     return f"made by {printable(made.by)} at {in_words(made.at)}{why} of {whence}"

@@ -168,7 +168,17 @@ class MadeProfile(msgspec.Struct, frozen=True, kw_only=True):
     n_rows: int
     is_held_out: bool  # the version did not learn from these rows
     notes: tuple[str, ...] = ()  # about the rows, a sentence each
+    is_unchecked: bool = False  # of held-out rows: whether the version learned from them is not known
+    na: tuple[str, ...] = ()  # how the file was to be read, as a person said with --na and --read
+    read: tuple[str, ...] = ()
+    learned_counts: str = ""  # the hash of the counts of the rows that the version learned from
+    learned_sha256: str = ""  # of held-out rows: of the file of which a profile of learned rows was made before
     revision: int = 0
+
+    @property
+    def learned_file(self) -> str:
+        """The hash of the file that the version learned from, as far as the making of its profiles says so."""
+        return self.learned_sha256 if self.is_held_out else self.data_sha256
 
     @property
     def path(self) -> str:

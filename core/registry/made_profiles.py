@@ -110,6 +110,10 @@ class MadeProfiles:
         notes: Sequence[str],
         actor: Actor,
         reason: str,
+        is_unchecked: bool,
+        counts: str,
+        na: tuple[str, ...],
+        read: tuple[str, ...],
     ) -> MadeProfile:
         """Keep the profile of a version, in place of the one that was made before; see `Registry.make_profile`."""
         require_reason(reason)
@@ -135,6 +139,10 @@ class MadeProfiles:
             n_rows=n_rows,
             is_held_out=is_held_out,
             notes=tuple(notes),
+            is_unchecked=is_unchecked,
+            na=na,
+            read=read,
+            learned_counts="" if is_held_out else counts,
         )
         if (same := self._same(wanted)) is not None:
             return same
@@ -142,6 +150,9 @@ class MadeProfiles:
         with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             stage = self._records.version(version.model, version.version).stage
             before = self.find(version.key)
+            if before is not None and is_held_out:  # what the version learned from stays known
+                known = {"learned_counts": before.learned_counts, "learned_sha256": before.learned_file}
+                wanted = msgspec.structs.replace(wanted, **known)
             if before is None:
                 stored = self._documents.insert(wanted)
             elif not reason.strip():
@@ -308,4 +319,6 @@ def _figures(made: MadeProfile | None) -> dict[str, object] | None:
     """Return what the audit log says of a profile."""
     if made is None:
         return None
-    return {"sha256": made.sha256, "data_sha256": made.data_sha256, "n_rows": made.n_rows, "held_out": made.is_held_out}
+    figures = {"sha256": made.sha256, "data_sha256": made.data_sha256, "n_rows": made.n_rows}
+    said = {"unchecked": made.is_unchecked, "na": made.na, "read": made.read}
+    return {**figures, "held_out": made.is_held_out, **{name: value for name, value in said.items() if value}}

@@ -152,6 +152,10 @@ class Registry(RegistryReader):
         notes: Sequence[str] = (),
         actor: Actor,
         reason: str = "",
+        is_unchecked: bool = False,
+        counts: str = "",
+        na: tuple[str, ...] = (),
+        read: tuple[str, ...] = (),
     ) -> MadeProfile:
         """Keep a profile of what a version learned from, beside its artifact, which holds none.
 
@@ -167,6 +171,10 @@ class Registry(RegistryReader):
             notes: About these rows, a sentence each; they are shown with the profile.
             actor: Who made it.
             reason: Why; needed to replace a profile that was made before.
+            is_unchecked: Whether nobody knows if the version learned from rows that are held out.
+            counts: The hash of the counts of the rows, by which they are known again in another order.
+            na: The words for an empty cell that a person gave for the file.
+            read: How a person let columns of the file be read.
         Raises:
             RefusedError: The artifact holds a profile, which is never replaced.
             ChangedFileError: The manifest of the version is not what was registered.
@@ -184,6 +192,10 @@ class Registry(RegistryReader):
             notes=notes,
             actor=actor,
             reason=reason,
+            is_unchecked=is_unchecked,
+            counts=counts,
+            na=na,
+            read=read,
         )
 
     def sweep(self, actor: Actor) -> Sweep:

@@ -101,6 +101,14 @@ class ReadingRules:
         if strange := [name for name in self.manners if name and name not in present]:
             raise UsageError(f"--read names the column {shown(strange[0])}, which the file does not have.")
 
+    def said_manners(self) -> tuple[str, ...]:
+        """Return a person's wishes as `COLUMN=HOW` and `HOW`."""
+        return tuple(f"{name}={how}" if name else str(how) for name, said in self.manners.items() for how in said)
+
+    def says_no_more_than(self, other: "ReadingRules") -> bool:
+        """Return whether a person's words and wishes are all among those of other rules."""
+        return {*self.missing} <= {*other.missing} and {*self.said_manners()} <= {*other.said_manners()}
+
     def of(self, name: str) -> ColumnRules:
         """Return the rules of a column; what is said of one column counts before what is said of all."""
         kind = self.kinds.get(name)

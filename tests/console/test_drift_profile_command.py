@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bondx.ml import ModelMonitoringService
@@ -14,12 +15,16 @@ from core.access import AccessRefusedError, Principal, PrincipalKind
 from core.actor import Actor, Origin
 from core.api import MLOpsConfig
 from core.errors import RefusedError, UsageError
+from core.files import digest
 from core.governance.audit_log import AuditLog
 from core.governance.grants import Grants
 from core.registry import Registry
 from core.registry.made_profiles import OWN_NAME
 from core.state import Workspace
+from core.tables.signature import ColumnKind, TableSignature, Task
+from core.tables.task import column_signature
 from core.training.own_data import evaluate_on_file
+from core.training.own_data.learned_rows import UNKNOWN, is_described
 from core.training.own_data.profile import make_profile
 from core.training.version_profile import profile_of_version
 from tests.prices import prices, train_on_prices
@@ -132,6 +137,89 @@ def test_rows_that_the_version_learned_from_are_no_held_out_rows(profile, home):
     assert not (home / "ws" / "artifacts" / "old_pricing" / "profiles").exists()
 
 
+def registered(home, name, lineage, **changes):
+    """Register the model of `pricing` with other fields of the column `size` in its signature; return its version."""
+    artifact = shutil.copytree(home / "pricing", home / name)
+    before = (artifact / "signature.json").read_bytes()
+    signature = json.loads(before)
+    (column,) = [column for column in signature["inputs"] if column["name"] == "size"]
+    column |= changes
+    after = json.dumps(signature).encode()
+    for file, content in (("signature.json", after), ("model.json", (artifact / "model.json").read_bytes())):
+        (artifact / file).chmod(0o600)
+        (artifact / file).write_bytes(content.replace(digest(before).encode(), digest(after).encode()))
+    return Registry(workspace_of(home)).register(name, artifact, metrics={}, lineage=lineage, gates=(), actor=ANA)
+
+
+def without_figures(home):
+    """Register `plain`, of whose rows neither the signature nor the lineage says anything."""
+    registered(home, "plain", {}, least=None, most=None, quantiles=[])
+
+
+def rewritten(home, how):
+    """Return another file with the rows that `pricing` learned from."""
+    frame = pd.read_csv(home / "prices.csv")
+    match how:
+        case "a line more":
+            (home / "rows.csv").write_text((home / "prices.csv").read_text() + "\n")
+            return home / "rows.csv"
+        case "reordered":
+            return saved(frame.sample(frac=1, random_state=1), home)
+        case "without the target":
+            return saved(frame.drop(columns="price"), home)
+        case "parquet":
+            frame.to_parquet(home / "rows.parquet")
+            return home / "rows.parquet"
+    raise ValueError(how)
+
+
+@pytest.mark.parametrize("how", ["a line more", "reordered", "without the target", "parquet"])
+@pytest.mark.parametrize("known_by", ["the signature", "a profile", "a profile that was replaced"])
+def test_rows_that_the_version_learned_from_are_known_again_in_another_file(profile, home, how, known_by):
+    model = "old_pricing"
+    if known_by != "the signature":
+        without_figures(home)
+        model = "plain"
+        assert profile(model, "--data", home / "prices.csv")[0] == 0
+    if known_by == "a profile that was replaced":
+        fresh = saved(prices(5).drop(columns="sold"), home, "fresh.csv")
+        code, out, _ = profile(model, "--data", fresh, "--held-out", "--reason", "rows of March")
+        assert (code, UNKNOWN in out) == (0, False)
+        code, _, err = profile(model, "--data", home / "prices.csv", "--held-out", "--reason", "again")
+        assert (code, "was made of this very file" in err) == (2, True)
+    code, _, err = profile(model, "--data", rewritten(home, how), "--held-out", "--reason", "again")
+    assert (code, f"are those of the rows that {model}/1.0.0 learned from" in err) == (2, True)
+
+
+def test_held_out_rows_of_a_version_of_unknown_origin_are_said_to_be_unchecked(profile, home):
+    without_figures(home)
+    code, out, _ = profile("plain", "--data", home / "prices.csv", "--held-out")
+    assert (code, f"note: {UNKNOWN}" in out, "of 600 held-out rows," in out) == (0, True, True)
+    code, out, _ = profile("plain")
+    assert (code, f"note: {UNKNOWN}" in out) == (0, True)
+    found = json.loads(profile("plain", "--json")[1])
+    assert (found["made"]["is_unchecked"], found["notes"]) == (True, [UNKNOWN])
+    assert Registry(workspace_of(home)).made_profile("plain", "1.0.0").is_unchecked
+    assert AuditLog(workspace_of(home)).tail(1)[0].after["unchecked"] is True
+
+
+def test_a_file_that_a_continued_version_learned_from_is_refused_for_its_successor(profile, home):
+    registry = Registry(workspace_of(home))
+    first = registry.get("old_pricing", "1.0.0")
+    lineage = {"data": {"file": {"sha256": "ab" * 32, "n_rows": 700}}, "continues": first.key}
+    next_one = registry.register("old_pricing", home / "pricing", metrics={}, lineage=lineage, gates=(), actor=ANA)
+    code, _, err = profile("old_pricing", "--version", next_one.version, "--data", home / "prices.csv", "--held-out")
+    assert (code, f"{next_one.key} learned from this very file" in err) == (2, True)
+
+
+def test_a_file_of_few_different_figures_is_not_taken_for_the_rows_learned_from():
+    ratings = pd.DataFrame({"stars": [1, 2, 3, 4, 5] * 20})
+    columns = (column_signature(ratings["stars"], "stars", ColumnKind.INTEGER),)
+    signature = TableSignature(task=Task.ANOMALY, target=None, columns=columns)
+    assert not is_described(ratings, signature)
+    assert not is_described(ratings, None)
+
+
 def test_rows_without_outcomes_bring_predictions_and_say_so(profile, home):
     code, out, _ = profile("old_pricing", "--data", saved(prices(4)[["size", "grade"]], home), "--held-out")
     assert (code, "their outcomes are not known" in out) == (0, True)
@@ -186,6 +274,8 @@ def spoiled(name):
             return frame.head(0)
         case "no target in any row":
             return frame.assign(price=np.nan)
+        case "few targets":
+            return frame.assign(price=frame["price"].where(frame.index < 3))
     raise ValueError(name)
 
 
@@ -199,6 +289,7 @@ def spoiled(name):
         "too few rows",
         "no row",
         "no target in any row",
+        "few targets",
     ],
 )
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -217,6 +308,25 @@ def test_a_hostile_file_is_one_error_and_nothing_is_written(profile, home, name,
     assert file.name in err
     assert (home / "ws" / "state" / "registry.json").read_bytes() == state
     assert not (home / "ws" / "artifacts" / "old_pricing" / "profiles").exists()
+
+
+@pytest.mark.parametrize(("n_filled", "said"), [(0, "0 of its 600 rows"), (3, "3 of its 600 rows")])
+def test_too_few_targets_are_not_called_too_few_rows(profile, evaluate, home, n_filled, said):
+    frame = prices(7, 600).drop(columns="sold")
+    file = saved(frame.assign(price=frame["price"].where(frame.index < n_filled)), home)
+    code, _, err = profile("old_pricing", "--data", file)
+    assert (code, f"column 'price': {said} have a target. Fill it in" in err) == (2, True)
+
+
+def test_an_evaluation_without_any_target_is_one_clear_error(evaluate, home):
+    file = saved(prices(7, 60).drop(columns="sold").assign(price=np.nan), home)
+    code, _, err = evaluate("--model", "pricing", "--test-data", file, "--drop-missing-target")
+    assert (code, "none of its 60 rows has a target" in err) == (2, True)
+
+
+def test_a_file_without_the_target_s_column_makes_a_profile_that_says_so(profile, home):
+    code, out, _ = profile("old_pricing", "--data", saved(prices(7, 600)[["size", "grade"]], home))
+    assert (code, "note: the file has no column 'price', so the target is not watched" in out) == (0, True)
 
 
 def test_an_unknown_class_is_refused(profile, home):
@@ -267,6 +377,40 @@ def test_an_evaluation_on_the_file_learned_from_makes_the_profile_and_says_so_in
     code, out, _ = evaluate("--model", "old_pricing", "--test-data", home / "prices.csv")
     assert (code, "profile" in out) == (0, False)
     assert [record.verb for record in AuditLog(workspace_of(home)).tail(50)].count("version.make_profile") == 1
+
+
+@pytest.mark.parametrize("rule", [("--na", "A"), ("--read", "size=category")])
+def test_an_evaluation_that_reads_the_file_otherwise_makes_no_profile(evaluate, profile, home, rule):
+    code, out, _ = evaluate("--model", "old_pricing", "--test-data", home / "prices.csv", *rule)
+    assert not (home / "ws" / "artifacts" / "old_pricing" / "profiles").exists()
+    if code == 0:
+        (line,) = [line for line in out.splitlines() if "no profile was made" in line]
+        assert "its training did not read the file by these --na and --read. Make it by hand: bondx drift" in line
+    code, out, _ = profile("old_pricing", "--data", home / "prices.csv", "--na", "-9.5", "--reason", "asked for")
+    assert (code, "rows, read with --na -9.5, SHA-256" in out) == (0, True)
+    made = Registry(workspace_of(home)).made_profile("old_pricing", "1.0.0")
+    assert (made.na, made.read) == (("-9.5",), ())
+    assert json.loads(profile("old_pricing", "--json")[1])["made"]["na"] == ["-9.5"]
+
+
+def test_an_evaluation_by_the_rules_of_the_training_makes_the_profile(evaluate, home):
+    registry, lineage = Registry(workspace_of(home)), {"request": {"na": ["n/k"], "read": ["size=number"]}}
+    lineage |= {"data": registry.get("old_pricing", "1.0.0").lineage["data"]}
+    registry.register("asked", home / "pricing", metrics={}, lineage=lineage, gates=(), actor=ANA)
+    file = home / "prices.csv"
+    code, out, _ = evaluate("--model", "asked", "--test-data", file, "--na", "n/k", "--read", "size=number")
+    assert (code, "one was made of this file (600 rows)" in out) == (0, True)
+    made = registry.made_profile("asked", "1.0.0")
+    assert (made.na, made.read) == (("n/k",), ("size=number",))
+
+
+def test_an_evaluation_makes_no_profile_of_rows_that_the_signature_does_not_describe(evaluate, home):
+    registry = Registry(workspace_of(home))
+    registered(home, "other", registry.get("old_pricing", "1.0.0").lineage, most=1.0)
+    code, out, _ = evaluate("--model", "other", "--test-data", home / "prices.csv")
+    (line,) = [line for line in out.splitlines() if "no profile was made" in line]
+    assert (code, "it is not read as its training read it" in line, "Make it by hand" in line) == (0, True, True)
+    assert registry.made_profile("other", "1.0.0") is None
 
 
 def test_an_evaluation_says_how_a_damaged_profile_is_made_again(evaluate, profile, home):

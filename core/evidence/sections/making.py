@@ -93,8 +93,14 @@ def _made_profile(draft: SectionDraft, version: VersionFacts) -> None:
         is_held_out=f"profile of {key}: rows that the version did not learn from",
         made_at=f"profile of {key}: made at",
         made_by=f"profile of {key}: made by",
+        na=f"profile of {key}: read with --na",
+        read=f"profile of {key}: read with --read",
         reason=f"profile of {key}: reason",
     )
+    if made["is_unchecked"]:
+        draft.facts.append(
+            made.fact(f"profile of {key}: whether the version learned from these rows is not known", True)
+        )
 
 
 def development(subject: Subject) -> EvidenceSection:

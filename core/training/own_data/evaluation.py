@@ -73,6 +73,8 @@ def evaluate_on_file(
     n_rows = len(table)
     if drop_missing_target and signature is not None and signature.target is not None:
         is_filled = has_target(table, signature.target)
+        if n_rows and not is_filled.any():
+            raise table.error(f"none of its {n_rows:,} rows has a target", "Fill it in.", column=signature.target)
         table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
     notes = conform(table, signature) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:

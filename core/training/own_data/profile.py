@@ -35,6 +35,8 @@ from core.tables.signature import ColumnKind
 from core.tables.task import has_target
 from core.text_limits import require_reason
 from core.training.own_data.given_rows import rows_as_file, sha256_of_rows
+from core.training.own_data.learned_rows import UNKNOWN, counts_digest, is_described, learned_files
+from core.training.own_data.request import rules_of_training
 from core.training.own_data.version_choice import chosen_version
 from core.training.version_profile import profile_and_file, profile_file
 
@@ -66,6 +68,9 @@ class MakingOfProfile(msgspec.Struct, frozen=True, kw_only=True):
     data_sha256: str
     n_rows: int
     is_held_out: bool
+    is_unchecked: bool = False  # of held-out rows: whether the version learned from them is not known
+    na: tuple[str, ...] = ()  # how the file was to be read, as a person said with --na and --read
+    read: tuple[str, ...] = ()
 
 
 class VersionProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,27 +147,44 @@ def make_profile(
         UsageError: The rows are too few or cannot be answered, the version holds no model, or a profile was made before
             and there is no reason to replace it.
     """
-    registry = Registry(workspace)
-    chosen = chosen_version(registry, model, version, None)
+    chosen = chosen_version(Registry(workspace), model, version, None)
     require_reason(reason)
     require_access(workspace, actor, MAKE, object=chosen.key, model=chosen.model, stage=chosen.stage)
-    learned_from = learned_file(chosen)
+    rules = reading or ReadingRules()
+    return _made(workspace, chosen, data, rules, actor=actor, held_out=held_out, reason=reason, data_sha256=data_sha256)
+
+
+def _made(
+    workspace: Workspace,
+    chosen: ModelVersion,
+    data: Path,
+    rules: ReadingRules,
+    *,
+    actor: Actor,
+    held_out: bool = False,
+    reason: str = "",
+    data_sha256: str | None = None,
+    is_known: bool = False,
+) -> VersionProfile:
+    """Make the profile of a version, of rows that are known to be those that it learned from or said to be some."""
+    registry, learned_from = Registry(workspace), learned_file(chosen)
     with registry.opened(chosen.model, chosen.version) as folder:
         if (folder / OWN_NAME).exists():
             raise OwnProfileError(chosen.model, chosen.version)
         if not registry.holds_model(chosen.model, chosen.version):
             raise UsageError(f"No profile of {chosen.key} can be made: {NO_MODEL}.")
         loaded, signature = load_model(folder), TableSignature.read(folder)
-    rows = _rows(loaded, signature, data, reading or ReadingRules())
-    if held_out and rows.table.source.sha256 == learned_from:
-        raise rows.table.error(
-            f"{chosen.key} learned from this very file, so its answers to it would flatter it",
-            "Give rows that it did not learn from, or do not call these held out.",
-        )
+    rows = _rows(loaded, signature, data, rules)
+    if is_known and rows.unlike:
+        raise rows.table.error(f"it is not read as its training read it: {'; '.join(rows.unlike)}", _by_hand(chosen))
     profile = _profile(rows, held_out=held_out)
+    is_unchecked = held_out and not _told_apart(registry, chosen, rows, profile, data_sha256)
     content = profile.to_bytes()
     DataProfile.from_bytes(content, str(data))  # what is kept can be read again
-    notes = list(rows.notes)
+    notes = [*([UNKNOWN] if is_unchecked else []), *rows.notes]
+    target = profile.target is None and rows.signature is not None and rows.signature.target
+    if target and not held_out:
+        notes.append(f"the file has no column {target!r}, so the target is not watched")
     if not held_out and learned_from not in (None, rows.table.source.sha256):
         notes.append(f"{chosen.key} learned from a file with other bytes; its rows are taken for those of this file")
     if held_out and profile.residual is None and profile.prediction is not None:
@@ -177,6 +199,10 @@ def make_profile(
         notes=_shortened(notes),
         actor=actor,
         reason=reason,
+        is_unchecked=is_unchecked,
+        counts=counts_digest(profile.features),
+        na=rules.missing,
+        read=rules.said_manners(),
     )
     denied = DenyList.in_force(workspace.root)
     return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version), denied)
@@ -211,8 +237,9 @@ def profile_from_its_file(
 ) -> str:
     """Make the profile of a version from the file that it learned from, if it has none; say so in one sentence.
 
-    Nothing but the sentence depends on it: what prevents the profile prevents nothing else. Whoever may not make it did
-    not ask for it either, so no refusal is recorded.
+    The file is read as the training read it. Rules that say anything else, or a signature that describes other rows,
+    leave the profile to a person. Nothing but the sentence depends on it: what prevents the profile prevents nothing
+    else. Whoever may not make it did not ask for it either, so no refusal is recorded.
 
     Returns:
         What was done, or why it was not; empty if the version has a profile.
@@ -225,7 +252,11 @@ def profile_from_its_file(
         if not may.is_allowed:
             why = f"{actor.name} may not do {MAKE}: {may.reason}"
             return f"no profile was made of what {version.key} learned from: {why}"
-        made = make_profile(workspace, version.model, data, actor=actor, version=version.version, reading=reading)
+        own = rules_of_training(version)
+        if reading is not None and not reading.says_no_more_than(own):
+            problem = "its training did not read the file by these --na and --read"
+            raise UsageError(f"{problem}. {_by_hand(version)}")
+        made = _made(workspace, version, data, own, actor=actor, is_known=True)
     except CoreError as error:
         return f"no profile was made of what {version.key} learned from: {error}"
     return (
@@ -244,6 +275,37 @@ def _shortened(notes: Sequence[str]) -> list[str]:
     return list(notes) if n_more <= 0 else [*notes[: _MOST_NOTES - 1], f"and {n_more + 1} more notes"]
 
 
+def _by_hand(version: ModelVersion) -> str:
+    return f"Make it by hand: bondx drift profile {version.model} --version {version.version} --data FILE"
+
+
+def _told_apart(
+    registry: Registry, version: ModelVersion, rows: "_Rows", profile: DataProfile, data_sha256: str | None
+) -> bool:
+    """Return whether anything is known of what a version learned from, so that held-out rows are told from it.
+
+    Raises:
+        TableError: It learned from these rows.
+    """
+    files, before = learned_files(registry, version), registry.made_profile(version.model, version.version)
+    known = before.learned_file if before is not None else ""
+    problem = ""
+    if rows.table.source.sha256 in files:
+        problem = f"{version.key} learned from this very file"
+    elif known in (rows.table.source.sha256, data_sha256):
+        problem = f"the profile of what {version.key} learned from was made of this very file"
+    elif is_described(rows.frame, rows.signature) or (
+        before is not None and before.learned_counts == counts_digest(profile.features)
+    ):
+        problem = f"all figures of its columns are those of the rows that {version.key} learned from"
+    if problem:
+        raise rows.table.error(
+            f"{problem}, so its answers to them would flatter it",
+            "Give rows that it did not learn from, or do not call these held out.",
+        )
+    return bool(files or known)
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """The rows of a file in the layout of a model."""
@@ -253,6 +315,7 @@ class _Rows:
     table: Table
     frame: pd.DataFrame
     notes: tuple[str, ...]
+    unlike: tuple[str, ...]  # how its values differ from those that the signature describes
 
 
 def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: ReadingRules) -> _Rows:
@@ -265,18 +328,20 @@ def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: Read
         model, signature, table, frame = found.model, found.signature, found.table, found.frame
     notes = list(table.notes)
     target = signature.target if signature is not None else None
-    if signature is not None:
-        notes += conform(table, signature).sentences()
     if target is not None and target in table.frame:
         is_filled = has_target(table, target)
         if n_lost := int(np.count_nonzero(~is_filled)):
             notes.append(f"{n_lost:,} rows without a target are left out")
-            table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
+            n_all, table, frame = len(frame), table.take(is_filled), frame[is_filled].reset_index(drop=True)
+            if len(frame) < LEAST_ROWS:
+                cure = f"Fill it in, or leave the column out. At least {LEAST_ROWS} rows are needed for a profile."
+                raise table.error(f"{len(frame)} of its {n_all:,} rows have a target", cure, column=target)
     if len(frame) < LEAST_ROWS:
         raise table.error(f"it has {len(frame)} rows", f"At least {LEAST_ROWS} are needed for a profile.")
+    unlike = conform(table, signature).sentences() if signature is not None else []
     if signature is not None and target is not None and target in table.frame:
         require_target(table, signature)
-    return _Rows(model, signature, table, frame, tuple(notes))
+    return _Rows(model, signature, table, frame, (*notes, *unlike), tuple(unlike))
 
 
 def _profile(rows: _Rows, *, held_out: bool) -> DataProfile:
@@ -343,6 +408,9 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
             data_sha256=made.data_sha256,
             n_rows=made.n_rows,
             is_held_out=made.is_held_out,
+            is_unchecked=made.is_unchecked,
+            na=made.na,
+            read=made.read,
         ),
         rows=profile.rows,
         features=tuple(

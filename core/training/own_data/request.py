@@ -43,7 +43,7 @@ class TrainRequest:
 
     def of_the_file(self) -> dict[str, str | None]:
         """Return what was said of the file, in words, for the parameters of a run; nothing by default."""
-        given = {"na": self.rules.missing, "read": self._manners(), "keep": self.keep}
+        given = {"na": self.rules.missing, "read": self.rules.said_manners(), "keep": self.keep}
         found: dict[str, str | None] = {name: ", ".join(values) for name, values in given.items() if values}
         return found | ({"drop_missing_target": "yes"} if self.drop_missing_target else {})
 
@@ -54,15 +54,12 @@ class TrainRequest:
             "group": self.group,
             "time": self.time,
             "na": list(self.rules.missing),
-            "read": self._manners(),
+            "read": list(self.rules.said_manners()),
             "keep": list(self.keep),
             "drop_missing_target": self.drop_missing_target,
             "experiment": self.experiment,
         }
         return {name: value for name, value in said.items() if value}
-
-    def _manners(self) -> list[str]:
-        return [f"{name}={how}" if name else str(how) for name, said in self.rules.manners.items() for how in said]
 
 
 def as_before(
@@ -106,11 +103,21 @@ def as_said(said: Mapping[str, Any], request: TrainRequest) -> TrainRequest:
         task=Task(said["task"]) if "task" in said else None,
         group=said.get("group"),
         time=said.get("time"),
-        rules=ReadingRules(missing=tuple(said.get("na", ())), manners=manners_of(said.get("read", ()))),
+        rules=_rules(said),
         keep=tuple(said.get("keep", ())),
         drop_missing_target=said.get("drop_missing_target", False),
         experiment=said.get("experiment", ""),
     )
+
+
+def rules_of_training(version: ModelVersion) -> ReadingRules:
+    """Return how a person let the file be read that a version learned from."""
+    said = version.lineage.get(RECORDED)
+    return _rules(said) if isinstance(said, Mapping) else ReadingRules()
+
+
+def _rules(said: Mapping[str, Any]) -> ReadingRules:
+    return ReadingRules(missing=tuple(said.get("na", ())), manners=manners_of(said.get("read", ())))
 
 
 def trained_before(registry: Registry, model: str, version: str) -> ModelVersion | None:

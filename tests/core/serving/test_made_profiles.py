@@ -19,6 +19,7 @@ from core.registry.made_profiles import OWN_NAME
 from core.serving.access import Role, Tokens
 from core.state import Workspace
 from core.telemetry.live import LiveReader
+from core.training.own_data.learned_rows import UNKNOWN
 from core.training.own_data.profile import make_profile
 from core.training.version_profile import profile_of_version
 from tests.core.serving.in_process import serving
@@ -142,6 +143,9 @@ def test_profiles_over_http_are_those_of_the_command(home, running, ana):
         mixed = server.ask("/api/v1/models/older/profile", {"rows": [*rows, {**rows[0], "size": "n/k"}]})
         unwatched = server.ask("/api/v1/models/older/drift", {"rows": rows})
         words = server.ask("/api/v1/models/older/profile", {"rows": [{**row, "size": "n/k"} for row in rows]})
+        learned = server.ask(
+            "/api/v1/models/older/profile", {"rows": prices(1, 600).to_dict("records"), "held_out": True}
+        )
         made = server.ask("/api/v1/models/older/profile", {"rows": rows, "held_out": True, "reason": "of March"})
         again = server.ask("/api/v1/models/older/profile", {"rows": rows})
         never = server.ask("/api/v1/models/pricing/profile", {"rows": rows, "reason": "better"})
@@ -155,6 +159,7 @@ def test_profiles_over_http_are_those_of_the_command(home, running, ana):
         assert server.ask("/api/v1/models/older/profile").status == 403
         assert server.ask("/api/v1/models/older/profile", {"rows": rows, "reason": "mine"}).status == 403
     assert (own.status, own.json["made"], own.json["rows"]) == (200, None, 600)
+    assert (learned.status, "are those of the rows that older/1.0.0 learned from" in str(learned.json)) == (400, True)
     cure = "Make one of that data: POST /api/v1/models/older/profile with its rows."
     assert (none.status, "it has no profile" in none.json["error"], cure in none.json["error"]) == (404, True, True)
     for refused, problem in (
@@ -180,7 +185,7 @@ def test_profiles_over_http_are_those_of_the_command(home, running, ana):
     )
     assert words.status == 400
     assert "Correct the value, or give null for an empty cell." in words.json["error"]
-    for refused in (none, few, foreign, nested, mixed, again, never, unwatched, unserved, missing, words):
+    for refused in (none, learned, few, foreign, nested, mixed, again, never, unwatched, unserved, missing, words):
         assert "--" not in refused.json["error"]
         assert "bondx " not in refused.json["error"]
     canonical = "".join(
@@ -190,4 +195,5 @@ def test_profiles_over_http_are_those_of_the_command(home, running, ana):
     assert made.json["made"]["data_sha256"] == hashlib.sha256(canonical.encode()).hexdigest()
     (note,) = [note for note in found.json["notes"] if "in no category of the training data" in note]
     assert note == "1 value of grade in no category of the training data"
+    assert (made.json["made"]["is_unchecked"], found.json["notes"][0]) == (True, UNKNOWN)
     assert unknown.status == 404
