@@ -126,8 +126,9 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if radius is None:
             highest = max((known for known, r in zip(LEVELS, self.radii, strict=True) if r is not None), default=None)
             most = "no level" if highest is None else f"at most {highest:g}"
-            units = f"{self.n_groups} groups of held-out rows" if self.is_grouped else f"{self.n_rows} held-out rows"
-            raise ConformalError(f"{units} are too few for an interval of level {level:g}: {most}.")
+            few = f"{self.n_groups} groups of held-out rows" if self.is_grouped else f"{self.n_rows} held-out rows"
+            half = ", half of all," if self.knots else ""
+            raise ConformalError(f"{few}{half} are too few for an interval of level {level:g}: {most}.")
         return LEVELS[place], radius
 
     def bounds(self, answer: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create
@@ -23,7 +24,7 @@ def test_the_radius_of_independent_rows_is_the_split_conformal_quantile():
     found = Conformal.of(np.zeros(19), missed, None)
     assert found.radius(0.9) == (0.9, 18.0)
     assert found.radius(0.95) == (0.95, 19.0)
-    with pytest.raises(ConformalError, match="19 held-out rows are too few"):
+    with pytest.raises(ConformalError, match=r"19 held-out rows are too few .* 0\.96: at most 0\.95"):
         found.radius(0.96)
 
 
@@ -135,6 +136,45 @@ def test_a_level_between_two_is_kept_by_the_next():
     found = Conformal.of(np.zeros(400), np.arange(400.0), None)
     assert found.interval(0.0, 0.901).level == 0.905
     assert found.interval(0.0, LEVELS[7]).level == LEVELS[7]
+
+
+def thirty_rows(rng):
+    return Conformal.of(np.zeros(30), rng.normal(size=30), None), np.ones(1)
+
+
+def thirty_groups(rng):
+    """Groups of one to eight rows, with errors of their own sizes; and the sizes of new groups."""
+    sizes, groups = np.exp(0.5 * rng.normal(size=30)), np.repeat(np.arange(30), rng.integers(1, 9, 30))
+    missed = sizes[groups] * (rng.normal(size=30)[groups] + rng.normal(size=len(groups))) / np.sqrt(2)
+    return Conformal.of(np.zeros(len(groups)), missed, groups), np.exp(0.5 * rng.normal(size=400))
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("drawn_of", [thirty_rows, thirty_groups])
+def test_thirty_rows_or_groups_cover_new_rows_at_each_level(truth, drawn_of):
+    rng, n_times = np.random.default_rng(11), 400 * truth.scale
+    covered = {level: [] for level in (0.8, 0.9, 0.95)}
+    for _ in range(n_times):
+        found, sd = drawn_of(rng)
+        for level, each in covered.items():
+            each.append(float(np.mean(1.0 - 2.0 * norm.sf(found.radius(level)[1] / sd))))
+    for level, each in covered.items():
+        mean, error = np.mean(each), np.std(each) / np.sqrt(n_times)
+        assert mean >= level - 3 * error
+        if drawn_of is thirty_rows:  # the share of the order statistic, whatever the law
+            assert mean == pytest.approx(np.ceil(31 * level) / 31, abs=3.5 * error)
+
+
+@pytest.mark.parametrize("n_groups", [30, 60])
+def test_too_few_groups_for_a_level_are_said_and_not_clipped(n_groups):
+    """Of sixty groups half fit the scale, so that thirty calibrate."""
+    found = Conformal.of(*world(np.random.default_rng(6), n_groups, 4))
+    assert found.interval(1.0, 0.965).level == 0.965
+    half = ", half of all," if n_groups == 60 else ""
+    with pytest.raises(
+        ConformalError, match=rf"^30 groups of held-out rows{half} are too few .* 0\.97: at most 0\.965"
+    ):
+        found.interval(1.0, 0.97)
 
 
 def drawn(number, path, seed, n_rows=900):
