@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 
 from core.own_python import child_environment
 from core.settings.executor import ExecutorSettings
@@ -21,6 +22,9 @@ class Cluster:
         )
         self.address = self.process.stdout.readline().split()[0]
         self.block = self.process.stdout.readline()
+        # What LightGBM prints in workers would fill the pipe, and then they would wait.
+        self._reader = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self._reader.start()
 
     @property
     def settings(self):
@@ -29,4 +33,5 @@ class Cluster:
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         self.process.wait()
+        self._reader.join()
         self.process.stdout.close()

@@ -52,6 +52,38 @@ class FileRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TestedElsewhere:
+    """The test of a model whose rows are on the workers of a cluster.
+
+    Attributes:
+        metrics: On the rows tested, each with an interval if possible.
+        slices: Of the sample's rows held out.
+        outcomes: The answers to the sample's rows held out.
+        n_tested: How many rows were tested.
+    """
+
+    metrics: "Metrics"
+    slices: "dict[str, Metrics]"
+    outcomes: "Outcomes"
+    n_tested: int
+
+
+class RowsElsewhere(Protocol):
+    """Rows that stay on the workers of a cluster."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many there are."""
+
+    @property
+    def n_in_files(self) -> int:
+        """How many there are with those that are left out without a target."""
+
+    def test(self, *, seed: int) -> TestedElsewhere:
+        """Choose a method, test it, and train it on all rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedTraining:
     """A table prepared for training.
 
@@ -62,6 +94,7 @@ class PreparedTraining:
         split: The training rows and the rows held out.
         checks: The checks on the rows.
         notes: Notes for the user, one sentence each.
+        elsewhere: The rows, where they are on the workers of a cluster; the frame is then a sample of them.
     """
 
     model: "TrainableModel"
@@ -70,6 +103,7 @@ class PreparedTraining:
     split: "Split"
     checks: "CheckSet"
     notes: tuple[str, ...]
+    elsewhere: RowsElsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,27 @@ function as pickles, on its own wire; nothing that comes back is unpickled by us
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
-from core.errors import CoreError
+from core.errors import CoreError, UsageError
 from core.executors.bench import Bench, versions
 from core.executors.dask_connection import connected, in_words, lost, workers_of
 from core.executors.errors import ExecutorError, TaskLostError
 from core.executors.packing import packed, unpacked
+from core.executors.placed import PlacedClient
 from core.executors.remote import ATTEMPTS, RemoteCall, RemoteExecutor, counted
+from core.local_callers import is_loopback
+from core.progress import begins
 from core.settings.executor import ExecutorSettings
 
 WITHOUT_WORKERS_SECONDS = 60.0
 """How long a scheduler may have no worker before the work fails; a worker that died is replaced within seconds."""
+
+T = TypeVar("T")
 
 _LOOK_SECONDS = 1.0
 _bench = Bench()  # of this process, if it is a worker
@@ -65,6 +73,70 @@ class DaskExecutor(RemoteExecutor):
             if client.status == "running":
                 client.cancel(futures, force=False)
 
+    def together(self, title: str, work: Callable[[PlacedClient], T]) -> T:
+        """Do something for which the same workers must be there from its beginning to its end.
+
+        Args:
+            title: For people, in the singular.
+            work: Is given the workers. It is done again, by those that are there then, where one of them ends.
+        Returns:
+            Its result.
+        Raises:
+            ExecutorError: It failed three times, the scheduler is gone, or has too few workers.
+            CoreError: What the work raises.
+        """
+        why, error = "", cast("BaseException | None", None)
+        for _ in range(ATTEMPTS):
+            begins(f"{title}, again: {why}" if why else title)
+            client = self._connected()
+            placed = PlacedClient(client, self._chosen(client))
+            with ThreadPoolExecutor(1, thread_name_prefix="together") as thread:
+                future = thread.submit(copy_context().run, placed.done, work)
+                while not future.done() and not placed.is_broken():
+                    with contextlib.suppress(TimeoutError):
+                        future.exception(timeout=_LOOK_SECONDS)
+                if not future.done() or future.exception() is not None:
+                    placed.abandon()
+            error = future.exception()
+            if error is None or isinstance(error, CoreError):
+                return future.result()
+            if client.status != "running":
+                raise lost(self._settings, "the connection was lost")
+            # The library may notice the end of a worker before the scheduler does; its words name a socket.
+            why = "a worker ended" if placed.is_broken() else in_words(error)
+        raise ExecutorError(
+            f"{title} was given up after {ATTEMPTS} attempts ({why}). Cure: check whether a worker runs out of memory; "
+            "with more workers each needs less"
+        ) from error
+
+    def standing_workers(self) -> list[tuple[str, int | None]]:
+        """Return the workers that would share a fit, each with its limit of memory in bytes."""
+        client = self._connected()
+        return [(address, told.get("memory_limit") or None) for address, told in self._chosen(client).items()]
+
+    def require_trusted_network(self) -> None:
+        """Make sure that workers may talk to each other without encryption, which libraries do that share a fit.
+
+        Raises:
+            UsageError: The settings ask for encryption, and a worker is on another machine.
+        """
+        if self._settings.tls is None or self._settings.allow_unencrypted:
+            return
+        hosts = [(urlsplit(worker).hostname or "") for worker, _ in self.standing_workers()]
+        if others := [host for host in hosts if not is_loopback(host)]:
+            raise UsageError(
+                f"the workers of a shared fit send each other sums without encryption, and {others[0]} is another "
+                "machine. Cure: executor.allow_unencrypted: true on a trusted network, or executor.tables: memory."
+            )
+
+    def _chosen(self, client: Any) -> dict[str, dict[str, Any]]:
+        """Return the workers that share a fit: as many as the settings name, or all that are there."""
+        self._wait_for_workers(client)
+        found = sorted(workers_of(client).items())
+        if len(found) < max(self._settings.workers, 1):  # one has ended in between
+            raise self._too_few(len(found))
+        return dict(found[: self._settings.workers or len(found)])
+
     def close(self) -> None:
         """Leave the cluster; its workers stay."""
         with self._lock:
@@ -80,13 +152,18 @@ class DaskExecutor(RemoteExecutor):
             if self._client is None:
                 client = connected(self._settings)
                 try:
-                    client.wait_for_workers(max(self._settings.workers, 1), timeout=WITHOUT_WORKERS_SECONDS)
-                except TimeoutError:
-                    n_workers = len(workers_of(client))
+                    self._wait_for_workers(client)
+                except ExecutorError:
                     client.close(timeout=_LOOK_SECONDS)
-                    raise self._too_few(n_workers) from None
+                    raise
                 self._client = client
             return self._client
+
+    def _wait_for_workers(self, client: Any) -> None:
+        try:
+            client.wait_for_workers(max(self._settings.workers, 1), timeout=WITHOUT_WORKERS_SECONDS)
+        except TimeoutError:
+            raise self._too_few(len(workers_of(client))) from None
 
     def _wait(self, client: Any, futures: Sequence[Any]) -> None:
         """Wait until all futures are over, or the cluster has had no workers for too long."""

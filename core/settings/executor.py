@@ -39,6 +39,13 @@ class ExecutorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     address: Annotated[
         str, Meta(max_length=300, description="Of the Dask scheduler: tcp://HOST:PORT or tls://HOST:PORT.")
     ] = ""
+    tables: Annotated[
+        Literal["auto", "memory", "dask"],
+        Meta(
+            description="Where a file to train on is read: in memory, or in parts by the workers of the Dask cluster; "
+            "auto: by the workers where it is a folder, a pattern, or larger than the memory allows."
+        ),
+    ] = "auto"
     tls: Annotated[ExecutorTls | None, Meta(description="With a tls:// address: the files of both ends.")] = None
     allow_unencrypted: Annotated[
         bool,
@@ -49,6 +56,8 @@ class ExecutorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         if self.kind != "dask":
             if self.address or self.tls is not None:
                 raise ValueError(f"address and tls are for kind: dask, and the kind is {self.kind}")
+            if self.tables == "dask":
+                raise ValueError(f"tables: dask is for kind: dask, and the kind is {self.kind}")
             return
         if not self.address:
             raise ValueError("kind: dask needs the address of a scheduler, such as tcp://127.0.0.1:8786")

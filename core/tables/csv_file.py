@@ -198,7 +198,8 @@ def line_of_row(source: Source, head: CsvHead, row: int, *, starts: bool = False
         for _ in islice(filled, row + 1):
             before = rows.line_num
         next(filled, None)
-        return head.n_skipped + (before + 1 if starts or rows.line_num == before else rows.line_num)
+        line = before + 1 if starts or rows.line_num == before else rows.line_num
+        return head.n_skipped + source.before + line
 
 
 def _filled(rows: CsvRows) -> Iterator[list[str]]:

@@ -47,7 +47,7 @@ class CsvRows(Iterator[list[str]]):
         return row
 
     def _refused(self, error: csv.Error) -> TableError:
-        place = f"line {self._n_skipped + self.line_num + 1}"
+        place = f"line {self._n_skipped + self._source.before + self.line_num + 1}"
         if self._source.n_quotes % 2:
             return left_open(self._source, place)
         at = self._longest()

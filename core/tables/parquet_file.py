@@ -20,7 +20,7 @@ from core.tables.reading_of_column import Complain, Distinct, Reading
 from core.tables.rules import ColumnRules, ReadingRules
 from core.tables.salvage import read_or_salvage
 from core.tables.signature import ColumnForm, ColumnKind
-from core.tables.source import Source
+from core.tables.source import FilePart, Source
 from core.tables.table import Table
 from core.tables.text_columns import read_quoted, read_text
 
@@ -39,7 +39,7 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     path = source.path
     try:
         with pq.ParquetFile(path) as file:
-            _check_size(path, file)
+            _check_size(path, file, source.part)
             names, notes = trimmed(file.schema_arrow.names)
             check_names(path, names)
             rules.require_known(names)
@@ -49,13 +49,13 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
             left_out = {
                 named[field.name]: f"holds {field.type}" for field in file.schema_arrow if not is_flat(field.type)
             }
-        table = pq.read_table(path, columns=[f.name for f in readable], read_dictionary=texts, use_threads=False)
-        columns = {named[name]: table.column(name).combine_chunks() for name in table.column_names}
+        cells_of = _cells(source, [field.name for field in readable], texts)
+        columns = {named[name]: cells_of.column(name).combine_chunks() for name in cells_of.column_names}
     except (pa.ArrowException, OSError) as error:
         raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
 
     def complain(problem: str, cure: str, column: str, row: int) -> TableError:
-        return TableError(path, problem, cure, column=column, place=f"row {row}")
+        return TableError(path, problem, cure, column=column, place=f"row {source.before + row}")
 
     for name in map(named.__getitem__, texts):
         if (text := as_text(columns[name])) is not None:
@@ -73,17 +73,28 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     written = {kept: name for name, kept in named.items()}
     readings = dict(zip(names, columnwise(read, names), strict=True))
     for name in [name for name in left_out if rules.lenient and name in rules.kinds and rules.reads(name)]:
-        cells = pq.read_table(path, columns=[written[name]], use_threads=False).column(written[name])
+        cells = _cells(source, [written[name]], []).column(written[name])
         n_filled = len(cells) - cells.null_count
         readings[name] = Reading(rules.kinds[name], pd.Series(np.full(len(cells), np.nan)), n_unreadable=n_filled)
         del left_out[name]
-    return Table.of(source, readings, left_out=left_out, notes=notes)
+    table = Table.of(source, readings, left_out=left_out, notes=notes)
+    return table if source.part is None else replace(table, rows=source.before + np.arange(len(table)))
 
 
-def _check_size(path: Path, file: pq.ParquetFile) -> None:
+def _cells(source: Source, columns: list[str], texts: list[str]) -> pa.Table:
+    """Read columns: of all rows, or of the row groups of a part."""
+    if source.part is None:
+        return pq.read_table(source.path, columns=columns, read_dictionary=texts, use_threads=False)
+    with pq.ParquetFile(source.path, read_dictionary=texts) as file:
+        return file.read_row_groups([*range(source.part.start, source.part.end)], columns=columns, use_threads=False)
+
+
+def _check_size(path: Path, file: pq.ParquetFile, part: FilePart | None) -> None:
     found = file.metadata
     if found.num_rows == 0:
         raise TableError(path, "it has columns, but no rows", "Add rows.")
+    if part is not None:
+        return
     unpacked = sum(found.row_group(group).total_byte_size for group in range(found.num_row_groups))
     if found.num_rows * found.num_columns > limits.MOST_CELLS or unpacked > MOST_UNPACKED_BYTES:
         raise TableError(

@@ -109,13 +109,28 @@ def count_rows(name: str, values: FloatArray) -> bool:
         name: Of the column.
         values: The numbers in the order of the rows, shape (n,).
     """
-    words, steps, numbers = _words(name), np.diff(values), np.unique(values)
-    share = len(numbers) / (numbers[-1] - numbers[0] + 1)
-    if len(numbers) < len(values) or share < DENSE:
+    steps, numbers = np.diff(values), np.unique(values)
+    is_ordered = bool((steps > 0).all() or (steps < 0).all())
+    span = float(numbers[-1] - numbers[0] + 1)
+    return numbers_rows(name, n_rows=len(values), n_numbers=len(numbers), span=span, is_ordered=is_ordered)
+
+
+def numbers_rows(name: str, *, n_rows: int, n_numbers: int, span: float, is_ordered: bool) -> bool:
+    """Return the same as `count_rows` does.
+
+    Args:
+        name: Of the column.
+        n_rows: How many rows there are.
+        n_numbers: How many different numbers.
+        span: How many whole numbers there are from the least to the most.
+        is_ordered: Whether the numbers rise with every row, or fall.
+    """
+    words, share = _words(name), n_numbers / span
+    if n_numbers < n_rows or share < DENSE:
         return False
     if names_rows(name):
         return True
-    if (steps > 0).all() or (steps < 0).all():
+    if is_ordered:
         return not _is_measured(words)
     is_counter = bool(words) and (words[-1] in _COUNTERS or (len(words) == 1 and words[0] in _NUMBERS))
     return is_counter and share == 1.0

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import msgspec
+
 from core.tables.clock_times import CLOCK, DURATION
 from core.tables.reading_of_column import Reading
-from core.tables.signature import ColumnKind
+from core.tables.signature import ColumnForm, ColumnKind
 
 MOST_TOLD = 6  # words for an empty cell that a note lists
 _SPELLED = {
@@ -39,7 +41,13 @@ def settled(readings: Mapping[str, Reading]) -> tuple[dict[str, Reading], list[s
 
 
 def _told(name: str, reading: Reading) -> list[str]:
-    form, parts = reading.form, []
+    order = reading.form.order if reading.doubt is None else ""
+    return [*told_form(name, msgspec.structs.replace(reading.form, order=order)), *told_gaps(name, reading.gaps)]
+
+
+def told_form(name: str, form: ColumnForm) -> list[str]:
+    """Tell how a column was written, where that is more than plain numbers, words or ISO dates."""
+    parts = []
     if form.decimal == ",":
         parts.append("a decimal comma")
     if form.thousands:
@@ -51,10 +59,15 @@ def _told(name: str, reading: Reading) -> list[str]:
     notes = [f"{name} is read as numbers with {' and '.join(parts)}."] if parts else []
     if form.time:
         notes.append(f"{name} is read as {_TIMES[form.time]}.")
-    if form.order and reading.doubt is None:
+    if form.order:
         notes.append(f"{name} is read as dates with {_SPELLED[form.order]}.")
-    if reading.gaps:
-        shown = list(reading.gaps.items())[:MOST_TOLD]
-        words = ", ".join(f"{word!r} ({n:,})" for word, n in shown) + (", …" if len(reading.gaps) > MOST_TOLD else "")
-        notes.append(f"{name}: {sum(reading.gaps.values()):,} cells are read as missing: {words}.")
     return notes
+
+
+def told_gaps(name: str, gaps: Mapping[str, int]) -> list[str]:
+    """Tell which words of a column were read as missing, and how often."""
+    if not gaps:
+        return []
+    words = ", ".join(f"{word!r} ({n:,})" for word, n in list(gaps.items())[:MOST_TOLD])
+    more = ", …" if len(gaps) > MOST_TOLD else ""
+    return [f"{name}: {sum(gaps.values()):,} cells are read as missing: {words}{more}."]

@@ -50,6 +50,23 @@ _RECODE = "Convert it: iconv -f {} -t UTF-8 FILE > NEW"
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """A run of rows of a file that is read a part at a time.
+
+    Attributes:
+        start: Its first byte in a text file, its first row group in Parquet.
+        end: What follows its last one.
+        before: The lines of a text file between the header and the part; the rows of Parquet before it.
+        head_bytes: How long the header of a text file is, with all that precedes it.
+    """
+
+    start: int
+    end: int
+    before: int
+    head_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A file whose content matches its name.
 
@@ -61,6 +78,7 @@ class Source:
         n_bytes: The number of bytes on disk.
         n_quotes: How many double quotes its text has.
         identity: Changes when the file is written to.
+        part: The rows that are read; None for all.
     """
 
     path: Path
@@ -70,12 +88,23 @@ class Source:
     n_bytes: int
     n_quotes: int
     identity: tuple[int, ...]
+    part: FilePart | None = None
+
+    @property
+    def before(self) -> int:
+        """The lines between the header and the first row, or the rows of Parquet before the first one."""
+        return 0 if self.part is None else self.part.before
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Open the uncompressed bytes."""
+        """Open the uncompressed bytes: of a part, those of the header and its own."""
         with open_plain(self.path) as file:
-            yield _unpacked(file, is_packed=self.is_packed)
+            if self.part is None:
+                yield _unpacked(file, is_packed=self.is_packed)
+                return
+            head = file.read(self.part.head_bytes)
+            file.seek(self.part.start)
+            yield io.BytesIO(head + file.read(self.part.end - self.part.start))
 
     def require_unchanged(self) -> None:
         """Make sure that the parsed bytes are the hashed bytes.
@@ -83,7 +112,7 @@ class Source:
         Raises:
             TableError: The file was written to meanwhile.
         """
-        if _identity(self.path) != self.identity:
+        if identity_of(self.path) != self.identity:
             raise TableError(
                 self.path, "it changed while it was being read", "Try again when the file is no longer being written."
             )
@@ -96,13 +125,13 @@ def inspect(path: Path) -> Source:
         TableError: It is missing, not a regular file, empty, of another format than its name says, not UTF-8, has
             lines of more than a megabyte, or expands more than any table would.
     """
-    identity = _identity(path)
-    wanted = _format_of(path)
+    identity = identity_of(path)
+    wanted = format_of(path)
     n_quotes = 0
     try:
         with open_plain(path) as file:
             head = file.read(16)
-            _check_head(path, head, wanted)
+            check_head(path, head, wanted)
             is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
             if wanted != "parquet":  # before the hash, which reads the whole file: errors show immediately
                 n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
@@ -113,7 +142,12 @@ def inspect(path: Path) -> Source:
     return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)
 
 
-def _identity(path: Path) -> tuple[int, ...]:
+def identity_of(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written to; its size comes last.
+
+    Raises:
+        TableError: It is missing, not a regular file, or empty.
+    """
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -122,20 +156,31 @@ def _identity(path: Path) -> tuple[int, ...]:
         raise _unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        raise TableError(path, f"it is {kind}", "Name the single file that holds the table.")
+        cure = "Name the single file that holds the table; folders are read by a Dask cluster (executor.kind: dask)."
+        raise TableError(path, f"it is {kind}", cure)
     if found.st_size == 0:
         raise TableError(path, "it is empty", "Give a file with a header and rows.")
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _format_of(path: Path) -> TableFormat:
+def format_of(path: Path) -> TableFormat:
+    """Return the format that the name of a file gives.
+
+    Raises:
+        TableError: It gives none.
+    """
     name = path.name.lower().removesuffix(".gz")
     if (wanted := SUFFIXES.get(Path(name).suffix)) is None:
         raise TableError(path, "its name does not show its format", KNOWN)
     return wanted
 
 
-def _check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
+def check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
+    """Check that a file begins as its format does.
+
+    Raises:
+        TableError: It is of another format than its name says, or UTF-16.
+    """
     for magic, (kind, cure) in _FOREIGN.items():
         if head.startswith(magic):
             raise TableError(path, f"it is {kind}, despite its name", cure)
@@ -153,14 +198,29 @@ def _check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
 
 def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
     """Check size, lines and encoding of a text; return the number of double quotes."""
+    chunks = scanned(path, is_packed=is_packed, n_bytes=n_bytes, most_bytes=limits.MOST_TEXT_BYTES)
+    return sum(chunk.count(b'"') for chunk in chunks)
+
+
+def scanned(path: Path, *, is_packed: bool, n_bytes: int, most_bytes: int | None) -> Iterator[bytes]:
+    """Read a text, a megabyte at a time, and check its size, lines and encoding.
+
+    Args:
+        path: The file.
+        is_packed: Whether it is gzipped.
+        n_bytes: The number of bytes on disk.
+        most_bytes: The largest text, unpacked; None for any.
+    Raises:
+        TableError: It is too large, has a line of more than a megabyte, a zero byte, or is not UTF-8.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    n_read, line, since_newline, n_quotes = 0, 1, 0, 0
+    n_read, line, since_newline = 0, 1, 0
     try:
         with open_plain(path) as raw:
             text = _unpacked(raw, is_packed=is_packed)
             while chunk := text.read(limits.MOST_LINE_BYTES):
                 n_read += len(chunk)
-                _check_size(path, n_read, n_bytes if is_packed else n_read)
+                _check_size(path, n_read, n_bytes if is_packed else n_read, most_bytes)
                 first = chunk.find(LINE_END)
                 if since_newline + (first if first >= 0 else len(chunk)) > limits.MOST_LINE_BYTES:
                     raise TableError(
@@ -171,8 +231,8 @@ def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
                     )
                 _check_bytes(path, chunk, decoder, line)
                 line += chunk.count(LINE_END)
-                n_quotes += chunk.count(b'"')
                 since_newline = since_newline + len(chunk) if first < 0 else len(chunk) - chunk.rfind(LINE_END) - 1
+                yield chunk
             _decode(path, b"", decoder, line, final=True)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise TableError(
@@ -180,14 +240,13 @@ def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
         ) from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    return n_quotes
 
 
-def _check_size(path: Path, n_read: int, n_stored: int) -> None:
-    if n_read > limits.MOST_TEXT_BYTES:
+def _check_size(path: Path, n_read: int, n_stored: int, most_bytes: int | None) -> None:
+    if most_bytes is not None and n_read > most_bytes:
         raise TableError(
             path,
-            f"it holds more than {limits.MOST_TEXT_BYTES >> 30} GiB of text",
+            f"it holds more than {most_bytes >> 30} GiB of text",
             "Write it as Parquet, or take a sample of its rows.",
         )
     if n_read > max(limits.UNPACKED_BYTES_ALLOWED, limits.MOST_PACKING * n_stored):

@@ -34,6 +34,7 @@ class Table:
             in the frame.
         infinite: How many of them are infinite numbers.
         missing_words: A person's words for an empty cell.
+        gaps: By column, how many cells held each word that was read as missing.
         line_of: Maps the position of a row in the file to its line; None for a format without lines.
         rows: The position in the file of each row; None if no row was dropped.
     """
@@ -50,6 +51,7 @@ class Table:
     unreadable: dict[str, int] = field(default_factory=dict)
     infinite: dict[str, int] = field(default_factory=dict)
     missing_words: tuple[str, ...] = ()
+    gaps: dict[str, dict[str, int]] = field(default_factory=dict)
     rows: IntArray | None = None
 
     @property
@@ -89,6 +91,7 @@ class Table:
             line_of,
             {name: reading.n_unreadable for name, reading in readings.items() if reading.n_unreadable},
             {name: reading.n_infinite for name, reading in readings.items() if reading.n_infinite},
+            gaps={name: dict(reading.gaps) for name, reading in readings.items() if reading.gaps},
         )
 
     def __len__(self) -> int:

@@ -28,6 +28,7 @@ from core.tables.usefulness import useless
 
 USUAL_TARGETS = ("target", "label", "y")
 LEAST_OF_A_CLASS = 10
+FILL_TARGET = "Fill it in, or leave out such rows: --drop-missing-target."
 _N_COMMON = 12
 _QUANTILES = [part / 20 for part in range(1, 20)]
 MOST_CODED = 10  # classes coded as consecutive whole numbers from 0 or 1; more of them are amounts
@@ -67,15 +68,15 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
         raise table.error(f"it has {len(table)} rows", cure)
     for name in (request.target, request.group, request.time, *request.keep):
         if name is not None:
-            _require_column(table, name)
-    target = _target(table, request)
+            require_column(table, name)
+    target = chosen_target(table, request)
     _check_roles(table, target, request)
     table.require_clear(name for name in (target, request.group, request.time) if name is not None)
     task = request.task or _infer_task(table, target)
     classes = _check_target(table, target, task)
     for name in (request.group, request.time):
         if name is not None:
-            _require_filled(table, name)
+            require_filled(table, name)
     reserved = {name for name in (target, request.group, request.time) if name is not None}
     columns: list[ColumnSignature] = []
     ignored = [IgnoredColumn(name=name, reason=reason) for name, reason in sorted(table.left_out.items())]
@@ -127,8 +128,8 @@ def with_target(table: Table, request: TaskRequest) -> tuple[Table, tuple[str, .
     if not request.drop_missing_target:
         return table, ()
     if request.target is not None:
-        _require_column(table, request.target)
-    if (target := _target(table, request)) is None:
+        require_column(table, request.target)
+    if (target := chosen_target(table, request)) is None:
         return table, ()
     is_filled = has_target(table, target)
     if not (n_lost := int((~is_filled).sum())):
@@ -205,7 +206,12 @@ def labels(values: "pd.Series[Any]", kind: ColumnKind) -> list[str]:
     return ["" if np.isnan(value) else f"{value:.15g}" for value in values.to_numpy(dtype=np.float64)]
 
 
-def _require_column(table: Table, name: str) -> None:
+def require_column(table: Table, name: str) -> None:
+    """Make sure that a named column is there, and holds plain values.
+
+    Raises:
+        TableError: It is not; a similar name is suggested.
+    """
     if name in table.left_out:
         raise table.error(f"it {table.left_out[name]}", "Name a column of plain values.", column=name)
     if name not in table.kinds:
@@ -217,7 +223,12 @@ def _require_column(table: Table, name: str) -> None:
         raise table.error(f"there is no column {shown(name)}", hint)
 
 
-def _target(table: Table, request: TaskRequest) -> str | None:
+def chosen_target(table: Table, request: TaskRequest) -> str | None:
+    """Return the column to predict: the named one, or one that is usually the target; None for anomalies without.
+
+    Raises:
+        TableError: No target is named, and no column has a usual name.
+    """
     if request.target is not None or request.task is Task.ANOMALY:
         return request.target
     if usual := [name for name in USUAL_TARGETS if name in table.kinds]:
@@ -279,7 +290,7 @@ def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ..
     """Make sure that the target can be learned; return its classes, if any."""
     if target is None:
         return ()
-    _require_filled(table, target, "Fill it in, or leave out such rows: --drop-missing-target.")
+    require_filled(table, target, FILL_TARGET)
     kind, values = table.kinds[target], table.frame[target]
     if kind is ColumnKind.TIME:
         raise table.error("a date cannot be a target", "Convert it to a number, such as days from now.", column=target)
@@ -321,7 +332,12 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
     return tuple(f"{value:.15g}" for value in sorted(counts.index))
 
 
-def _require_filled(table: Table, name: str, cure: str = "Fill it in, or remove such rows.") -> None:
+def require_filled(table: Table, name: str, cure: str = "Fill it in, or remove such rows.") -> None:
+    """Make sure that each row has a value in a column.
+
+    Raises:
+        TableError: One has not; the first is named.
+    """
     is_empty = table.frame[name].isna().to_numpy()
     if is_empty.any():
         n_empty, row = int(is_empty.sum()), int(np.flatnonzero(is_empty)[0])

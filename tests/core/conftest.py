@@ -1,6 +1,7 @@
 """What tests of several packages of core share."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from litestar.testing import TestClient
 
     from core.actor import Actor
@@ -72,3 +75,32 @@ def api(workspace: "Workspace", ana: "Actor") -> "Iterator[TestClient]":
         client.headers["authorization"] = f"Bearer {secret}"
         yield client
     recorder.close()
+
+
+@pytest.fixture(scope="session")
+def works(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ModuleType]":
+    """The module `bondx_test_works`, which workers can import, too."""
+    folder = tmp_path_factory.mktemp("works")
+    shutil.copy(Path(__file__).parent / "executors" / "works.py", folder / "bondx_test_works.py")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), before)))
+    sys.path.insert(0, str(folder))
+    import bondx_test_works
+
+    yield bondx_test_works
+    sys.path.remove(str(folder))
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Callable[[], list[tuple[int, int]]]:
+    """The tasks that have begun, with the process ids of their workers, in the folder of `Killed`."""
+
+    def found() -> list[tuple[int, int]]:
+        names = (path.name.split("-") for path in tmp_path.iterdir() if "-" in path.name)
+        return sorted((int(task), int(pid)) for task, pid in names)
+
+    return found

@@ -13,6 +13,7 @@ from core.errors import ExitCode
 if TYPE_CHECKING:
     from core.training.own_data import Trained
 
+DATA_HELP = "CSV, Parquet or JSON lines; with executor.kind dask also a folder or a pattern of CSV or Parquet files"
 TASKS = ("regression", "classification", "anomaly")
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: Subparsers) -> None:
     parser = verb_parser(commands, "train", help="train a model on your own file, test it, and register the version")
     add_create_argument(parser)
     add_model_argument(parser)
-    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help="CSV, Parquet or JSON lines")
+    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help=DATA_HELP)
     parser.add_argument("--target", metavar="COL", help="the column to learn (default: target, label or y)")
     parser.add_argument("--task", choices=TASKS, help="the task (default: inferred from its values)")
     parser.add_argument("--group", metavar="COL", help="hold out whole groups of rows, such as customers")
@@ -77,6 +78,7 @@ def train(args: argparse.Namespace) -> int:
                 "metrics": version.metrics,
                 "gates": version.gates,
                 "split": trained.report["split"],
+                "parted": trained.report.get("parted"),
                 "feature_importance": relies_on,
                 "left_out": trained.report.get("ignored", {}),
                 "notes": trained.notes,

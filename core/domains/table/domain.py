@@ -7,8 +7,10 @@ from core.domains.domain import ModelOffer
 from core.domains.own_file import FileRequest, Judged, PreparedTraining
 
 if TYPE_CHECKING:
+    from core.executors.dask_cluster import DaskExecutor
     from core.models.interface import Model
     from core.tables import ReadingRules, Table, TableSignature
+    from core.tables.parts import PartedTable
 
 
 class TableDomain:
@@ -36,6 +38,14 @@ class TableDomain:
         from core.domains.table.own_file import prepare
 
         return prepare(table, request)
+
+    def prepare_parts(
+        self, table: "PartedTable", rules: "ReadingRules", request: FileRequest, cluster: "DaskExecutor"
+    ) -> PreparedTraining:
+        """Train a model of any name on a table that the workers of a cluster read."""
+        from core.domains.table.parted.training import prepare_parts
+
+        return prepare_parts(table, rules, request, cluster)
 
     def to_judge(
         self,

@@ -95,7 +95,7 @@ class LightGbmTrees:
         history: dict[str, dict[str, list[float]]] = {}
         stops = [self._lgb.early_stopping(PATIENCE, verbose=False), self._lgb.record_evaluation(history)]
         grown: lgb.Booster = self._lgb.train(
-            {**self._training(seed), **more, "objective": objective},
+            {**self.training(seed), **more, "objective": objective},
             rows,
             num_boost_round=n_trees,
             init_model=start,
@@ -131,7 +131,8 @@ class LightGbmTrees:
     def _binning(self) -> dict[str, Any]:
         return {"max_bin": self._parameters["max_bin"], "num_threads": 1, "verbosity": -1, **self._binning_more}
 
-    def _training(self, seed: int) -> dict[str, Any]:
+    def training(self, seed: int) -> dict[str, Any]:
+        """Return LightGBM's parameters of a training; a size of trees replaces those that are zero."""
         return {
             **self._binning(),
             **{key: self._parameters[key] for key in _OWN},
@@ -196,21 +197,21 @@ class LightGbmLearner(TreesLearner):
             data = self.trees.rows(rows.matrices.trees[fold.learn], rows.target[fold.learn])
             judged_on = (rows.matrices.trees[fold.judge], rows.target[fold.judge])
             curve: list[float] = []
-            more = {**shape.parameters(n_learned), **self._objective()}
+            more = {**shape.parameters(n_learned), **self.objective()}
             return self.trees.grow(data, most, seed=seed, judged_on=judged_on, curve=curve, **more), curve
 
         grown = side_by_side(grow, [(shape, fold) for shape in shapes for fold in folds], n_rows=n_learned)
         by_shape = [grown[k * len(folds) : (k + 1) * len(folds)] for k in range(len(shapes))]
         curves = [[curve for _, curve in found] for found in by_shape]
-        best, n_trees = _settled(curves, in_time=in_time)
+        best, n_trees = settled_size(curves, in_time=in_time)
         self.tuned = {"n_trees": n_trees, "settled_on": n_learned, **shapes[best]._asdict()}
-        self._keep(by_shape[best][0][0].model_to_string(num_iteration=n_trees))
+        self.keep(by_shape[best][0][0].model_to_string(num_iteration=n_trees))
         answers = []
         for k, fold in enumerate(folds):
             others = folds_apart(folds, fold)
-            own, n_own = _settled([[of_shape[other] for other in others] for of_shape in curves], in_time=in_time)
+            own, n_own = settled_size([[of_shape[other] for other in others] for of_shape in curves], in_time=in_time)
             answer = by_shape[own][k][0].predict(rows.matrices.trees[fold.judge], num_threads=1, num_iteration=n_own)
-            answers.append(self._answered(answer))
+            answers.append(self.answered(answer))
         return answers
 
     @override
@@ -218,11 +219,21 @@ class LightGbmLearner(TreesLearner):
         rows = self.trees.rows(matrix, target)
         if weight is not None:
             rows.set_weight(weight)
-        shape = Shape(*(self.tuned[name] for name in Shape._fields))
-        # More rows bear more trees before they fit noise; how many more lies between none and in proportion.
-        n_trees = round(self.tuned["n_trees"] * np.sqrt(max(len(target) / self.tuned["settled_on"], 1.0)))
-        more = {**shape.parameters(len(target)), **self._objective()}
-        self._keep(self.trees.grow(rows, n_trees, seed=seed, **more).model_to_string())
+        more = {**self.settled_shape.parameters(len(target)), **self.objective()}
+        self.keep(self.trees.grow(rows, self.n_trees(len(target)), seed=seed, **more).model_to_string())
+
+    @property
+    def settled_shape(self) -> Shape:
+        """The size of the trees that was settled."""
+        return Shape(*(self.tuned[name] for name in Shape._fields))
+
+    def n_trees(self, n_rows: int) -> int:
+        """Return how many trees are grown on rows.
+
+        More rows bear more trees before they fit noise; how many more lies between none and in proportion.
+        """
+        n_trees: int = round(self.tuned["n_trees"] * np.sqrt(max(n_rows / self.tuned["settled_on"], 1.0)))
+        return n_trees
 
     @override
     def why_not_continued(self) -> str | None:
@@ -245,7 +256,7 @@ class LightGbmLearner(TreesLearner):
         most = min(most, MOST_CONTINUED - before.current_iteration())
 
         def grow(sample: Sample, n_trees: int, **how: Any) -> "lgb.Booster":
-            more = {**Shape(*(self.tuned[name] for name in Shape._fields)).parameters(len(sample)), **self._objective()}
+            more = {**self.settled_shape.parameters(len(sample)), **self.objective()}
             binned = self.trees.rows(sample.matrices.trees, sample.target)
             return self.trees.grow(binned, n_trees, seed=seed, start=before, **how, **more)
 
@@ -253,20 +264,21 @@ class LightGbmLearner(TreesLearner):
         tried = grow(learned, most, judged_on=(judged.matrices.trees, judged.target), curve=curve)
         n_more = int(np.argmin(curve)) + 1
         n_all = before.current_iteration() + n_more
-        after = self._answered(tried.predict(judged.matrices.trees, num_threads=1, num_iteration=n_all))
+        after = self.answered(tried.predict(judged.matrices.trees, num_threads=1, num_iteration=n_all))
         if (
             row_losses(judged.target, after).mean()
             >= row_losses(judged.target, self.answer(judged.matrices.trees)).mean()
         ):
             raise NothingGainedError(self.name, len(rows))
-        self._keep(grow(rows, n_more).model_to_string())
+        self.keep(grow(rows, n_more).model_to_string())
         self.tuned = {**self.tuned, "n_continued": int(self.tuned.get("n_continued", 0)) + n_more}
 
     @override
     def answer(self, matrix: AnyArray) -> FloatArray:
-        return self._answered(self.booster.predict(matrix, num_threads=1))
+        return self.answered(self.booster.predict(matrix, num_threads=1))
 
-    def _answered(self, predicted: Any) -> FloatArray:
+    def answered(self, predicted: Any) -> FloatArray:
+        """Return the learner's answers from what its trees predict."""
         answers = np.asarray(predicted, dtype=np.float64)
         return np.stack((1.0 - answers, answers), axis=1) if self.n_classes == 2 and answers.ndim == 1 else answers
 
@@ -289,11 +301,13 @@ class LightGbmLearner(TreesLearner):
         except (KeyError, IndexError, ValueError) as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
 
-    def _keep(self, text: str) -> None:
+    def keep(self, text: str) -> None:
+        """Replace the trees by those of a text that LightGBM has written."""
         # The number of threads is no part of a model; the text would note it.
         self.trees.read(_THREADS.sub("[num_threads: 1]", text))
 
-    def _objective(self) -> dict[str, Any]:
+    def objective(self) -> dict[str, Any]:
+        """Return LightGBM's parameters for the task."""
         if self.n_classes > 2:
             return {"objective": "multiclass", "num_class": self.n_classes}
         return {"objective": "binary" if self.n_classes else "regression"}
@@ -318,11 +332,11 @@ class ImportedTreesLearner(LightGbmLearner):
         raise RefusedError("Imported trees cannot be trained here. Train a new model: bondx-mlops train.")
 
 
-def _settled(curves: Sequence[Sequence[Sequence[float]]], *, in_time: bool) -> tuple[int, int]:
+def settled_size(curves: Sequence[Sequence[Sequence[float]]], *, in_time: bool) -> tuple[int, int]:
     """Return which size has the least mean loss over folds, and with how many trees.
 
     Args:
-        curves: By size and fold.
+        curves: By size and fold, the mean loss after each number of trees.
         in_time: Whether the folds are windows in time. Seasons differ in how many trees they call for, and the mean
             curve would follow the one with the largest losses, or the one that stops last; so the number is the
             geometric mean of theirs.

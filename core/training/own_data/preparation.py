@@ -24,7 +24,26 @@ def prepare(table: Table, request: TrainRequest, own: ModelSettings, *, random_s
     Raises:
         UsageError: No domain can train it.
     """
-    wanted = FileRequest(
+    wanted = file_request(request, own, random_seed=random_seed)
+    notes: tuple[str, ...] = ()
+    for domain in file_domains():
+        found = domain.prepare(table, wanted)
+        if isinstance(found, PreparedTraining):
+            return replace(found, notes=(*notes, *found.notes))
+        notes = (*notes, *filter(None, [found.note]))
+        wanted = replace(wanted, target=wanted.target or found.target)
+    raise UsageError(f"No domain can train {request.model} on {request.data}.")
+
+
+def file_request(request: TrainRequest, own: ModelSettings, *, random_seed: int) -> FileRequest:
+    """Return what a domain is asked for.
+
+    Args:
+        request: Which model to train.
+        own: The algorithm and its parameters.
+        random_seed: Of the settings.
+    """
+    return FileRequest(
         model=request.model,
         target=request.target,
         task=request.task,
@@ -37,11 +56,3 @@ def prepare(table: Table, request: TrainRequest, own: ModelSettings, *, random_s
         keep=request.keep,
         drop_missing_target=request.drop_missing_target,
     )
-    notes: tuple[str, ...] = ()
-    for domain in file_domains():
-        found = domain.prepare(table, wanted)
-        if isinstance(found, PreparedTraining):
-            return replace(found, notes=(*notes, *found.notes))
-        notes = (*notes, *filter(None, [found.note]))
-        wanted = replace(wanted, target=wanted.target or found.target)
-    raise UsageError(f"No domain can train {request.model} on {request.data}.")

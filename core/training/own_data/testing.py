@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.domains.own_file import PreparedTraining, TrainableModel
+from core.domains.own_file import PreparedTraining, RowsElsewhere, TrainableModel
 from core.models.outcomes import Outcomes
 from core.models.scores import Metrics
 from core.progress import begins
@@ -58,6 +58,8 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch, cro
     model, frame, split = prepared.model, prepared.frame, prepared.split
     units = "groups" if prepared.signature.group else "rows"
     begins("choosing a method")
+    if prepared.elsewhere is not None:
+        return _tested_elsewhere(prepared, prepared.elsewhere, units, seed=seed, watch=watch)
     if cross_validates and (found := model.cross_validate(frame, seed=seed)) is not None:
         watch.lap("choice, test and final fit")
         rows = _split(found.method, found.n_learned, len(frame), 0, len(frame), is_cross_validated=True)
@@ -86,6 +88,17 @@ def tested_on(model: TrainableModel, frame: "pd.DataFrame", split: Split) -> Tes
         notice=HELD_OUT_NOTICE.format(units),
         outcomes=model.outcomes(held),
     )
+
+
+def _tested_elsewhere(
+    prepared: PreparedTraining, elsewhere: RowsElsewhere, units: str, *, seed: int, watch: Stopwatch
+) -> Tested:
+    found = elsewhere.test(seed=seed)
+    watch.lap("choice, test and final fit")
+    n_learned, n_rows = int(prepared.split.learn.sum()), elsewhere.n_rows
+    n_unused = n_rows - n_learned - found.n_tested
+    rows = _split(prepared.split.method, n_learned, found.n_tested, n_unused, n_rows, is_cross_validated=False)
+    return Tested(found.metrics, found.slices, rows, HELD_OUT_NOTICE.format(units), found.outcomes)
 
 
 def _split(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core.actor import Actor
 from core.domains.own_file import PreparedTraining
 from core.executors.opening import opened
+from core.executors.work import Executor
 from core.explain.conformal import CONFORMAL_NAME
 from core.explain.documents import GlobalExplanation
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
@@ -34,6 +35,7 @@ from core.seeds import derive_seed
 from core.settings import ModelSettings, Settings
 from core.state import Workspace
 from core.tables import Table, Task, read_table
+from core.tables.parts import PartedTable, parted
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
 from core.tracking.active import tracked_run
@@ -42,6 +44,7 @@ from core.training.ensemble_plan import asked_ensembles, models_left_out
 from core.training.errors import GatesFailedError
 from core.training.explaining import conformal_of, explanation_of_training
 from core.training.own_data.continuing import WarmStart, continued
+from core.training.own_data.parts import is_read_by_workers, prepare_parts, require_possible
 from core.training.own_data.preparation import prepare
 from core.training.own_data.request import TrainRequest
 from core.training.own_data.testing import Tested, fit_and_test
@@ -49,6 +52,9 @@ from core.training.own_data.tuning import FileSearch
 from core.training.stopwatch import Stopwatch
 from core.training.tuning.records import TuningRecord
 from core.training.tuning.trial_runs import TrialRuns
+
+if TYPE_CHECKING:
+    from core.executors.dask_cluster import DaskExecutor
 
 REPORT_NAME = "report.json"
 
@@ -140,7 +146,7 @@ def train_artifact(
     actor: Actor,
     warm: WarmStart | None = None,
 ) -> TrainedArtifact:
-    """Train a model on a file into a folder, and register nothing; the run is tracked.
+    """Train a model on a file in memory into a folder, and register nothing; the run is tracked.
 
     Args:
         workspace: Where the run is stored.
@@ -152,6 +158,8 @@ def train_artifact(
     Raises:
         CoreError: As `train_on_file`.
     """
+    # The file is one that this process has written, where no worker of another machine finds it.
+    settings = msgspec.structs.replace(settings, executor=msgspec.structs.replace(settings.executor, tables="memory"))
     made = _tested_artifact(workspace, request, settings, folder, actor=actor, watch=Stopwatch(), warm=warm)
     with made as (runs, found):
         runs.log_artifact(found.run.run_id, folder / REPORT_NAME, folder / SIGNATURE_NAME, actor=actor)
@@ -181,25 +189,50 @@ def _tested_artifact(
 ) -> Iterator[tuple[Runs, TrainedArtifact]]:
     """Train and test into a folder; the run is open while the caller uses the result."""
     checked_model_name(request.model)
-    experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
+    checked_experiment_name(request.experiment or settings.experiment_name)
     custom.require_known(settings.quality_gates.custom_gates)
-    table = read_table(request.data, rules=request.rules)
-    own, prepared = _prepared(table, request, settings)
-    gates = _gates(prepared, settings)
-    if failed := tuple(gate for gate in gates if gate.blocks):
-        raise GatesFailedError(request.data, failed)
-    watch.lap("reading and checks")
+    with opened(settings) as chosen:
+        data, own, prepared = _read(request, settings, chosen)
+        gates = _gates(prepared, settings)
+        if failed := tuple(gate for gate in gates if gate.blocks):
+            raise GatesFailedError(request.data, failed)
+        watch.lap("reading and checks")
+        with _trained(
+            workspace, request, settings, folder, data, own, prepared, gates, actor=actor, watch=watch, warm=warm
+        ) as found:
+            yield found
+
+
+@contextmanager
+def _trained(
+    workspace: Workspace,
+    request: TrainRequest,
+    settings: Settings,
+    folder: Path,
+    data: Table | PartedTable,
+    own: ModelSettings,
+    prepared: PreparedTraining,
+    gates: tuple[GateResult, ...],
+    *,
+    actor: Actor,
+    watch: Stopwatch,
+    warm: WarmStart | None,
+) -> Iterator[tuple[Runs, TrainedArtifact]]:
+    """Train and test what is prepared; the run is open while the caller uses the result."""
+    experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     seed = derive_seed(settings.random_seed, "own data")
     tags = {"kind": "own data"} | experiment_tags(experiment, [own.algorithm])
     if prepared.model.warnings:
         tags["warning"] = " ".join(prepared.model.warnings)
     tags |= _told(prepared)
+    file = _file_of(data, prepared)
     with (
-        opened(settings),
         Runs(workspace) as runs,
-        _tracked(workspace, runs, table, request, own, settings, actor, tags) as run,
+        _tracked(workspace, runs, file["sha256"], request, own, settings, actor, tags) as run,
     ):
-        own, prepared, record = _tuned(table, request, own, settings, prepared, TrialRuns(runs, actor=actor), run)
+        record = None
+        if isinstance(data, Table):
+            own, prepared, record = _tuned(data, request, own, settings, prepared, TrialRuns(runs, actor=actor), run)
         watch.lap("search of parameters")
         with threadpool_limits(1):  # on a busy machine two threads of one matrix product wait for each other
             is_tuned = record is not None and record.ships
@@ -226,7 +259,7 @@ def _tested_artifact(
         explained = _explained(prepared, tested, settings)
         if explained is not None:
             additions[EXPLANATION_NAME] = StoredExplanation(report=explained).to_bytes()
-        found = _written(folder, table, request, settings, prepared, gates, report, additions, run=run)
+        found = _written(folder, file, request, settings, prepared, gates, report, additions, run=run)
         runs.set_tags(run.run_id, experiment_tags(experiment, [str(report.get("ships", own.algorithm))]), actor=actor)
         yield runs, found
 
@@ -259,6 +292,28 @@ def _tuned(
     return found.own, replace(after, notes=(*prepared.notes, *notes)), found.record
 
 
+def _read(
+    request: TrainRequest, settings: Settings, chosen: Executor
+) -> tuple[Table | PartedTable, ModelSettings, PreparedTraining]:
+    """Read the file, or let the workers of the cluster read it, and prepare the training."""
+    if not is_read_by_workers(request.data, settings):
+        table = read_table(request.data, rules=request.rules)
+        return table, *_prepared(table, request, settings)
+    own = settings.models.get(request.model, ModelSettings())
+    require_possible(request, own, settings)
+    begins(f"cutting {request.data.name}")
+    data = parted(request.data)
+    return data, own, prepare_parts(data, request, own, settings, cast("DaskExecutor", chosen))
+
+
+def _file_of(data: Table | PartedTable, prepared: PreparedTraining) -> dict[str, Any]:
+    """Return what the lineage says of the file."""
+    if isinstance(data, Table):
+        return {"sha256": data.source.sha256, "n_rows": len(data)}
+    assert prepared.elsewhere is not None
+    return {"sha256": data.sha256, "n_rows": prepared.elsewhere.n_in_files}
+
+
 def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[ModelSettings, PreparedTraining]:
     """Prepare the ensemble that the settings switch on if no algorithm is named and the task allows it.
 
@@ -285,7 +340,7 @@ def _prepared(table: Table, request: TrainRequest, settings: Settings) -> tuple[
 def _tracked(
     workspace: Workspace,
     runs: Runs,
-    table: Table,
+    sha256: str,
     request: TrainRequest,
     own: ModelSettings,
     settings: Settings,
@@ -309,7 +364,7 @@ def _tracked(
             **request.of_the_file(),
             **{f"parameters.{name}": value for name, value in own.parameters.items()},
         },
-        data_hashes={request.data.name: table.source.sha256},
+        data_hashes={request.data.name: sha256},
         tags=tags,
     )
 
@@ -393,7 +448,7 @@ def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile) ->
 
 def _written(
     folder: Path,
-    table: Table,
+    file: dict[str, Any],
     request: TrainRequest,
     settings: Settings,
     prepared: PreparedTraining,
@@ -421,14 +476,14 @@ def _written(
     for name, content in additions.items():
         write_file(folder / name, content, durable=False)
     start = report.get("start", {})
-    told = f"{len(table)} rows of the user's own"
+    told = f"{file['n_rows']} rows of the user's own"
     if start.get("continues"):
         told = f"{start['version']} continued with {len(prepared.frame)} rows of the user's own"
     return TrainedArtifact(
         model=request.model,
         metrics=metrics,
         lineage={
-            "data": {"file": {"sha256": table.source.sha256, "n_rows": len(table)}},
+            "data": {"file": file},
             "random_seed": settings.random_seed,
             "task": str(prepared.signature.task),
             "target": prepared.signature.target,

@@ -55,3 +55,31 @@ class Suicidal:
 
     def do(self, task):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def waits(share, folder):
+    """Writes down its process, and waits to be let go."""
+    return Killed(folder).do(share)
+
+
+def dies(share):
+    """Ends its worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fit_with_a_pause(fit, folder, number, **options):
+    """Fits a share; after the third tree it writes down its process, and waits to be let go, as all or as this one."""
+
+    def pause(env):
+        if env.iteration == 2:
+            folder_of_all = Path(folder)
+            (folder_of_all / f"{number}-{os.getpid()}").touch()
+            while not any((folder_of_all / name).exists() for name in ("go", f"go.{os.getpid()}")):
+                time.sleep(0.01)
+
+    return fit(**options, callbacks=[pause])
+
+
+def pid_of(share):
+    """The process of the worker."""
+    return os.getpid()

@@ -59,7 +59,7 @@ def folds_of(frame: pd.DataFrame, signature: TableSignature, target: FloatArray,
             _require_classes(found.folds, target, signature)
             return found
         split = split_rows(frame, signature, target, HELD_SHARE, seed=seed)
-        judged = _at_most(np.flatnonzero(split.held), MOST_JUDGED, seed=seed)
+        judged = at_most(np.flatnonzero(split.held), MOST_JUDGED, seed=seed)
         return JudgingFolds(
             [JudgingFold(np.flatnonzero(split.learn), judged)], False, f"{len(judged)} rows held out ({split.method})"
         )
@@ -142,7 +142,7 @@ def _by_time(
     folds = [
         JudgingFold(
             np.flatnonzero(rank < first),
-            _at_most(np.flatnonzero((rank >= first) & (rank < after)), MOST_JUDGED // len(edges), seed=seed),
+            at_most(np.flatnonzero((rank >= first) & (rank < after)), MOST_JUDGED // len(edges), seed=seed),
         )
         for first, after in pairwise((*sorted(starts), np.inf))
         if (rank < first).any()
@@ -155,7 +155,7 @@ def _by_time(
     return JudgingFolds(folds, False, f"{n_judged} later rows, in {len(folds)} windows predicted by the rows before")
 
 
-def _at_most(rows: IntArray, most: int, *, seed: int) -> IntArray:
+def at_most(rows: IntArray, most: int, *, seed: int) -> IntArray:
     """Draw some of the rows where there are more than needed."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).permutation(rows)[:most])
 

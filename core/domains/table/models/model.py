@@ -177,6 +177,20 @@ class TableModel(Model):
         self._account = {**self._account, "ensemble": {**self._account.get("ensemble", {}), **learner.account()}}
         return Reweighing(tuple(learner.members), tuple(before), followed)
 
+    def adopt(
+        self, learner: FitOnceLearner, n_rows: int, *, account: Mapping[str, Any], importance: Mapping[str, float]
+    ) -> None:
+        """Use a learner that was trained where the rows are; `scaled` has learned the constant and the scale.
+
+        Args:
+            learner: A learner that fits the signature.
+            n_rows: How many rows it learned from.
+            account: The entries of its report, including `why`.
+            importance: Share of each column.
+        """
+        self.learner, self.n_updates, self.n_rows = learner, 1, n_rows
+        self._account, self._importance = dict(account), dict(importance)
+
     def take(self, learner: FitOnceLearner, *, account: Mapping[str, Any], importance: Mapping[str, float]) -> None:
         """Use a learner trained elsewhere, on unknown rows.
 
@@ -225,7 +239,7 @@ class TableModel(Model):
         """
         signature = self._described()
         answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
-        return self._measure(answer, self._actual(frame), group)
+        return self.measure(answer, self._actual(frame), group)
 
     def losses(self, frame: pd.DataFrame) -> tuple[FloatArray, AnyArray]:
         """Return the loss of each row with the target, and the group of each."""
@@ -262,7 +276,7 @@ class TableModel(Model):
         answers = held.answers if signature.classes else self.scale[0] + self.scale[1] * held.answers
 
         def measure(mask: BoolArray) -> scores.Metrics:
-            repeats = [self._measure(answer[mask], actual[mask], group[mask]) for answer in answers]
+            repeats = [self.measure(answer[mask], actual[mask], group[mask]) for answer in answers]
             losses, without = held.losses[mask], held.constant_losses[mask]
             unseen = scores.unseen_in_losses(losses) if signature.classes else None
             return scores.mean_of(repeats) | scores.skill(losses, without, group[mask], unseen=unseen, n_folds=N_FOLDS)
@@ -291,7 +305,7 @@ class TableModel(Model):
         if signature.task is Task.REGRESSION:
             target = (target - self.scale[0]) / self.scale[1]
         rows = Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups_of(frame, signature))
-        again = self._learner_of(type(learner))
+        again = self.learner_of(type(learner))
         again.restore(*learner.dump())  # the model's own learner stays as it is
         with threadpool_limits(1):
             return estimate_attainment(again, rows, n_tables=n_tables, seed=self.dealing_seed(frame, seed))
@@ -310,7 +324,7 @@ class TableModel(Model):
 
         def measure(mask: BoolArray) -> scores.Metrics:
             assert actual is not None
-            return self._measure(answer[mask], actual[mask], group[mask])
+            return self.measure(answer[mask], actual[mask], group[mask])
 
         return metrics_by_slice(frame, signature.columns, measure)
 
@@ -387,7 +401,7 @@ class TableModel(Model):
         signature = TableSignature.from_bytes(files[SIGNATURE_NAME])
         model = cls.described(signature, algorithm=header["algorithm"], parameters=header["parameters"])
         arrays = unpack_arrays(files[ARRAYS], name=ARRAYS)
-        learner = model._learner_of(fit_once(header["ships"]))
+        learner = model.learner_of(fit_once(header["ships"]))
         own = {key.removeprefix("learner."): array for key, array in arrays.items() if key.startswith("learner.")}
         learner.restore(header["tuned"], own, files)
         model.learner, model.constant = learner, arrays["constant"]
@@ -418,14 +432,14 @@ class TableModel(Model):
     def _choose(self, rows: Sample, folds: JudgingFolds, *, seed: int) -> FitOnceLearner:
         names, n_classes = self._described().names, len(self._described().classes)
         first = folds.folds[0]
-        learners = {kind.name: self._learner_of(kind) for kind in self._candidates()}
+        learners = {kind.name: self.learner_of(kind) for kind in self._candidates()}
         if self._described().task is Task.ANOMALY:
             (ships,) = learners.values()
             ships.tune(rows, folds.folds, seed=seed)
             why = "detection without labels has only one method: the isolation forest"
             self._account = {"why": why, "candidates": []}
         else:
-            learners = {CONSTANT: self._learner_of(fit_once(CONSTANT)), **learners}
+            learners = {CONSTANT: self.learner_of(fit_once(CONSTANT)), **learners}
             blend = BlendLearner(*self._of_learners(), n_classes=n_classes)
             ensemble = self.algorithm if self.algorithm in ENSEMBLES else None
             unit = self.scale[1] ** 2
@@ -446,21 +460,29 @@ class TableModel(Model):
 
     def _rows(self, frame: pd.DataFrame, target: FloatArray) -> Sample:
         """Make the training rows, and learn the constant and the scale of the target from them."""
+        target = self.scaled(target)
+        groups = groups_of(frame, self._described())
+        return Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups)
+
+    def scaled(self, target: FloatArray) -> FloatArray:
+        """Learn the constant and the scale of the target; return it on the scale of the learners."""
         signature = self._described()
         self.constant = constant_answer(target, len(signature.classes))
         if signature.task is Task.REGRESSION:
             self.scale = _scale_of(target)
             target = (target - self.scale[0]) / self.scale[1]
-        return Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups_of(frame, signature))
+        return target
 
     def _of_learners(self) -> tuple[Encoding, LearningTask, dict[str, Any]]:
         signature = self._described()
         return Encoding(signature.columns), _LEARNING[signature.task], dict(self.parameters)
 
-    def _learner_of(self, kind: type[FitOnceLearner]) -> FitOnceLearner:
+    def learner_of(self, kind: type[FitOnceLearner]) -> FitOnceLearner:
+        """Make an untrained learner of the signature's columns."""
         return kind(*self._of_learners(), n_classes=len(self._described().classes))
 
-    def _measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray) -> scores.Metrics:
+    def measure(self, answer: FloatArray, actual: FloatArray | None, group: AnyArray) -> scores.Metrics:
+        """Measure answers to rows, each metric with an interval over the groups of the rows."""
         signature, learner = self._described(), self._learned()
         if signature.task is Task.ANOMALY:
             assert isinstance(learner, IsolationForestLearner)

@@ -1,0 +1,260 @@
+"""A table beyond memory: its files cut into runs of rows, each of which is read as a whole file is.
+
+Nothing but the bytes is looked at here, a megabyte at a time; a worker reads the parts.
+"""
+
+import glob
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.files import digest, sha256_of
+from core.plain_files import open_plain
+from core.tables.csv_head import CsvHead, read_head
+from core.tables.csv_rows import CsvRows
+from core.tables.errors import TableError
+from core.tables.rules import ReadingRules
+from core.tables.source import (
+    LINE_END,
+    SUFFIXES,
+    FilePart,
+    Source,
+    TableFormat,
+    check_head,
+    format_of,
+    identity_of,
+    scanned,
+    text_lines,
+)
+from core.tables.table import Table
+
+PART_BYTES = 32 << 20
+_PATTERN = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class PartedTable:
+    """The files of a table, cut.
+
+    Attributes:
+        path: What a person named: a file, a folder or a pattern.
+        parts: The parts in the order of the rows.
+        sha256: Of the file; of several files a digest of their hashes.
+    """
+
+    path: Path
+    parts: tuple[Source, ...]
+    sha256: str
+
+
+def names_files(path: Path) -> bool:
+    """Return whether a path names several files: a folder, or a pattern such as `prices/*.parquet`."""
+    return path.is_dir() or (bool(_PATTERN & set(str(path))) and not path.exists())
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a table, in the order of their names.
+
+    Raises:
+        TableError: There are none.
+    """
+    if not names_files(path):
+        return [path]
+    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
+    files = [file for file in found if file.is_file() and not file.name.startswith((".", "_"))]
+    if path.is_dir():
+        files = [file for file in files if Path(file.name.lower().removesuffix(".gz")).suffix in SUFFIXES]
+    if not files:
+        raise TableError(path, "there is no file of a table", "Name a folder of CSV or Parquet files, or a pattern.")
+    return sorted(files)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSize:
+    """How large a file is.
+
+    Attributes:
+        n_bytes: Of a text on disk, of Parquet unpacked.
+        n_cells: Of Parquet; None for a text, whose cells nobody has counted.
+    """
+
+    n_bytes: int
+    n_cells: int | None = None
+
+
+def size_of(path: Path) -> FileSize | None:
+    """Return how large a file is, without reading its rows; None if it cannot be cut.
+
+    Raises:
+        TableError: It is missing, or damaged.
+    """
+    identity = identity_of(path)
+    if not _can_be_cut(path, wanted := format_of(path)):
+        return None
+    if wanted == "csv":
+        return FileSize(identity[-1])
+    found = _metadata(path)
+    n_bytes = sum(found.row_group(at).total_byte_size for at in range(found.num_row_groups))
+    return FileSize(n_bytes, found.num_rows * found.num_columns)
+
+
+def parted(path: Path) -> PartedTable:
+    """Cut the files of a table.
+
+    Args:
+        path: A file, a folder or a pattern; CSV or Parquet.
+    Raises:
+        TableError: A file cannot be cut: it is packed, of JSON lines, damaged or not text.
+    """
+    parts: list[Source] = []
+    hashes = []
+    for file in files_of(path):
+        found = _cut(file.absolute())
+        parts += found
+        hashes.append((file.name, found[0].sha256))
+    if len(hashes) == 1:
+        return PartedTable(path, tuple(parts), hashes[0][1])
+    return PartedTable(path, tuple(parts), digest("\n".join(f"{name} {sha}" for name, sha in hashes).encode()))
+
+
+def as_plain(part: Source) -> dict[str, Any]:
+    """Return a part as a worker is told of it."""
+    assert part.part is not None
+    *_, changed_ns, n_bytes = part.identity
+    own = part.part
+    return {
+        "path": str(part.path),
+        "format": part.format,
+        "sha256": part.sha256,
+        "changed_ns": changed_ns,
+        "n_bytes": n_bytes,
+        "part": (own.start, own.end, own.before, own.head_bytes),
+    }
+
+
+def from_plain(told: dict[str, Any]) -> Source:
+    """Return the part that a worker is told of.
+
+    Raises:
+        TableError: The worker cannot read its file, or the file has been written to since it was cut.
+    """
+    path = Path(told["path"])
+    try:
+        identity = identity_of(path)
+    except TableError as error:
+        cure = "Put the table where each worker finds it under this path."
+        raise TableError(path, "a worker of the cluster cannot read it", cure) from error
+    if identity[-2:] != (told["changed_ns"], told["n_bytes"]):
+        raise TableError(path, "it has changed since it was cut", "Train again when it is no longer being written.")
+    part = FilePart(*told["part"])
+    return Source(path, told["format"], False, told["sha256"], told["n_bytes"], 0, identity, part)
+
+
+def read_part(part: Source, rules: ReadingRules) -> Table:
+    """Read the rows of a part.
+
+    Raises:
+        TableError: A row or a cell cannot be used; its place in the file is named.
+    """
+    if part.format == "csv":
+        from core.tables.csv_file import read_csv
+
+        with part.open() as file:
+            part = replace(part, n_quotes=file.read().count(b'"'))
+        table = read_csv(part, rules)
+    else:
+        from core.tables.parquet_file import read_parquet
+
+        table = read_parquet(part, rules)
+    part.require_unchanged()
+    return replace(table, missing_words=rules.missing)
+
+
+def _cut(path: Path) -> list[Source]:
+    identity, wanted = identity_of(path), format_of(path)
+    if not _can_be_cut(path, wanted):
+        what = "JSON lines are" if wanted == "jsonl" else "a gzipped file is"
+        raise TableError(path, f"{what} read in memory alone, and not by a cluster", "Write the table as Parquet.")
+    with open_plain(path) as file:
+        check_head(path, file.read(16), wanted)
+    whole = Source(path, wanted, False, "", identity[-1], 0, identity)
+    found = _cut_text(whole) if wanted == "csv" else _cut_groups(whole)
+    whole.require_unchanged()
+    return found
+
+
+def _cut_groups(whole: Source) -> list[Source]:
+    with open_plain(whole.path) as file:
+        whole = replace(whole, sha256=sha256_of(file))
+    found = _metadata(whole.path)
+    groups = [found.row_group(at) for at in range(found.num_row_groups)]
+    sizes, rows = [group.total_byte_size for group in groups], [group.num_rows for group in groups]
+    if not sum(rows):
+        raise TableError(whole.path, "it has columns, but no rows", "Add rows.")
+    parts, start = [], 0
+    for at in range(len(groups)):
+        if at + 1 == len(groups) or sum(sizes[start : at + 2]) > PART_BYTES:
+            parts.append(replace(whole, part=FilePart(start, at + 1, sum(rows[:start]))))
+            start = at + 1
+    return [part for part in parts if part.part and sum(rows[part.part.start : part.part.end])]
+
+
+def _metadata(path: Path) -> pq.FileMetaData:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.metadata
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
+
+
+def _can_be_cut(path: Path, wanted: TableFormat) -> bool:
+    return wanted != "jsonl" and not path.name.lower().endswith(".gz")
+
+
+def _cut_text(whole: Source) -> list[Source]:
+    head_bytes, head_lines = _head_of(whole, read_head(whole))
+    sha, parts = hashlib.sha256(), list[FilePart]()
+    start, before, at, lines, quotes = head_bytes, 0, 0, -head_lines, 0
+    for chunk in scanned(whole.path, is_packed=False, n_bytes=whole.n_bytes, most_bytes=None):
+        sha.update(chunk)
+        if at + len(chunk) - start >= PART_BYTES and at + (end := _last_end_of_row(chunk, quotes)) > start:
+            parts.append(FilePart(start, at + end, before, head_bytes))
+            start, before = at + end, lines + chunk.count(LINE_END, 0, end)
+        quotes += chunk.count(b'"')
+        lines += chunk.count(LINE_END)
+        at += len(chunk)
+    if start < at:
+        parts.append(FilePart(start, at, before, head_bytes))
+    if not parts:
+        raise TableError(whole.path, "it has a header, but no rows", "Add rows.")
+    return [replace(whole, sha256=sha.hexdigest(), part=part) for part in parts]
+
+
+def _last_end_of_row(chunk: bytes, quotes_before: int) -> int:
+    """Return where the last row that ends in a chunk ends; 0 if none does. A line break within quotes ends no row."""
+    end = len(chunk)
+    while (end := chunk.rfind(LINE_END, 0, end)) >= 0:
+        if (quotes_before + chunk.count(b'"', 0, end)) % 2 == 0:
+            return end + 1
+    return 0
+
+
+def _head_of(whole: Source, head: CsvHead) -> tuple[int, int]:
+    """Return the bytes and the lines up to the first row."""
+    with text_lines(whole) as lines:
+        rows = CsvRows(whole, lines, head.n_skipped, head.separator)
+        next(rows)
+        n_lines = head.n_skipped + rows.line_num
+    with open_plain(whole.path) as file:
+        return sum(len(line) for line in islice(_lines(file), n_lines)), n_lines
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    while line := file.readline():
+        yield line

@@ -1,0 +1,162 @@
+"""Work that several workers share from its beginning to its end: begun again where one of them ends."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import pytest
+
+from core.errors import UsageError
+from core.executors import dask_connection, placed
+from core.executors.dask_cluster import DaskExecutor
+from core.executors.errors import ExecutorError
+from core.settings.executor import ExecutorSettings, ExecutorTls
+from tests.clusters import Cluster
+from tests.waiting import PATIENCE_SECONDS, until
+
+distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*")
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def cluster(works):
+    found = Cluster("--workers", "2")
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def executor(cluster):
+    found = DaskExecutor(ExecutorSettings(kind="dask", address=cluster.address, workers=2))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def with_spares(works):
+    """Two of four workers share the work, so that it needs no worker that Dask starts anew."""
+    own = Cluster("--workers", "4")
+    found = DaskExecutor(ExecutorSettings(kind="dask", address=own.address, workers=2))
+    yield found
+    found.close()
+    own.end()
+
+
+def results(placed_client, function, shares, *arguments):
+    return [future.result() for future in placed_client.place(function, shares, *arguments)]
+
+
+def test_each_share_is_computed_by_its_own_worker_in_order(executor, works, tmp_path):
+    (tmp_path / "go").touch()
+
+    assert executor.together("a fit", lambda client: results(client, works.waits, [1, 2], str(tmp_path))) == [10, 20]
+    pids = executor.together("a fit", lambda client: [results(client, works.pid_of, [0, 0]) for _ in range(3)])
+    assert len({tuple(each) for each in pids}) == 1
+    assert len(set(pids[0])) == 2
+
+
+def test_an_error_of_the_work_is_raised_and_the_work_not_begun_again(executor):
+    begun = []
+
+    def work(client):
+        begun.append(client)
+        raise UsageError("the table is wrong")
+
+    with pytest.raises(UsageError, match="the table is wrong"):
+        executor.together("a fit", work)
+    assert len(begun) == 1
+
+
+def test_work_that_loses_a_worker_is_begun_again_and_who_waits_for_the_lost_one_is_started_again(
+    with_spares, works, marks, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(placed, "STUCK_SECONDS", 0.5)
+    outcome = []
+
+    def work(client):
+        return results(client, works.waits, [1, 2], str(tmp_path))
+
+    thread = threading.Thread(target=lambda: outcome.append(with_spares.together("a fit", work)))
+    thread.start()
+    first = dict(until(lambda: len(found := marks()) == 2 and found, "both shares under way", told=lambda: outcome))
+
+    os.kill(first[1], signal.SIGKILL)
+    until(lambda: len(marks()) == 4, "both shares begun again", told=lambda: outcome)
+    (tmp_path / "go").touch()
+    thread.join()
+
+    assert outcome == [[10, 20]]
+    again = {pid for _, pid in marks()} - set(first.values())
+    assert len(again) == 2, "the other worker waited, and was started again"
+
+
+def test_work_that_ends_its_workers_again_and_again_is_given_up(with_spares, works):
+    def work(client):
+        with contextlib.suppress(distributed.CancelledError, distributed.KilledWorker):
+            results(client, works.dies, [1])
+        return results(client, works.pid_of, [1])  # on a worker that is gone
+
+    with pytest.raises(ExecutorError, match=r"^a fit was given up after 3 attempts \(a worker ended\)\. Cure:"):
+        with_spares.together("a fit", work)
+
+
+def test_a_worker_that_is_replaced_at_its_own_address_is_gone(executor, monkeypatch):
+    def work(client):
+        assert not client.is_broken()
+        there = {worker: {"local_directory": "of another process"} for worker in client.workers}
+        with monkeypatch.context() as patched:
+            patched.setattr(placed, "workers_of", lambda _: there)
+            return client.is_broken()
+
+    assert executor.together("a fit", work)
+
+
+def test_a_library_that_fails_again_and_again_is_given_up_in_words(executor):
+    begun = []
+
+    def work(client):
+        begun.append(client)
+        raise OSError("Socket recv error, Connection reset by peer")
+
+    with pytest.raises(ExecutorError, match=r"after 3 attempts \(Socket recv error, Connection reset by peer\)"):
+        executor.together("a fit", work)
+    assert len(begun) == 3
+
+
+def test_a_scheduler_that_goes_in_the_middle_is_a_failure_in_words(works, marks, tmp_path):
+    own = Cluster("--workers", "1")
+    executor = DaskExecutor(own.settings)
+    outcome = []
+
+    def run():
+        try:
+            executor.together("a fit", lambda client: results(client, works.waits, [1], str(tmp_path)))
+        except ExecutorError as error:
+            outcome.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    until(lambda: len(marks()) == 1, "a share under way", told=lambda: outcome)
+
+    own.end(signal.SIGKILL)
+    thread.join()
+    (tmp_path / "go").touch()
+
+    assert outcome[0].startswith(f"the Dask scheduler {own.address} is gone (")
+    executor.close()
+
+
+def test_workers_of_an_encrypted_cluster_talk_in_the_clear_only_where_that_is_allowed(monkeypatch):
+    tls = ExecutorTls(ca="a", cert="b", key="c")
+    monkeypatch.setattr(DaskExecutor, "standing_workers", lambda _: [("tls://127.0.0.1:1", 1), ("tls://10.0.0.2:1", 1)])
+    block = {"kind": "dask", "address": "tls://10.0.0.1:8786", "tls": tls}
+
+    with pytest.raises(UsageError, match=r"without encryption, and 10\.0\.0\.2 is another machine"):
+        DaskExecutor(ExecutorSettings(**block)).require_trusted_network()
+    DaskExecutor(ExecutorSettings(**block, allow_unencrypted=True)).require_trusted_network()

@@ -1,0 +1,123 @@
+"""Files cut into parts: together they hold every row once, and an error in a part names its place in the file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.tables import ReadingRules, TableError, limits, parts, read_table
+from core.tables.parts import as_plain, from_plain, names_files, parted, read_part, size_of
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    monkeypatch.setattr(parts, "PART_BYTES", 200)
+    monkeypatch.setattr(limits, "MOST_LINE_BYTES", 100)
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"size": rng.normal(size=60).round(3), "word": rng.choice(["a", "b", "c, d"], 60)})
+    frame.loc[7, "word"] = 'says "so"\nhere'
+    return frame
+
+
+def read(table):
+    return pd.concat([read_part(part, ReadingRules()).frame.astype({"word": str}) for part in table.parts])
+
+
+def test_the_parts_of_a_text_hold_every_row_once_and_break_no_quoted_cell(rows, tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    file.write_text("# a comment\n" + rows.to_csv(index=False))
+
+    table = parted(file)
+
+    assert len(table.parts) == 3
+    whole = read_table(file)
+    assert read(table).reset_index(drop=True).equals(whole.frame.astype({"word": str}))
+    assert table.sha256 == whole.source.sha256
+
+
+def test_the_parts_of_parquet_are_runs_of_row_groups(rows, tmp_path, small_parts):
+    file = tmp_path / "own.parquet"
+    rows.to_parquet(file, row_group_size=20)
+
+    table = parted(file)
+
+    assert [(part.part.start, part.part.end, part.part.before) for part in table.parts] == [
+        (0, 1, 0),
+        (1, 2, 20),
+        (2, 3, 40),
+    ]
+    assert read(table).reset_index(drop=True).equals(read_table(file).frame.astype({"word": str}))
+    assert read_part(table.parts[1], ReadingRules()).place(3) == "row 23"
+
+
+@pytest.mark.parametrize("bad", [5, 40])
+def test_an_error_in_a_part_names_its_line_in_the_file(bad, rows, tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    lines = rows.to_csv(index=False).splitlines(keepends=True)
+    lines[bad] = "1,2,3\n"
+    file.write_text("".join(lines))
+
+    with pytest.raises(TableError, match=rf"own\.csv, line {bad + 1}: 3 cells where the header has 2"):
+        read(parted(file))
+
+
+def test_a_folder_and_a_pattern_name_files_in_order(rows, tmp_path):
+    for k in (2, 1):
+        rows.iloc[30 * (k - 1) : 30 * k].to_csv(tmp_path / f"part-{k}.csv", index=False)
+    (tmp_path / "_SUCCESS").touch()
+    (tmp_path / "notes.md").touch()
+
+    folder, pattern = parted(tmp_path), parted(tmp_path / "part-*.csv")
+
+    assert names_files(tmp_path)
+    assert [part.path.name for part in folder.parts] == ["part-1.csv", "part-2.csv"]
+    assert folder.parts == pattern.parts
+    assert read(folder)["size"].tolist() == rows["size"].tolist()
+
+
+def test_what_cannot_be_cut_is_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n')
+    (tmp_path / "b.csv.gz").write_bytes(b"\x1f\x8b")
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(TableError, match="JSON lines are read in memory alone"):
+        parted(tmp_path / "a.jsonl")
+    with pytest.raises(TableError, match="a gzipped file is read in memory alone"):
+        parted(tmp_path / "b.csv.gz")
+    with pytest.raises(TableError, match="there is no file of a table"):
+        parted(tmp_path / "empty")
+    with pytest.raises(TableError, match="there is no file of a table"):
+        parted(tmp_path / "*.parquet")
+    assert size_of(tmp_path / "a.jsonl") is None
+
+
+def test_a_header_without_rows_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n")
+
+    with pytest.raises(TableError, match="it has a header, but no rows"):
+        parted(tmp_path / "a.csv")
+
+
+def test_a_worker_refuses_a_file_that_changed_or_is_not_there(rows, tmp_path):
+    file = tmp_path / "own.csv"
+    rows.to_csv(file, index=False)
+    (told,) = (as_plain(part) for part in parted(file).parts)
+
+    assert from_plain(told).part.end == file.stat().st_size
+    file.write_text("size,word\n1,a\n")
+    with pytest.raises(TableError, match="it has changed since it was cut"):
+        from_plain(told)
+    file.unlink()
+    with pytest.raises(TableError, match="a worker of the cluster cannot read it"):
+        from_plain(told)
+
+
+def test_the_size_of_a_file_is_known_without_reading_it(rows, tmp_path):
+    rows.to_parquet(tmp_path / "own.parquet")
+    rows.to_csv(tmp_path / "own.csv", index=False)
+
+    assert size_of(tmp_path / "own.parquet").n_cells == 120
+    assert size_of(tmp_path / "own.csv").n_bytes == (tmp_path / "own.csv").stat().st_size
