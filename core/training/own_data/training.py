@@ -21,6 +21,7 @@ from core.files import write_file
 from core.models import Model
 from core.models.algorithms import AUTO
 from core.models.errors import UnknownAlgorithmError
+from core.models.estimated_attainment import EstimatedAttainment
 from core.models.tuning.trial import Trial
 from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
@@ -406,7 +407,10 @@ def _attained(
         return tested, {}
     begins("the attainment")
     seed = derive_seed(seed, "attainment")
-    found = prepared.model.estimated_attainment(prepared.frame, n_tables=n_tables, seed=seed)
+    if prepared.elsewhere is not None:
+        found: EstimatedAttainment | str = "the rows are with the workers of a cluster, and no process holds them all"
+    else:
+        found = prepared.model.estimated_attainment(prepared.frame, n_tables=n_tables, seed=seed)
     if isinstance(found, str):
         return tested, {"attainment": {"why_not": found}}
     return replace(tested, metrics=tested.metrics | found.metrics()), {"attainment": asdict(found)}

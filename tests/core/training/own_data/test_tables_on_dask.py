@@ -20,6 +20,7 @@ from core.executors.placed import PlacedClient
 from core.executors.remote import ATTEMPTS
 from core.registry import Registry
 from core.settings import ModelSettings, Settings, TrainingSettings
+from core.settings.attainment import AttainmentSettings
 from core.settings.executor import ExecutorSettings
 from core.settings.training import AdvancedSettings, EnsembleSettings, TrainerSettings
 from core.state import Workspace
@@ -110,6 +111,16 @@ def trained(folder, own, target, executor=None, *, parameters=FEW_TREES, **more)
     )
     files = {path.name: path.read_bytes() for path in (workspace.artifacts_dir / found.version.path).iterdir()}
     return found, files, workspace
+
+
+def test_a_table_that_no_process_holds_has_no_estimate_of_attainment(cluster, own, tmp_path):
+    workspace = Workspace.create(tmp_path / "workspace", settings_text="")
+    chosen = settings("price", on(cluster, 1), attainment=AttainmentSettings(tables=2))
+    found = train_on_file(workspace, TrainRequest("price", own, target="price"), chosen, actor=ANA)
+
+    assert found.report["attainment"] == {
+        "why_not": "the rows are with the workers of a cluster, and no process holds them all"
+    }
 
 
 def without_place(files, *, in_time):
