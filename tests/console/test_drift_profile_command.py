@@ -203,6 +203,14 @@ def test_held_out_rows_of_a_version_of_unknown_origin_are_said_to_be_unchecked(p
     assert AuditLog(workspace_of(home)).tail(1)[0].after["unchecked"] is True
 
 
+@pytest.mark.parametrize("how", ["a line more", "reordered"])
+def test_held_out_rows_of_a_version_of_which_a_hash_alone_is_known_are_said_to_be_unchecked(profile, home, how):
+    data = Registry(workspace_of(home)).get("old_pricing", "1.0.0").lineage["data"]
+    registered(home, "hashed", {"data": data}, least=None, most=None, quantiles=[])
+    code, out, _ = profile("hashed", "--data", rewritten(home, how), "--held-out")
+    assert (code, f"note: {UNKNOWN}" in out, "of 600 held-out rows," in out) == (0, True, True)
+
+
 def test_a_file_that_a_continued_version_learned_from_is_refused_for_its_successor(profile, home):
     registry = Registry(workspace_of(home))
     first = registry.get("old_pricing", "1.0.0")
@@ -216,8 +224,9 @@ def test_a_file_of_few_different_figures_is_not_taken_for_the_rows_learned_from(
     ratings = pd.DataFrame({"stars": [1, 2, 3, 4, 5] * 20})
     columns = (column_signature(ratings["stars"], "stars", ColumnKind.INTEGER),)
     signature = TableSignature(task=Task.ANOMALY, target=None, columns=columns)
-    assert not is_described(ratings, signature)
-    assert not is_described(ratings, None)
+    assert is_described(ratings, signature) is None
+    assert is_described(ratings, None) is None
+    assert is_described(ratings + 1, signature) is False
 
 
 def test_rows_without_outcomes_bring_predictions_and_say_so(profile, home):

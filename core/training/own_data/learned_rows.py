@@ -49,16 +49,18 @@ def counts_digest(features: Sequence[ColumnProfile]) -> str:
     return digest(msgspec.json.encode(counts, order="deterministic"))
 
 
-def is_described(frame: pd.DataFrame, signature: TableSignature | None) -> bool:
+def is_described(frame: pd.DataFrame, signature: TableSignature | None) -> bool | None:
     """Return whether the numbers of rows have exactly the ranges and quantiles of those that a version learned from.
 
     Args:
         frame: The rows.
-        signature: Of the version. One with few different figures decides nothing.
+        signature: Of the version.
+    Returns:
+        None if nothing is decided: the signature has no figures, or so few different ones that agree by chance.
     """
     figures: set[float] = set()
     for column in signature.columns if signature is not None else ():
-        if column.kind not in (ColumnKind.NUMBER, ColumnKind.INTEGER):
+        if column.kind not in (ColumnKind.NUMBER, ColumnKind.INTEGER) or column.least is None:
             continue
         own = column_signature(frame[column.name], column.name, column.kind)
         quantiles = own.quantiles if column.quantiles else ()
@@ -67,4 +69,4 @@ def is_described(frame: pd.DataFrame, signature: TableSignature | None) -> bool:
         if not np.array_equal(known, found, equal_nan=True):
             return False
         figures.update(known.tolist())
-    return len(figures) >= _FEW_FIGURES
+    return True if len(figures) >= _FEW_FIGURES else None

@@ -282,28 +282,26 @@ def _by_hand(version: ModelVersion) -> str:
 def _told_apart(
     registry: Registry, version: ModelVersion, rows: "_Rows", profile: DataProfile, data_sha256: str | None
 ) -> bool:
-    """Return whether anything is known of what a version learned from, so that held-out rows are told from it.
+    """Return whether enough is known of what a version learned from to tell held-out rows from it in another order.
 
     Raises:
         TableError: It learned from these rows.
     """
     files, before = learned_files(registry, version), registry.made_profile(version.model, version.version)
-    known = before.learned_file if before is not None else ""
-    problem = ""
+    known, counts = (before.learned_file, before.learned_counts) if before is not None else ("", "")
+    is_same, problem = is_described(rows.frame, rows.signature), ""
     if rows.table.source.sha256 in files:
         problem = f"{version.key} learned from this very file"
     elif known in (rows.table.source.sha256, data_sha256):
         problem = f"the profile of what {version.key} learned from was made of this very file"
-    elif is_described(rows.frame, rows.signature) or (
-        before is not None and before.learned_counts == counts_digest(profile.features)
-    ):
+    elif is_same or counts == counts_digest(profile.features):
         problem = f"all figures of its columns are those of the rows that {version.key} learned from"
     if problem:
         raise rows.table.error(
             f"{problem}, so its answers to them would flatter it",
             "Give rows that it did not learn from, or do not call these held out.",
         )
-    return bool(files or known)
+    return bool(files or known) and (bool(counts) or is_same is not None)
 
 
 @dataclass(frozen=True, slots=True)
