@@ -209,6 +209,11 @@ def _examine_profiles(workspace: Workspace) -> Iterator[Finding]:
         )
         if found.is_orphan:
             cure = "nothing to do: the next start of an engine removes it"
+        elif found.is_unrecorded:
+            cure = (
+                "its making was cut off, or the registry was restored to an earlier state: "
+                f"bondx drift profile {model} --version {found.version} --data FILE makes it again"
+            )
         elif not found.version:
             cure = CURE_OF_FOLDER
         yield Finding(file=str(found.file), problem=found.problem, cure=cure)

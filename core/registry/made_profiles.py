@@ -2,8 +2,8 @@
 
 An artifact is hashed and never changes, so such a profile lies in `artifacts/MODEL/profiles/VERSION-SHA256.json`. The
 file is durable before its record is, and the record has its hash: a process that is killed leaves the profile that was
-there before, and at most a file that no record names, which the next sweep removes. What a profile holds is the
-business of `core.monitoring`; here it is bytes.
+there before. A file goes with its version alone: the registry may be restored to an earlier state, whose records name
+the profiles of that time. What a profile holds is the business of `core.monitoring`; here it is bytes.
 """
 
 import logging
@@ -62,7 +62,8 @@ class ProfileProblem(NamedTuple):
     file: Path
     version: str  # the version that it is about, as its name says; empty if it does not, and of a `profiles/`
     problem: str
-    is_orphan: bool  # no record names it: the next sweep removes it
+    is_orphan: bool = False  # it is of no version, or unfinished: the next sweep removes it
+    is_unrecorded: bool = False  # no profile of its version is recorded
 
 
 class DamagedProfileError(ChangedFileError):
@@ -96,7 +97,7 @@ class MadeProfiles:
             except DamagedProfileError:
                 if (now := self.find(key)) == made:
                     raise
-                made = now  # it was replaced between the look at its record and at its file
+                made = now  # its version was pruned, or a damaged file replaced, between the two looks
         return None
 
     def keep(
@@ -168,8 +169,6 @@ class MadeProfiles:
                 stage=stage,
             )
             write_file(self._store.root / wanted.path, content)  # durable before the record
-        if before is not None and before.path != wanted.path:
-            self._discard(before)
         return stored
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -178,25 +177,27 @@ class MadeProfiles:
         self._documents.remove_all([key for key in keys if key in known])
 
     def sweep(self) -> int:
-        """Remove the files that no record names, and return their number."""
+        """Remove the unfinished files and those of no version, and return their number."""
         for found in self._unlisted(None):
             log.warning("not swept: %s: %s", found.file, found.problem)
-        if not self._unrecorded(None):
+        if not any(found.is_orphan for found in self._unrecorded(None)):
             return 0
         n_removed = 0
         with self._records.database.transaction():  # a file is written and recorded in one: none is on its way now
             for found in self._unrecorded(None):
+                if not found.is_orphan:
+                    continue
                 with suppress(FileAccessError):
                     remove_file(found.file)
                     n_removed += 1
         return n_removed
 
     def problems(self, model: str | None = None) -> list[ProfileProblem]:
-        """List the files that are missing or damaged, and those that no record names, of one model or of all.
+        """List the files that are missing or damaged, and those that should be recorded or go, of one model or of all.
 
         A folder that cannot be listed is a problem, too.
         """
-        return self.damaged(model) + self._orphans(model) + self._unlisted(model)
+        return self.damaged(model) + self._settled_unrecorded(model) + self._unlisted(model)
 
     def damaged(self, model: str | None = None) -> list[ProfileProblem]:
         """List the files that are missing or not what was recorded, of one model or of all."""
@@ -209,11 +210,11 @@ class MadeProfiles:
             except DamagedProfileError as error:
                 if self.find(found.key) == found:
                     place = self._store.root / found.path
-                    problems.append(ProfileProblem(place, found.version, str(error), is_orphan=False))
+                    problems.append(ProfileProblem(place, found.version, str(error)))
         return problems
 
-    def _orphans(self, model: str | None) -> list[ProfileProblem]:
-        """List the files that no record names; a file that is just being recorded is none, where the lock can tell."""
+    def _settled_unrecorded(self, model: str | None) -> list[ProfileProblem]:
+        """List the files without a record; a file that is just being recorded is none, where the lock can tell."""
         found = self._unrecorded(model)
         with suppress(StateError, FileAccessError):  # such as that of a disk that is read-only
             if found:
@@ -222,29 +223,26 @@ class MadeProfiles:
         return found
 
     def _unrecorded(self, model: str | None) -> list[ProfileProblem]:
-        """List the files that no record names at this moment; none is read for that."""
-        orphans = []
+        """List the files of versions without a recorded profile, those of no version, and those that are unfinished.
+
+        The files that a profile of a version has replaced are none of them.
+        """
+        problems, versions = [], set(self._records.versions.all_keys())
         for path in self._files(model):
             match = _FILE.fullmatch(path.name)
             if match is None and not path.name.endswith(UNFINISHED):
                 continue
-            of, name = match[1] if match else "", path.relative_to(self._store.root).as_posix()
-            known = self.find(f"{path.parent.parent.name}/{of}")
-            if known is None or known.path != name:
-                orphans.append(ProfileProblem(path, of, f"no record names {name}", is_orphan=True))
-        return orphans
+            of, problem = match[1] if match else "", f"no record names {path.relative_to(self._store.root).as_posix()}"
+            if (key := f"{path.parent.parent.name}/{of}") not in versions:
+                problems.append(ProfileProblem(path, of, problem, is_orphan=True))
+            elif self.find(key) is None:
+                problems.append(ProfileProblem(path, of, problem, is_unrecorded=True))
+        return problems
 
     def _unlisted(self, model: str | None) -> list[ProfileProblem]:
         """List the folders of profiles that cannot be listed."""
         found = [(folder, _listed(folder)[1]) for folder in self._folders(model)]
-        return [ProfileProblem(folder, "", problem, is_orphan=False) for folder, problem in found if problem]
-
-    def _discard(self, before: MadeProfile) -> None:
-        """Remove the file of a record that was replaced, unless a record names it again meanwhile."""
-        with suppress(StateError, FileAccessError), self._records.database.transaction():  # else the next sweep does
-            now = self.find(before.key)
-            if now is None or now.path != before.path:
-                remove_file(self._store.root / before.path)
+        return [ProfileProblem(folder, "", problem) for folder, problem in found if problem]
 
     def _wants_reason(self, before: MadeProfile) -> ReasonNeededError:
         made = f"a profile that {before.made_by} made on {before.made_at:%Y-%m-%d %H:%M} UTC"

@@ -46,12 +46,16 @@ def n_trained_rows(version: ModelVersion) -> int:
     return next((n for entry in entries if isinstance(entry, Mapping) and (n := _count(entry.get("n_rows")))), 0)
 
 
-def learned_file(version: ModelVersion) -> str | None:
-    """Return the SHA-256 of the file that a version learned from; None if its lineage names no file."""
+def files_learned_from(version: ModelVersion) -> frozenset[str]:
+    """Return the SHA-256 of the files that a version learned from: of its training, and those it was registered with.
+
+    A registration by hand names its training data as it likes (`--data NAME=SHA256`).
+    """
     data = version.lineage.get("data")
-    file = data.get("file") if isinstance(data, Mapping) else None
-    found = file.get("sha256") if isinstance(file, Mapping) else None
-    return found if isinstance(found, str) else None
+    entries = data if isinstance(data, Mapping) else {}
+    file = entries.get("file")
+    found = [*entries.values(), file.get("sha256") if isinstance(file, Mapping) else None]
+    return frozenset(each for each in found if isinstance(each, str))
 
 
 def _count(value: Any) -> int:

@@ -211,6 +211,25 @@ def test_held_out_rows_of_a_version_of_which_a_hash_alone_is_known_are_said_to_b
     assert (code, f"note: {UNKNOWN}" in out, "of 600 held-out rows," in out) == (0, True, True)
 
 
+def test_a_file_whose_hash_a_version_was_registered_with_is_the_one_that_it_learned_from(profile, evaluate, home):
+    data = {"march": digest((home / "prices.csv").read_bytes())}
+    registered(home, "by_hand", {"data": data}, least=None, most=None, quantiles=[])
+    code, _, err = profile("by_hand", "--data", home / "prices.csv", "--held-out")
+    assert (code, "learned from this very file" in err) == (2, True)
+    assert evaluate("--model", "by_hand", "--test-data", str(home / "prices.csv"))[0] == 0
+    made = Registry(workspace_of(home)).made_profile("by_hand", "1.0.0")
+    assert (made.data_sha256, made.is_held_out) == (data["march"], False)
+
+
+@pytest.mark.parametrize("column", ["size", "price"])
+def test_numbers_whose_squares_overflow_are_refused(profile, home, column):
+    frame = prices(4)
+    frame[column] = frame[column].astype(float)
+    frame.loc[2, column] = 1e308
+    code, _, err = profile("old_pricing", "--data", saved(frame, home), "--held-out")
+    assert (code, len(err.splitlines()), "1e+308 is beyond 1e+30" in err, column in err) == (2, 1, True, True)
+
+
 def test_a_file_that_a_continued_version_learned_from_is_refused_for_its_successor(profile, home):
     registry = Registry(workspace_of(home))
     first = registry.get("old_pricing", "1.0.0")

@@ -8,7 +8,7 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
 from core.registry import Registry, Stage
-from core.registry.tested_rows import learned_file
+from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
 from core.tables import InputNotes, ReadingRules, TableSignature, Task, conform, require_target
 from core.tables.task import has_target
@@ -79,7 +79,7 @@ def evaluate_on_file(
     notes = conform(table, signature) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
-    was_trained_on = learned_file(chosen) == table.source.sha256
+    was_trained_on = table.source.sha256 in files_learned_from(chosen)
     metrics, profile = found.model.judge(frame), ""
     if was_trained_on and actor is not None:
         from core.training.own_data.profile import profile_from_its_file

@@ -10,7 +10,7 @@ from core.errors import NotFoundError
 from core.files import digest
 from core.monitoring.data_profile import ColumnProfile
 from core.registry import ModelVersion, Registry
-from core.registry.tested_rows import learned_file
+from core.registry.tested_rows import files_learned_from
 from core.tables import TableSignature
 from core.tables.signature import ColumnKind
 from core.tables.task import column_signature
@@ -22,11 +22,11 @@ _FEW_FIGURES = 16  # fewer may agree by chance, such as those of ratings from 1 
 
 def learned_files(registry: Registry, version: ModelVersion) -> frozenset[str]:
     """Return the SHA-256 of the files that a version learned from, and of those before it that it continues."""
-    found, at, seen = set(), version, set()
+    found: set[str] = set()
+    at, seen = version, set()
     while at.key not in seen:
         seen.add(at.key)
-        if (own := learned_file(at)) is not None:
-            found.add(own)
+        found |= files_learned_from(at)
         before = at.lineage.get("continues")
         if not isinstance(before, str):
             break

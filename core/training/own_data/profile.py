@@ -27,10 +27,11 @@ from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
 from core.registry.errors import OwnProfileError
 from core.registry.made_profiles import MAKE, OWN_NAME, ProfileFile
-from core.registry.tested_rows import learned_file
+from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
 from core.tables import ReadingRules, Table, TableSignature, conform, read_table, require_target
 from core.tables.limits import LEAST_ROWS
+from core.tables.magnitude import require_scale
 from core.tables.signature import ColumnKind
 from core.tables.task import has_target
 from core.text_limits import require_reason
@@ -167,7 +168,7 @@ def _made(
     is_known: bool = False,
 ) -> VersionProfile:
     """Make the profile of a version, of rows that are known to be those that it learned from or said to be some."""
-    registry, learned_from = Registry(workspace), learned_file(chosen)
+    registry, learned_from = Registry(workspace), files_learned_from(chosen)
     with registry.opened(chosen.model, chosen.version) as folder:
         if (folder / OWN_NAME).exists():
             raise OwnProfileError(chosen.model, chosen.version)
@@ -185,7 +186,7 @@ def _made(
     target = profile.target is None and rows.signature is not None and rows.signature.target
     if target and not held_out:
         notes.append(f"the file has no column {target!r}, so the target is not watched")
-    if not held_out and learned_from not in (None, rows.table.source.sha256):
+    if not held_out and learned_from and rows.table.source.sha256 not in learned_from:
         notes.append(f"{chosen.key} learned from a file with other bytes; its rows are taken for those of this file")
     if held_out and profile.residual is None and profile.prediction is not None:
         notes.append("the file has no outcomes, so errors are not watched")
@@ -334,9 +335,15 @@ def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: Read
             if len(frame) < LEAST_ROWS:
                 cure = f"Fill it in, or leave the column out. At least {LEAST_ROWS} rows are needed for a profile."
                 raise table.error(f"{len(frame)} of its {n_all:,} rows have a target", cure, column=target)
+    group = signature.group if signature is not None else None
+    if group is not None and group not in table.frame:
+        notes.append(f"the file has no column {group!r}, so its rows are taken for independent")
     if len(frame) < LEAST_ROWS:
         raise table.error(f"it has {len(frame)} rows", f"At least {LEAST_ROWS} are needed for a profile.")
     unlike = conform(table, signature).sentences() if signature is not None else []
+    for name in (*signature.names, *([target] if target is not None else [])) if signature is not None else ():
+        if name in table.kinds:
+            require_scale(table, name)
     if signature is not None and target is not None and target in table.frame:
         require_target(table, signature)
     return _Rows(model, signature, table, frame, (*notes, *unlike), tuple(unlike))
