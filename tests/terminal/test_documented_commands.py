@@ -11,6 +11,7 @@ import urllib.request
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from core.clock import utc_now
@@ -114,6 +115,10 @@ def test_a_table_of_your_own(desk, monkeypatch):
 def test_a_cluster_of_your_own(desk):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     write_prices(desk / "prices.csv", 400, random.Random(1))
+    (desk / "prices").mkdir()
+    for month in (1, 2):
+        write_prices(desk / "month.csv", 6_000, random.Random(month))
+        pd.read_csv(desk / "month.csv").to_parquet(desk / "prices" / f"2026-0{month}.parquet")
     documented.play("executors", desk)
 
 
