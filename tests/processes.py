@@ -210,3 +210,8 @@ def dies(at: int, work: Callable[[], object]) -> bool:
     exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert exit_code in (0, -signal.SIGKILL), "the work failed by itself; see its error above"
     return exit_code != 0
+
+
+def unmeasured() -> dict[str, str]:
+    """Return the environment of a child that lists its modules: coverage.py, which measures children, loads its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

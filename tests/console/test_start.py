@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from console.runtime import collector
+from tests.processes import unmeasured
 from tests.waiting import PATIENCE_SECONDS
 
 # What a first frame can do without: the YAML parser, databases, dialogs, the command line, and all that trains.
@@ -43,7 +44,9 @@ async def start():
 asyncio.run(start())
 """
     for _ in range(2):  # the first one leaves the parsed settings behind
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=unmeasured()
+        )
         assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "loaded:"
 
@@ -53,7 +56,12 @@ def test_importing_a_package_loads_only_the_requested_names(package):
     heavy = ("numpy", "pandas", "scipy", "sqlite3", "cryptography", "tinydb", "yaml")
     code = f"import sys, {package}; print('loaded:', *[name for name in {heavy!r} if name in sys.modules])"
     ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+        env=unmeasured(),
     )
     assert ran.stdout.strip() == "loaded:"
 
