@@ -369,7 +369,7 @@ class _Creation:
         """Compare the profiles that were made later with their records.
 
         Raises:
-            _RemovedMeanwhileError: A profile was replaced, or pruned with its version, before it was copied.
+            _RemovedMeanwhileError: A profile was pruned with its version before it was copied.
         """
         records = Records(self._workspace).made_profiles
         for made in instant.made_profiles:
