@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash powercut busy soak interop tables wheel release service image imagetest licences docs clean
+.PHONY: help install run test coverage check format bench screens golden bare truth crash fuzz powercut busy soak interop tables wheel release service image imagetest licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,9 @@ truth: $(VENV)/.dev ## Check the statistics' guarantees with long simulations, a
 
 crash: $(VENV)/.dev ## Kill writers ten thousand times and engines fifty times, and check that nothing is lost
 	@$(BIN)/python -m pytest -q $(LONG) -m crash $(ARGS)
+
+fuzz: $(VENV)/.dev ## Feed every parser of files, expressions and requests N damaged inputs (N=2000): read or refused, nothing else
+	@$(BIN)/python -m pytest -q $(LONG) -m fuzz --examples "$(or $(N),2000)" $(ARGS)
 
 powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and check that no acknowledged change is lost
 	@$(BIN)/python tests/crash/power_cuts.py --cuts "$(or $(N),10)" $(ARGS)

@@ -33,6 +33,7 @@ PROMISES = pytest.StashKey[list[Promise]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the long form of simulations and crashes be asked for."""
     parser.addoption("--long", action="store_true", help="simulate, search and kill much more than by default")
+    parser.addoption("--examples", type=int, default=100, help="so many examples of each generated input")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # The list of recent workspaces belongs to the person who runs the tests; consoles under test keep their own.
     os.environ["XDG_DATA_HOME"] = data_home = tempfile.mkdtemp(prefix="bondx-tests-")
     atexit.register(shutil.rmtree, data_home, ignore_errors=True)
-    calm = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    examples = config.getoption("--examples")
+    calm = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "max_examples": examples}
     settings.register_profile("short", derandomize=True, **calm)
     settings.register_profile("long", **calm)
     settings.load_profile("long" if config.getoption("--long") else "short")

@@ -48,6 +48,7 @@ WOULD = {
     "make bare": "tools/bare.sh",
     "make crash": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m crash",
     "make truth": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m truth",
+    "make fuzz N=2000": '-m fuzz --examples "2000"',
     "make powercut N=10": "tests/crash/power_cuts.py --cuts",
     "make busy": "tools/busy_suite.sh",
     "make soak MINUTES=10": "benchmarks/soak.py",

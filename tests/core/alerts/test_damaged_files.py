@@ -1,10 +1,9 @@
 """Rule files and routing files in which anything is damaged: they are read, or refused with a place; nothing else."""
 
-import re
 from contextlib import suppress
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
+from hypothesis import given
 
 from core.alerts.delivery.checking import check_receivers
 from core.alerts.routing.reading import load_routing
@@ -17,6 +16,7 @@ from tests.core.alerts.routing.test_reading import ALIASED as ALIASED_ROUTES
 from tests.core.alerts.routing.test_reading import GOOD as ROUTES
 from tests.core.alerts.rule_files.test_reading import ALIASED as ALIASED_RULES
 from tests.core.alerts.rule_files.test_reading import GOOD as RULES
+from tests.damage import damaged
 
 RECEIVERS = """\
 global: {smtp_smarthost: "localhost:25", smtp_from: a@b.example, http_config: &h {follow_redirects: no}}
@@ -29,26 +29,9 @@ receivers:
   pagerduty_configs: [{service_key: k, http_config: {oauth2: {client_id: a, client_secret: b, token_url: "https://x/"}}}]
   opsgenie_configs: [{api_key: x}]
 """
-WORDS = st.sampled_from(
-    [
-        "", "null", "[]", "{}", "[1]", "{a: 1}", "-1", "1e400", "yes", "'0'", "*base", "&x ", "<<", "{{ . }}", '"a"',
-        "~", "x: y", "5m", "1" * 400, "é", "[[[]]]", ": ", "- ", "\n", "  ", "{{ range", "Local", "!!str 5", "0x10",
-        "(a+)+", "`",
-    ]
-)  # fmt: skip
+pytestmark = pytest.mark.fuzz
 
 
-@st.composite
-def damaged(draw, text: str) -> str:
-    """Replace, take out or double a few words of a text."""
-    pieces = re.findall(r"\w+|\s+|[^\w\s]", text)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(pieces) - 1))
-        pieces[at] = draw(WORDS | st.just(pieces[at] * 2))
-    return "".join(pieces)
-
-
-@settings(max_examples=150, deadline=None)
 @given(damaged(RULES) | damaged(ALIASED_RULES))
 def test_a_damaged_rule_file_is_read_or_refused_with_places(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "damaged.rules.yaml"
@@ -58,7 +41,6 @@ def test_a_damaged_rule_file_is_read_or_refused_with_places(tmp_path_factory, te
     assert all("line " in str(fault) for fault in faults)
 
 
-@settings(max_examples=150, deadline=None)
 @given(damaged(ROUTES) | damaged(ALIASED_ROUTES) | damaged(RECEIVERS))
 def test_a_damaged_routing_file_is_read_or_refused(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "damaged.yaml"

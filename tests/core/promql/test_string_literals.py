@@ -67,6 +67,7 @@ def test_a_number_of_series_that_is_none_is_refused_at_its_place(text, offset):
     assert refused.value.offset == offset
 
 
+@pytest.mark.fuzz
 @given(st.text(alphabet="\"'`\\#ax4n8u0\n(){}é ", max_size=30))
 def test_any_text_has_strings_or_an_error_at_a_place_within_it(text):
     found = strings_of(text)

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.promql import Expression, PromqlError, SeriesInMemory, VectorSample, expand
@@ -142,7 +142,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.fuzz
 @given(st.lists(PIECES | st.text(max_size=3), max_size=20).map(" ".join))
 def test_whatever_is_written_nothing_but_a_promql_error_comes_of_it(text):
     for act in (

@@ -72,6 +72,7 @@ FILES = st.dictionaries(KEYS | st.text(max_size=6), VALUES, max_size=4) | st.bui
 )
 
 
+@pytest.mark.fuzz
 @given(
     st.one_of(
         st.text(max_size=80),

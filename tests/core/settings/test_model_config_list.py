@@ -211,6 +211,7 @@ def test_what_is_written_is_read(message, blank, quote):
 PIECES = ["config", "name", ":", "{", "}", "<", ">", "[", "]", "'a'", '"', "1", "\\", ",", "#", "\n", "-", "\x00"]
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.sampled_from(PIECES)) | st.text().map(list))
 def test_any_text_is_read_or_refused_at_a_place(pieces):
     text = " ".join(pieces)

@@ -86,7 +86,7 @@ PIECES = [
 PIECES += ["---\n", "%YAML 1.2\n", "\t", "~", "1.10", "\ufeff", "\u2028", "\x85", "..."]
 
 
-@settings(max_examples=300)
+@pytest.mark.fuzz
 @given(st.lists(st.sampled_from(PIECES), max_size=25), st.sampled_from([None, Merging(), Merging(in_order=True)]))
 def test_any_text_has_values_or_an_error(tmp_path_factory, pieces, merging):
     file = tmp_path_factory.getbasetemp() / "any.yaml"

@@ -224,7 +224,8 @@ def test_a_file_that_changes_while_it_is_being_read_is_refused(write, monkeypatc
 CELLS = st.text(alphabet='019+-.,eEinfaNtruelsz \t"\n', max_size=6)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), separator=st.sampled_from(",;\t|"))
 def test_any_cells_give_a_table_or_one_error(rows, separator, tmp_path):
     with (tmp_path / "data.csv").open("w", newline="") as file:
@@ -234,7 +235,8 @@ def test_any_cells_give_a_table_or_one_error(rows, separator, tmp_path):
         assert len(read_table(tmp_path / "data.csv")) <= len(rows)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200), name=st.sampled_from(["data.csv", "data.jsonl", "data.parquet", "data.csv.gz"]))
 def test_any_bytes_give_a_table_or_one_error(content, name, tmp_path):
     (tmp_path / name).write_bytes(content)
@@ -243,7 +245,8 @@ def test_any_bytes_give_a_table_or_one_error(content, name, tmp_path):
         read_table(tmp_path / name)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.fuzz
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.dictionaries(st.sampled_from("ab"), st.none() | st.booleans() | st.integers() | st.floats() | CELLS),

@@ -259,6 +259,7 @@ EXPRESSIONS = st.recursive(
 LETTERS = st.text(alphabet="metrics.a <>=!'\"()`%andornotlikeisull,0123456789e-+\\ \n", max_size=60)
 
 
+@pytest.mark.fuzz
 @given(st.one_of(LETTERS, st.text(max_size=60), EXPRESSIONS))
 @example("started_at > '0001-01-01T00:00+05:00'")
 @example("params.seed = " + "9" * 11_000)

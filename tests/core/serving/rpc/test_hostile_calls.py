@@ -172,6 +172,7 @@ def test_a_flood_of_small_parts_is_refused_by_their_number():
         READERS["v2"](v2_changed(datatype="INT64", contents={"int64_contents": [0] * n}))
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(sorted(READERS)), st.data())
 def test_damaged_messages_are_read_or_refused_and_nothing_else(name, data):
     content = bytearray(REQUESTS[name])
@@ -184,6 +185,7 @@ def test_damaged_messages_are_read_or_refused_and_nothing_else(name, data):
         READERS[name](bytes(content))
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(sorted(READERS)), st.binary(max_size=200))
 def test_bytes_of_any_kind_are_read_or_refused_and_nothing_else(name, content):
     with suppress(CoreError):
