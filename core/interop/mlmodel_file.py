@@ -31,6 +31,8 @@ def check_description(file: Path) -> None:
     """
     import yaml
 
+    from core.settings.yaml_source import events_of
+
     try:
         with open_regular(file) as content:
             text = content.read(MAX_BYTES + 1)
@@ -39,7 +41,7 @@ def check_description(file: Path) -> None:
     if len(text) > MAX_BYTES:
         raise BadDescriptionError(f"is larger than {MAX_BYTES >> 20} MiB")
     try:
-        _check_events(yaml.parse(text, Loader=yaml.SafeLoader))
+        _check_events(events_of(text, yaml.SafeLoader))
     except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
         raise BadDescriptionError("is not YAML") from error
 

@@ -12,7 +12,7 @@ import yaml
 
 from core.settings.errors import SettingsError
 from core.settings.source import Place
-from core.settings.yaml_source import FAST_LOADER, MOST_DEPTH, place_of
+from core.settings.yaml_source import FAST_LOADER, MOST_DEPTH, events_of, place_of
 
 _TAGS: Final = "tag:yaml.org,2002:"
 _RESOLVED: Final = frozenset({None, *(f"{_TAGS}{kind}" for kind in ("int", "float", "bool", "null"))})
@@ -84,7 +84,7 @@ class _Composing:
     def __init__(self, file: Path, text: str, loader: Any, takes_aliases: bool) -> None:
         self._file = file
         self._takes_aliases = takes_aliases
-        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
+        self._events: Iterator[Any] = events_of(text, loader)
         self._anchors: dict[str, ScalarNode | ListNode | BlockNode] = {}
         self._open: set[str] = set()
 

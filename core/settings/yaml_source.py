@@ -72,6 +72,27 @@ def composed(file: Path, text: str) -> yaml.Node | None:
         raise SettingsError(file, str(error), **error.place) from None
 
 
+def events_of(text: str | bytes, loader: Any) -> Iterator[Any]:
+    """Parse a text into its events.
+
+    Args:
+        text: The text.
+        loader: A loader of PyYAML; those in Python fail at escapes beyond Unicode and at endless version numbers.
+
+    Raises:
+        YAMLError: The text is not YAML.
+    """
+    parser = loader(text)
+    try:
+        while parser.check_event():
+            yield parser.get_event()
+    except (ValueError, OverflowError) as error:
+        problem = "the number of an escape or of the version is too large"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=parser.get_mark()) from error
+    finally:
+        parser.dispose()
+
+
 def place_of(node: yaml.Node | yaml.Event) -> Place:
     """Return where a node or an event begins, counted from 1."""
     return _place(node)
@@ -111,7 +132,7 @@ def _compose(text: str) -> yaml.Node | None:
 def _refuse_hostile_structure(text: str, loader: Any) -> None:
     """Walk the token stream once, without recursion, and refuse aliases and deep nesting."""
     depth = 0
-    for event in yaml.parse(text, Loader=loader):
+    for event in events_of(text, loader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _HostileStructureError("anchors and aliases are not supported: write it out", _place(event))
         if isinstance(event, yaml.CollectionStartEvent):

@@ -88,6 +88,8 @@ def surprise_of(text: str, kind: str) -> str | None:
         return f"{text[:20]}… has {len(text)} characters, too many for a number"
     if text.lower().lstrip("+-") in (".inf", ".nan"):
         return None  # what it looks like; no setting takes it
+    if text.lstrip("+-").rstrip("_") in _BASES:
+        return f'{text} is a number without digits: write a number, or "{text}" if it is text'
     number_read = _spelled(_meant(text))
     return f'YAML reads {text} as the number {number_read}: write {number_read}, or "{text}" if it is text'
 

@@ -31,8 +31,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("[" * 60 + "]" * 60, "is nested more than 40 levels deep"),
         ("flavors: [\n", "is not YAML"),
         ("a: \x00\n", "is not YAML"),
+        ('a: "\\UFFFFFFFF"\n', "is not YAML"),
+        ("%YAML 1." + "9" * 5_000 + "\n--- a\n", "is not YAML"),
     ],
-    ids=["bomb", "object", "circle", "deep", "torn", "nul"],
+    ids=["bomb", "object", "circle", "deep", "torn", "nul", "escape", "version"],
 )
 def test_what_mlflow_never_writes_is_refused(tmp_path, text, problem):
     (tmp_path / "MLmodel").write_text(text)

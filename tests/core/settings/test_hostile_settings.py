@@ -33,6 +33,8 @@ def read(text: str) -> Settings:
         ("quality_threshold: .inf", "quality_threshold is inf: expected a number"),
         ("policy: {canary: {steps: [.nan]}}", "policy.canary.steps is nan: expected a number"),
         ("max_epochs: " + "9" * 5000, "has 5000 characters, too many for a number"),
+        ("max_epochs: 0x_", "0x_ is a number without digits"),
+        ("max_epochs: -0b__", "-0b__ is a number without digits"),
         ("x: &a [1]", "anchors and aliases are not supported: write it out"),
         ("domain: 2026-03-01", 'as a date: write "2026-03-01", in quotes'),
         ("domain_settings: {since: 2026-03-01 10:00:00}", "as a date"),

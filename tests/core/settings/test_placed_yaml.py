@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from core.settings.errors import SettingsError
 from core.settings.placed_yaml import Merging, read_placed
+from core.settings.yaml_source import read_yaml
 
 WORDS = st.sampled_from("abcd")
 
@@ -96,6 +97,20 @@ def test_any_text_has_values_or_an_error(tmp_path_factory, pieces, merging):
     except SettingsError:
         return
     assert all(place["line"] >= 1 and place["column"] >= 1 for place in read.places.values())
+
+
+@pytest.mark.parametrize(
+    "text", ['a:\n  b: "\\UFFFFFFFF"', 'a:\n  b: "\\U00110000"', "%YAML 1." + "9" * 5_000 + "\n--- {a: b}"]
+)
+@pytest.mark.parametrize("read", [read_placed, read_yaml])
+@pytest.mark.parametrize("module", [None, "core.settings.yaml_source", "core.settings.yaml_nodes"])
+def test_a_number_that_the_parser_in_python_cannot_make_is_no_yaml(tmp_path, monkeypatch, text, read, module):
+    if module:
+        monkeypatch.setattr(f"{module}.FAST_LOADER", yaml.SafeLoader)  # where PyYAML has no parser in C
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=r"a\.yaml, line [12], column \d+: not valid YAML"):
+        read(file)
 
 
 def test_a_list_that_is_joined_has_the_items_of_both(tmp_path):
