@@ -100,6 +100,12 @@ def test_numbers_out_of_range_are_refused_by_field(rolled):
             assert b"vix" in answer or b"out of range" in answer
 
 
+def test_a_length_with_thousands_of_zeros_is_the_length(rolled):
+    _, ask, row = rolled
+    for path, body in bodies_of(row).items():
+        assert ask(path, body, {"content-length": "0" * 5_000 + str(len(body))})[0] == 200
+
+
 def test_two_values_for_one_field_are_refused(rolled):
     _, ask, row = rolled
     bodies = bodies_of(row)
