@@ -5,6 +5,7 @@ Nothing but the bytes is looked at here, a megabyte at a time; a worker reads th
 
 import glob
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from core.files import digest, sha256_of
 from core.plain_files import open_plain
 from core.tables.csv_head import CsvHead, read_head
-from core.tables.csv_rows import CsvRows
+from core.tables.csv_rows import CsvRows, left_open
 from core.tables.errors import TableError
 from core.tables.rules import ReadingRules
 from core.tables.source import (
@@ -35,6 +36,7 @@ from core.tables.source import (
 from core.tables.table import Table
 
 PART_BYTES = 32 << 20
+_MOST_ROW_BYTES = 32 << 20  # a row that is longer is a quote that swallows what follows
 _PATTERN = frozenset("*?[")
 
 
@@ -218,17 +220,23 @@ def _can_be_cut(path: Path, wanted: TableFormat) -> bool:
 
 
 def _cut_text(whole: Source) -> list[Source]:
-    head_bytes, head_lines = _head_of(whole, read_head(whole))
-    sha, parts = hashlib.sha256(), list[FilePart]()
-    start, before, at, lines, quotes = head_bytes, 0, 0, -head_lines, 0
+    head = read_head(whole)
+    head_bytes, head_lines = _head_of(whole, head)
+    rows = _whole_rows(head.separator)
+    sha, parts, rest = hashlib.sha256(), list[FilePart](), b""
+    start = ends = head_bytes  # of the part, and of the rows that are whole
+    before = lines = at = 0
     for chunk in scanned(whole.path, is_packed=False, n_bytes=whole.n_bytes, most_bytes=None):
         sha.update(chunk)
-        if at + len(chunk) - start >= PART_BYTES and at + (end := _last_end_of_row(chunk, quotes)) > start:
-            parts.append(FilePart(start, at + end, before, head_bytes))
-            start, before = at + end, lines + chunk.count(LINE_END, 0, end)
-        quotes += chunk.count(b'"')
-        lines += chunk.count(LINE_END)
+        rest += chunk[max(head_bytes - at, 0) :]
         at += len(chunk)
+        end = _end_of(rows, rest) if b'"' in rest else rest.rfind(LINE_END) + 1
+        ends, lines, rest = ends + end, lines + rest.count(LINE_END, 0, end), rest[end:]
+        if len(rest) > _MOST_ROW_BYTES:
+            raise left_open(whole, f"line {head_lines + lines + 1}")
+        if at - start >= PART_BYTES and ends > start:
+            parts.append(FilePart(start, ends, before, head_bytes))
+            start, before = ends, lines
     if start < at:
         parts.append(FilePart(start, at, before, head_bytes))
     if not parts:
@@ -236,13 +244,15 @@ def _cut_text(whole: Source) -> list[Source]:
     return [replace(whole, sha256=sha.hexdigest(), part=part) for part in parts]
 
 
-def _last_end_of_row(chunk: bytes, quotes_before: int) -> int:
-    """Return where the last row that ends in a chunk ends; 0 if none does. A line break within quotes ends no row."""
-    end = len(chunk)
-    while (end := chunk.rfind(LINE_END, 0, end)) >= 0:
-        if (quotes_before + chunk.count(b'"', 0, end)) % 2 == 0:
-            return end + 1
-    return 0
+def _whole_rows(separator: str) -> re.Pattern[bytes]:
+    """Match all rows that end. A quote opens a cell only where one begins: within 5" it is a mark like any other."""
+    within = rb"(?<=[^\r\n" + re.escape(separator).encode() + rb"])"
+    return re.compile(rb'(?:(?:[^"\n]++|' + within + rb'"|"(?:[^"]++|"")*+")*+\n)*+')
+
+
+def _end_of(rows: re.Pattern[bytes], text: bytes) -> int:
+    found = rows.match(text)
+    return found.end() if found else 0
 
 
 def _head_of(whole: Source, head: CsvHead) -> tuple[int, int]:

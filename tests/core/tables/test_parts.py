@@ -38,6 +38,27 @@ def test_the_parts_of_a_text_hold_every_row_once_and_break_no_quoted_cell(rows, 
     assert table.sha256 == whole.source.sha256
 
 
+def test_a_quote_within_a_cell_opens_none_and_no_row_is_cut_because_of_it(rows, tmp_path, small_parts):
+    rows["size"] = np.arange(60)
+    rows.loc[3, "word"] = "inch"
+    file = tmp_path / "own.csv"
+    file.write_text(rows.to_csv(index=False).replace("inch", '5" pipe'))
+
+    table = parted(file)
+
+    assert len(table.parts) == 2
+    assert read(table).reset_index(drop=True).equals(read_table(file).frame.astype({"word": str}))
+
+
+def test_a_quote_that_is_never_closed_is_refused_before_a_worker_reads_on(rows, tmp_path, small_parts, monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_ROW_BYTES", 300)
+    file = tmp_path / "own.csv"
+    file.write_text("size,word\n" + "1,a\n" * 40 + '2,"b\n' + "3,c\n" * 200)
+
+    with pytest.raises(TableError, match=r"own\.csv, line 42: a quote is opened and never closed"):
+        parted(file)
+
+
 def test_the_parts_of_parquet_are_runs_of_row_groups(rows, tmp_path, small_parts):
     file = tmp_path / "own.parquet"
     rows.to_parquet(file, row_group_size=20)
