@@ -5,8 +5,8 @@ Nothing but the bytes is looked at here, a megabyte at a time; a worker reads th
 
 import glob
 import hashlib
+import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -221,7 +221,8 @@ def _can_be_cut(path: Path, wanted: TableFormat) -> bool:
 
 def _cut_text(whole: Source) -> list[Source]:
     head = read_head(whole)
-    head_bytes, head_lines = _head_of(whole, head)
+    before_rows = _before_rows(whole, head)
+    head_bytes = len(before_rows)
     rows = _whole_rows(head.separator)
     sha, parts, rest = hashlib.sha256(), list[FilePart](), b""
     start = ends = head_bytes  # of the part, and of the rows that are whole
@@ -233,7 +234,7 @@ def _cut_text(whole: Source) -> list[Source]:
         end = _end_of(rows, rest) if b'"' in rest else rest.rfind(LINE_END) + 1
         ends, lines, rest = ends + end, lines + rest.count(LINE_END, 0, end), rest[end:]
         if len(rest) > _MOST_ROW_BYTES:
-            raise left_open(whole, f"line {head_lines + lines + 1}")
+            raise left_open(whole, f"line {before_rows.count(LINE_END) + lines + 1}")
         if at - start >= PART_BYTES and ends > start:
             parts.append(FilePart(start, ends, before, head_bytes))
             start, before = ends, lines
@@ -255,16 +256,11 @@ def _end_of(rows: re.Pattern[bytes], text: bytes) -> int:
     return found.end() if found else 0
 
 
-def _head_of(whole: Source, head: CsvHead) -> tuple[int, int]:
-    """Return the bytes and the lines up to the first row."""
+def _before_rows(whole: Source, head: CsvHead) -> bytes:
+    """Return the header with all that precedes it; within quotes, a line may also end with a carriage return."""
     with text_lines(whole) as lines:
         rows = CsvRows(whole, lines, head.n_skipped, head.separator)
         next(rows)
         n_lines = head.n_skipped + rows.line_num
-    with open_plain(whole.path) as file:
-        return sum(len(line) for line in islice(_lines(file), n_lines)), n_lines
-
-
-def _lines(file: Any) -> Iterator[bytes]:
-    while line := file.readline():
-        yield line
+    with whole.open() as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as lines:  # with a byte order mark
+        return "".join(islice(lines, n_lines)).encode()
