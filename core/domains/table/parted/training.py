@@ -37,7 +37,7 @@ from core.tables import ReadingRules, Table, TableError, TableSignature, Task, T
 from core.tables.held_rows import groups_of, split_rows
 from core.tables.parts import PartedTable, as_plain
 from core.tables.split import Split
-from core.tables.task import chosen_target, told_task
+from core.tables.task import chosen_target, require_column, told_task
 
 LEAST_ROWS = 2 * LARGE
 MOST_TESTED = 1_000_000
@@ -67,6 +67,9 @@ def prepare_parts(
     )
     head = Table(replace(table.parts[0], path=table.path), pd.DataFrame(), dict(survey.rules.kinds), survey.left_out)
     target = chosen_target(head, TaskRequest(target=request.target, task=request.task))
+    for name in (target, request.group, request.time):
+        if name is not None:
+            require_column(head, name)
     told = {
         "rules": sent_rules(survey.rules),
         "target": target,

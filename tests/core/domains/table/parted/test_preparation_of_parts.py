@@ -1,0 +1,75 @@
+"""The parts of a table are prepared as the whole is; what is asked for is checked before they are read again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.domains.own_file import FileRequest
+from core.domains.table import own_file
+from core.domains.table.parted import training
+from core.tables import ReadingRules, TableError, read_table
+from core.tables.parts import parted
+
+REQUEST = FileRequest(
+    model="own",
+    target="price",
+    task=None,
+    group=None,
+    time=None,
+    algorithm="auto",
+    parameters={},
+    test_share=0.2,
+    split_seed=1,
+)
+
+
+class Here:
+    """A cluster of this very thread."""
+
+    def map(self, work, items):
+        return [work.here(item) for item in items]
+
+    def require_trusted_network(self):
+        """There is no network."""
+
+    def standing_workers(self):
+        return [("here", None)]
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(4)
+    frames = []
+    for _ in range(3):
+        frame = pd.DataFrame({"size": rng.normal(size=4_000).round(3), "grade": rng.choice(["A", "B"], 4_000)})
+        frames.append(frame.assign(price=(2 * frame["size"] + rng.normal(size=4_000)).round(3)))
+    return frames
+
+
+def prepared(folder, frames, **asked):
+    """Prepare files as parts, and the same rows as one file in memory."""
+    place = folder / "parts"
+    place.mkdir()
+    for k, frame in enumerate(frames):
+        frame.to_csv(place / f"{k}.csv", index=False)
+    whole = folder / "whole.csv"
+    pd.concat(frames).to_csv(whole, index=False)
+    request = replace(REQUEST, **asked)
+    found = training.prepare_parts(parted(place), ReadingRules(), request, Here())
+    return found, own_file.prepare(read_table(whole), request)
+
+
+def same(found, in_memory):
+    return (
+        found.signature == in_memory.signature
+        and found.split.held.tolist() == in_memory.split.held.tolist()
+        and found.frame["size"].tolist() == in_memory.frame["size"].tolist()
+    )
+
+
+@pytest.mark.parametrize("role", ["target", "group", "time"])
+def test_a_column_that_is_not_there_is_named_as_in_memory(role, files, tmp_path):
+    with pytest.raises(TableError, match=r"parts: there is no column 'cost'\. The columns are: size, grade, price\."):
+        prepared(tmp_path, files, **{role: "cost"})
