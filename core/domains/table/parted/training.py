@@ -263,8 +263,9 @@ def _kept(
         {"part": part, "first": first, "n_rows": n} for part, first, n in zip(parts, firsts, survey.n_rows, strict=True)
     ]
     found = _done(cluster, KeptPart, "parts of the table to read", shared, tasks)
-    if strange := next((part for part in found if part["kinds"] != found[0]["kinds"]), None):
-        name = next(name for name, kind in strange["kinds"] if kind != dict(found[0]["kinds"])[name])
+    kinds = [dict(part["kinds"]) for part in found]
+    if strange := next((own for own in kinds if own != kinds[0]), None):
+        name = next(name for name, kind in strange.items() if kind != kinds[0][name])
         raise TableError(table.path, "its times are written in several forms", "Write them alike.", column=name)
     return together(found, n_total), [{"part": part} for part in parts]
 

@@ -73,3 +73,9 @@ def same(found, in_memory):
 def test_a_column_that_is_not_there_is_named_as_in_memory(role, files, tmp_path):
     with pytest.raises(TableError, match=r"parts: there is no column 'cost'\. The columns are: size, grade, price\."):
         prepared(tmp_path, files, **{role: "cost"})
+
+
+def test_files_may_have_their_columns_in_another_order(files, tmp_path):
+    files[1] = files[1][["price", "grade", "size"]]
+
+    assert same(*prepared(tmp_path, files))
