@@ -154,7 +154,7 @@ def _telling(table: Table, target: str | None) -> BoolArray:
         codes = np.asarray(pd.factorize(table.frame[target])[0])
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-2))
-        if len(starts) <= limits.MOST_CLASSES + 1:
+        if 0 < len(starts) <= limits.MOST_CLASSES + 1:
             ends = [*starts[1:].tolist(), len(order)]
             found += [int(row) for s, e in zip(starts, ends, strict=True) for row in order[s:e][:LEAST_OF_A_CLASS]]
     mask = np.zeros(len(table), dtype=np.bool_)

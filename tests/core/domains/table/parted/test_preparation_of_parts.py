@@ -79,3 +79,10 @@ def test_files_may_have_their_columns_in_another_order(files, tmp_path):
     files[1] = files[1][["price", "grade", "size"]]
 
     assert same(*prepared(tmp_path, files))
+
+
+def test_a_part_in_which_no_row_has_a_target_is_left_out_whole(files, tmp_path):
+    files[2] = pd.concat([files[2], files[0]])
+    files[1]["price"] = np.nan
+
+    assert same(*prepared(tmp_path, files, drop_missing_target=True))
