@@ -149,8 +149,9 @@ def from_plain(told: dict[str, Any]) -> Source:
     path = Path(told["path"])
     try:
         identity = identity_of(path)
-    except TableError as error:
-        cure = "Put the table where each worker finds it under this path."
+        open_plain(path).close()
+    except (TableError, OSError) as error:
+        cure = "Put the table where each worker finds it under this path, and may read it."
         raise TableError(path, "a worker of the cluster cannot read it", cure) from error
     if identity[-2:] != (told["changed_ns"], told["n_bytes"]):
         raise TableError(path, "it has changed since it was cut", "Train again when it is no longer being written.")

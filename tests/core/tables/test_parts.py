@@ -147,6 +147,20 @@ def test_a_worker_refuses_a_file_that_changed_or_is_not_there(rows, tmp_path):
         from_plain(told)
 
 
+def test_a_file_that_a_worker_finds_and_may_not_read_is_refused_in_words(rows, tmp_path, monkeypatch):
+    rows.to_csv(tmp_path / "own.csv", index=False)
+    (told,) = (as_plain(part) for part in parted(tmp_path / "own.csv").parts)
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(parts, "open_plain", refused)
+    with pytest.raises(
+        TableError, match=r"a worker of the cluster cannot read it\. .* under this path, and may read it"
+    ):
+        from_plain(told)
+
+
 def test_the_size_of_a_file_is_known_without_reading_it(rows, tmp_path):
     rows.to_parquet(tmp_path / "own.parquet")
     rows.to_csv(tmp_path / "own.csv", index=False)
