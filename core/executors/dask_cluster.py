@@ -92,11 +92,13 @@ class DaskExecutor(RemoteExecutor):
             placed = PlacedClient(client, self._chosen(client))
             with ThreadPoolExecutor(1, thread_name_prefix="together") as thread:
                 future = thread.submit(copy_context().run, placed.done, work)
-                while not future.done() and not placed.is_broken():
-                    with contextlib.suppress(TimeoutError):
-                        future.exception(timeout=_LOOK_SECONDS)
-                if not future.done() or future.exception() is not None:
-                    placed.abandon()
+                try:
+                    while not future.done() and not placed.is_broken():
+                        with contextlib.suppress(TimeoutError):
+                            future.exception(timeout=_LOOK_SECONDS)
+                finally:  # also when a person interrupts, who would wait for the end of the thread
+                    if not future.done() or future.exception() is not None:
+                        placed.abandon()
             error = future.exception()
             if error is None or isinstance(error, CoreError):
                 return future.result()

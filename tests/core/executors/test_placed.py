@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from core.errors import UsageError
-from core.executors import dask_connection, placed
+from core.executors import dask_cluster, dask_connection, placed
 from core.executors.dask_cluster import DaskExecutor
 from core.executors.errors import ExecutorError
 from core.settings.executor import ExecutorSettings, ExecutorTls
@@ -71,6 +71,28 @@ def test_an_error_of_the_work_is_raised_and_the_work_not_begun_again(executor):
     with pytest.raises(UsageError, match="the table is wrong"):
         executor.together("a fit", work)
     assert len(begun) == 1
+
+
+def test_who_interrupts_the_work_does_not_wait_for_its_end(monkeypatch):
+    abandoned = threading.Event()
+
+    class Waiting:
+        def __init__(self, client, workers):
+            self.abandon = abandoned.set
+
+        def done(self, work):
+            abandoned.wait(1.0)
+
+        def is_broken(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(dask_cluster, "PlacedClient", Waiting)
+    monkeypatch.setattr(DaskExecutor, "_connected", lambda _: None)
+    monkeypatch.setattr(DaskExecutor, "_chosen", lambda _, client: {})
+
+    with pytest.raises(KeyboardInterrupt):
+        DaskExecutor(ExecutorSettings(kind="dask", address="tcp://127.0.0.1:1")).together("a fit", lambda _: None)
+    assert abandoned.is_set()
 
 
 def test_work_that_loses_a_worker_is_begun_again_and_who_waits_for_the_lost_one_is_started_again(
