@@ -78,7 +78,8 @@ def drift_part(
             share = importance.get(stream.key[1]) if stream.key[0] is DriftType.FEATURE else None
             part = round(min(float(evidence[k]), 1.0), 3)
             if shown.is_denied and share is not None:
-                denied_shares[shown.verdict] = denied_shares.get(shown.verdict, 0.0) + share
+                if shown.type is DriftType.FEATURE:  # quality triggers no retraining
+                    denied_shares[shown.verdict] = denied_shares.get(shown.verdict, 0.0) + share
                 share = None
             columns.append(replace(shown, evidence=part, importance=share, group=groups.get(k, "")))
     columns.sort(key=lambda each: (each.awaits_rows, -_GRAVITY.index(each.verdict), -(each.psi or 0.0), each.name))

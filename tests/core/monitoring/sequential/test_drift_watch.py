@@ -71,7 +71,7 @@ def sketch(profile, frame, answers) -> bytes:
 
 @pytest.fixture
 def served(workspace, profile):
-    def served(first, n, *, shift=0.0, answer=0.0, parts=1, seed=0):
+    def served(first, n, *, shift=0.0, answer=0.0, emptied=0.0, parts=1, seed=0):
         """Store minutes of 40 rows, each in some parts."""
         rng = np.random.default_rng([seed, first])
         with LiveWriter(workspace.live_file, b"".join, clock=lambda: MONDAY) as writer:
@@ -80,6 +80,7 @@ def served(workspace, profile):
                 times = pd.DatetimeIndex([pd.Timestamp(at).tz_localize(None)] * (40 // parts))
                 for _ in range(parts):
                     frame = Population().frame(rng, times, shift=shift)
+                    frame.loc[rng.random(len(frame)) < emptied, "income"] = np.nan
                     content = sketch(profile, frame, rng.normal(10 + answer, 2, len(frame)))
                     number, seconds = profile_number(profile), int(at.timestamp())
                     writer.add(CountedMinute("rent", "1.0.0", number, seconds, len(frame), 0, content))
@@ -128,6 +129,19 @@ def test_a_denied_column_is_shown_without_its_share_of_the_model_and_its_values(
     rooms = next(each for each in part.columns if each.name == "rooms")
     assert (rooms.is_denied, rooms.importance) == (False, 0.2)
     assert rooms.quantiles
+
+
+def test_empty_cells_of_a_denied_column_are_no_share_of_the_model_that_has_moved(workspace, version, served):
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: ["income"])
+    served(0, 150)
+    state = watch.look(version, MONDAY + timedelta(minutes=151), None).state
+    served(150, 60, emptied=0.5)
+    part = watch.look(version, MONDAY + timedelta(minutes=211), state).part
+
+    alarmed = [(each.name, each.type) for each in part.columns if each.verdict is DriftVerdict.ALARM]
+    assert alarmed == [("income", DriftType.QUALITY)]
+    assert DriftVerdict.ALARM not in part.denied_shares
+    assert sum(part.denied_shares.values()) == 0.7
 
 
 def test_the_mean_prediction_is_that_of_the_last_minutes_and_goes_with_the_traffic(workspace, version, served):
