@@ -297,7 +297,7 @@ def _described(
 ) -> ColumnDrift:
     stored, mean = counted.stored, None
     if kind is DriftType.FEATURE and denied.denies(found.feature):
-        return ColumnDrift(type=kind, found=found)
+        return ColumnDrift(type=kind, found=msgspec.structs.replace(found, wasserstein=None))
     if stored.mean is not None and stored.kind is not ColumnKind.TIME:
         how, counts = counted.how, counted.counts
         mean = how.mean(counts) if isinstance(how, NumberGrid) and isinstance(counts, NumberCounts) else None

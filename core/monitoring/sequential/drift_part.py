@@ -131,7 +131,7 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         ks=sizes.ks if sizes else None,
         chi_square=sizes.chi_square if sizes else None,
         jensen_shannon=sizes.jensen_shannon if sizes else None,
-        wasserstein=sizes.wasserstein if sizes else None,
+        wasserstein=sizes.wasserstein if sizes and not is_denied else None,
         changed_at=move.changed_at if move else None,
         changed_from=move.changed_from if move else None,
         changed_until=move.changed_until if move else None,

@@ -124,11 +124,13 @@ def test_a_denied_column_is_shown_without_its_share_of_the_model_and_its_values(
     income = next(each for each in part.columns if each.name == "income")
     assert (income.verdict, income.is_denied) == (DriftVerdict.ALARM, True)
     assert (income.importance, income.shares, income.quantiles, income.slice) == (None, None, (), "")
+    assert income.wasserstein is None
     assert income.reason == f"moved: PSI {income.psi:.3f}"
     assert part.denied_shares == {DriftVerdict.ALARM: 0.7}
     rooms = next(each for each in part.columns if each.name == "rooms")
     assert (rooms.is_denied, rooms.importance) == (False, 0.2)
     assert rooms.quantiles
+    assert rooms.wasserstein is not None
 
 
 def test_empty_cells_of_a_denied_column_are_no_share_of_the_model_that_has_moved(workspace, version, served):

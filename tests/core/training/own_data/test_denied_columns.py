@@ -83,7 +83,9 @@ def test_drift_names_a_denied_column_without_its_share_and_its_values(shop, move
     assert by_name["tax_secret"].found.verdict == "alarm"
     for each in (by_name["tax_secret"], by_name["zip_secret"]):
         assert (each.importance, each.mean_reference, each.mean_current) == (None, None, None)
+        assert each.found.wasserstein is None  # how far the mean moved, in the unit of the column
     assert by_name["size"].importance is not None
+    assert by_name["size"].found.wasserstein is not None
     told = [each for each in found.report.alerts if each.column.endswith("_secret")]
     assert told
     assert not [each for each in told if each.importance is not None or "mean" in each.message]
