@@ -66,12 +66,25 @@ class DenyList:
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
     def visible(self, figures: Mapping[str, ColumnFigure]) -> dict[str, ColumnFigure]:
-        """Return the figures of columns, or of slices such as `rating=AA`, without those of denied columns.
+        """Return the figures of columns without those of denied columns.
 
-        >>> DenyList(["tax_*"]).visible({"size": 1, "tax_id": 2, "tax_id=7": 3})
+        >>> DenyList(["tax_*", "rate=5"]).visible({"size": 1, "tax_id": 2, "rate=5": 3})
         {'size': 1}
         """
-        return {name: each for name, each in figures.items() if not self.denies(name.partition("=")[0])}
+        return {name: each for name, each in figures.items() if not self.denies(name)}
+
+    def denies_slice(self, name: str) -> bool:
+        """Say whether a slice, such as `rating=AA`, is of a column that must not appear; its name may hold "=", too.
+
+        >>> denied = DenyList(["tax_*", "rate=5"])
+        >>> [denied.denies_slice(name) for name in ("tax_id=7", "rate=5=yes", "rate=6=yes", "size=tax_id")]
+        [True, True, False, False]
+        """
+        return any(self.denies(name[: sign.start()]) for sign in re.finditer("=", name))
+
+    def visible_slices(self, figures: Mapping[str, ColumnFigure]) -> dict[str, ColumnFigure]:
+        """Return the figures of slices without those of denied columns."""
+        return {name: each for name, each in figures.items() if not self.denies_slice(name)}
 
     def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""

@@ -222,7 +222,7 @@ def check_sketch(
         columns=tuple(columns),
         lost=tuple(lost),
         not_judged=tuple(kind for kind, own in kinds.items() if not own),
-        slices=denied.visible(_counted_slices(index, sketch) if slices is None else slices),
+        slices=denied.visible_slices(_counted_slices(index, sketch) if slices is None else slices),
         notes=tuple(filter(None, notes)),
     )
 

@@ -328,7 +328,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         way=made.choice[name],
         metrics=metrics,
         importance=denied.shares(importance),
-        slices=denied.visible(slices),
+        slices=denied.visible_slices(slices),
         report=account,
     )
 

@@ -65,7 +65,7 @@ def moved_slice(index: ProfileIndex, sketch: LiveSketch, effect: float, denied: 
     profile = index.profile
     sd = profile.prediction.sd if profile.prediction is not None else None
     found: dict[str, float] = {}
-    for name, then in denied.visible(profile.slices).items():
+    for name, then in denied.visible_slices(profile.slices).items():
         now, mean = sketch.slices.get(name), sketch.slice_mean(index, name)
         if now is None or mean is None or then.prediction is None or not sd or now.answered < LEAST_ROWS:
             continue
@@ -96,7 +96,7 @@ def moved_slice_of(
     if stored is None or not stored.sd:
         return ""
     by_column: dict[str, dict[str, tuple[float, float, int]]] = {}  # by slice: the move, its variance, the rows of now
-    for of, (mean, n) in denied.visible(sketch.feature_means(index, name)).items():
+    for of, (mean, n) in denied.visible_slices(sketch.feature_means(index, name)).items():
         then = index.profile.slices[of]
         if n >= LEAST_ROWS and name in then.features:
             moved = mean - then.features[name], effect * stored.sd**2 * (1 / n + 1 / then.rows), n
@@ -129,7 +129,7 @@ def moved_share(index: ProfileIndex, sketch: LiveSketch, effect: float, denied: 
     profile, n = index.profile, sketch.n
     found: dict[str, tuple[float, float]] = {}
     counted = {name.partition("=")[0] for name in sketch.slices}  # other columns do not come with the requests
-    for name, then in denied.visible(profile.slices).items():
+    for name, then in denied.visible_slices(profile.slices).items():
         if not profile.held_out or n < LEAST_ROWS:
             break
         if name.partition("=")[0] not in counted:

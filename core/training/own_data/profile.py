@@ -428,7 +428,7 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
         prediction=None if profile.prediction is None else _column(profile.prediction),
         residual=None if profile.residual is None else _column(profile.residual),
         calibration=profile.calibration,
-        slices=tuple(denied.visible(profile.slices)),
+        slices=tuple(denied.visible_slices(profile.slices)),
         notes=() if made is None else made.notes,
     )
 
