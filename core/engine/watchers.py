@@ -3,7 +3,7 @@
 A watcher's `name` is the field of `VersionMonitoring` that it writes (`core.monitoring.documents`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from core.engine.context import EngineContext
 from core.engine.monitoring_rules import monitoring_rules
@@ -14,14 +14,15 @@ from core.monitoring.performance.watch import PerformanceWatch
 from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
 
+
+def _denied_columns(context: EngineContext) -> Callable[[], Sequence[str]]:
+    return lambda: context.current.read().explanation.denied_columns
+
+
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (
-    lambda context: DriftWatch(
-        context.workspace.live_file,
-        monitoring_rules(context),
-        lambda: context.current.read().explanation.denied_columns,
-    ),
+    lambda context: DriftWatch(context.workspace.live_file, monitoring_rules(context), _denied_columns(context)),
     lambda context: TrafficWatch(context.workspace.predictions_file),
-    lambda context: PerformanceWatch(monitoring_rules(context)),
+    lambda context: PerformanceWatch(monitoring_rules(context), _denied_columns(context)),
     lambda context: EstimateWatch(),
     lambda context: LabelsWatch(),
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from core.any_case import named_in_any_case
 from core.errors import NotFoundError, UsageError
+from core.escape import shown
 from core.monitoring.performance.shown import PerformanceReport
 
 if TYPE_CHECKING:
@@ -38,10 +39,11 @@ def version_performance(
         now: The time.
     Raises:
         NotFoundError: There is no such model or version.
-        UsageError: Predictions are not recorded with the slices of this column.
+        UsageError: Predictions are not recorded with the slices of this column, or it must not appear.
         HashMismatchError: The version's files differ from the registered files.
         TelemetryError: The predictions cannot be read.
     """
+    from core.explain.deny_list import DenyList
     from core.monitoring.performance.recorded_slices import recorded_columns
     from core.monitoring.performance.verdict import PerformanceRules
     from core.monitoring.performance.watch import PerformanceWatch, current_report
@@ -51,7 +53,8 @@ def version_performance(
 
     registry = Registry(workspace)
     chosen = registry.get(model, version) if version is not None else _live_or_newest(registry, model)
-    profile = _profile_of(registry, chosen)
+    profile, settings = _profile_of(registry, chosen), settings_in_force(workspace.root)
+    denied = DenyList(settings.explanation.denied_columns)
     if by:
         columns = [column.column for column in recorded_columns(profile)] if profile is not None else []
         if (by := named_in_any_case(by, columns)) not in columns:
@@ -59,10 +62,12 @@ def version_performance(
                 f"Predictions of {chosen.key} are not recorded by {by!r}; its slice columns: "
                 f"{', '.join(columns) or 'none'}."
             )
+        if denied.denies(by):
+            raise UsageError(f"The slices of {shown(by)} are not shown: explanation.denied_columns names it.")
     with closing(LiveReader(workspace.live_file)) as reader:
         state = reader.watch_state(chosen.model, chosen.version, PerformanceWatch.name)
     made = registry.made_profile(chosen.model, chosen.version)
-    rules = settings_in_force(workspace.root).monitoring.for_model(chosen.model)
+    rules = settings.monitoring.for_model(chosen.model)
     report = current_report(
         workspace.predictions_file,
         chosen.model,
@@ -73,6 +78,7 @@ def version_performance(
         profile_since=None if made is None else made.made_at,
         by=by,
         rules=PerformanceRules.of(rules),
+        denied=denied,
     )
     return VersionPerformance(model=chosen.model, version=chosen.version, stage=chosen.stage, report=report)
 

@@ -8,6 +8,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.arrays import FloatArray
+from core.explain.deny_list import NONE_DENIED, DenyList
+from core.explain.documents import DENIED
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.documents import MetricPoint, MonitoredMetric
 from core.monitoring.performance.calibration import calibration_of
@@ -57,8 +59,11 @@ def report_of(
     *,
     by: str = "",
     rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
+    denied: DenyList = NONE_DENIED,
 ) -> PerformanceReport:
     """Report on a version; the cost does not depend on how many outcomes there are.
+
+    A slice of a denied column may be the worst and counts as such, but is not named.
 
     Args:
         state: Its sums.
@@ -66,6 +71,7 @@ def report_of(
         now: The time.
         by: Only slices of this column are listed.
         rules: What is judged.
+        denied: Columns whose slices must not appear.
     """
     layout, names = state.layout, tuple(map(window_name, rules.windows))
     awaited = _awaited(state.n_outcomes, state.n_answered)
@@ -95,7 +101,10 @@ def report_of(
     if verdict is PerformanceVerdict.HOLDS and not holds_today:
         reason += "; the outcomes of the last day alone do not say so"
     slices = slice_metrics(state, profile, then, dependence, now, rules.margin)
-    listed = tuple(each for each in slices if not by or each.slice.partition("=")[0] == by)
+    visible = [each for each in slices if not denied.denies_slice(each.slice)]
+    worst = worst_of(slices)
+    if worst is not None and worst not in visible:
+        worst = replace(worst, slice=DENIED)
     effect = dependence.effects.get("correct", 1.0)
     return PerformanceReport(
         as_of=now,
@@ -111,8 +120,8 @@ def report_of(
         margin=rules.margin,
         judged_windows=names,
         metrics=tuple(metrics),
-        slices=listed,
-        worst_slice=worst_of(slices),
+        slices=tuple(each for each in visible if not by or each.slice.partition("=")[0] == by),
+        worst_slice=worst,
         calibration=calibration_of(
             layout, state.life, profile.calibration if profile is not None else (), effect=effect
         ),

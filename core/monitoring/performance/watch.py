@@ -6,11 +6,12 @@ others in the same round. A state that cannot be read is begun again from the fi
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.performance.report import report_of
 from core.monitoring.performance.shown import PerformanceReport
@@ -73,13 +74,18 @@ class PerformanceWatch(Watcher):
 
     name: ClassVar[str] = "performance"
 
-    def __init__(self, settings: Callable[[], MonitoringSettings] = MonitoringSettings) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], MonitoringSettings] = MonitoringSettings,
+        denied: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         """Prepare to watch.
 
         Args:
             settings: Return the `monitoring` block that is in force.
+            denied: Returns the columns, and patterns of names, whose slices must not appear.
         """
-        self._settings = settings
+        self._settings, self._denied = settings, denied
         self._feeds: dict[Path, OutcomeFeed] = {}
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
@@ -89,7 +95,7 @@ class PerformanceWatch(Watcher):
         found = read_state(version.key, state, version.profile, version.profile_since)
         catch_up(found, feed, version.model, version.version, version.profile, now)
         rules = PerformanceRules.of(self._settings().for_model(version.model))
-        report = report_of(found, version.profile, now, rules=rules)
+        report = report_of(found, version.profile, now, rules=rules, denied=DenyList(self._denied()))
         part = report.part() if found.n_answered or found.n_outcomes else None
         return WatcherLook(part=part, state=found.to_bytes(), cursor=found.cursor.outcome)
 
@@ -157,6 +163,7 @@ def current_report(
     profile_since: datetime | None = None,
     by: str = "",
     rules: PerformanceRules = PerformanceRules(),  # noqa: B008 - it cannot change
+    denied: DenyList = NONE_DENIED,
 ) -> PerformanceReport:
     """Report on a version as of now, without writing anything.
 
@@ -170,6 +177,7 @@ def current_report(
         profile_since: When the profile was made, if that was after the version was registered.
         by: Only slices of this column are listed.
         rules: What is judged.
+        denied: Columns whose slices must not appear.
     """
     feed = OutcomeFeed(file)
     try:
@@ -177,4 +185,4 @@ def current_report(
         catch_up(found, feed, model, version, profile, now)
     finally:
         feed.close()
-    return report_of(found, profile, now, by=by, rules=rules)
+    return report_of(found, profile, now, by=by, rules=rules, denied=denied)

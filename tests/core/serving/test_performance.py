@@ -74,3 +74,9 @@ def test_late_outcomes_count_and_a_fall_is_proved(workspace, put_live, profiled,
     code, _, err = called(main, *arguments, "--by", "sector")
     assert code == 2
     assert "its slice columns: seniority" in err
+    workspace.settings_file.write_text("explanation:\n  denied_columns: [senior*]\n")
+    code, out, _ = called(main, *arguments)
+    assert (code, "seniority" in out) == (1, False)
+    code, _, err = called(main, *arguments, "--by", "seniority")
+    assert code == 2
+    assert "The slices of 'seniority' are not shown: explanation.denied_columns names it." in err

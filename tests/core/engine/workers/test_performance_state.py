@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from core.engine.watchers import WATCHERS
+from core.explain.documents import DENIED
 from core.losses import AnswerForm, AnswerKind
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
 from core.monitoring.performance.recorded_slices import code_of_row, recorded_columns
@@ -191,3 +193,11 @@ def test_a_profile_that_cannot_be_read_for_a_while_makes_no_state_begin_again(ve
     found = PerformanceWatch().look(made, clock(), found.state)
     assert slices_in(found) == {"region=EU": 30}
     assert "again" not in caplog.text
+
+
+def test_the_engine_names_no_slice_of_a_denied_column(workspace, context, version, sliced, clock):
+    workspace.settings_file.write_text("explanation:\n  denied_columns: [reg*]\n")
+    sliced([f"r{n}" for n in range(40)], profile=profiled(REGION), row={"region": "EU"})
+    (watch,) = (each for each in (make(context) for make in WATCHERS) if each.name == PerformanceWatch.name)
+    found = watch.look(replace(version, profile=profiled(REGION)), clock(), None)
+    assert found.part.worst_slice.slice == DENIED

@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from core.explain.deny_list import NONE_DENIED, DenyList
+from core.explain.documents import DENIED
 from core.monitoring.performance.held_out import held_out
 from core.monitoring.performance.layout import MeasuredTask
 from core.monitoring.performance.report import report_of
@@ -28,11 +31,11 @@ def held():
     return profile(NUMBER, *numbers(20_000, seed=9), region=["EU", "US"] * 10_000)
 
 
-def reported(held, answer, actual, **more):
+def reported(held, answer, actual, denied=NONE_DENIED, **more):
     state = PerformanceState.begun(held)
     state.add([labelled(NUMBER, answer, actual, at_us=NOW_US, **more)], held)
     state.count({NOW_US // HOUR_US: len(actual)})
-    return report_of(state, held, NOW)
+    return report_of(state, held, NOW, denied=denied)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +164,17 @@ def test_the_worst_slice_is_found_and_no_other_is_accused(held):
     assert "corrected for all slices" in report.worst_slice.reason
     other = next(each for each in report.slices if each.slice == "region=EU")
     assert other.verdict is not PerformanceVerdict.FELL
+
+
+def test_a_slice_of_a_denied_column_counts_as_the_worst_and_is_not_named(held):
+    answer, actual = numbers(8_000)
+    region = np.array(["EU", "US"] * 4_000)
+    worse = np.where(region == "US", 1.6, 1.0)
+    named = reported(held, actual + worse * (answer - actual), actual, region=region)
+    report = reported(held, actual + worse * (answer - actual), actual, region=region, denied=DenyList(["reg*"]))
+    assert report.worst_slice == replace(named.worst_slice, slice=DENIED)
+    assert report.slices == ()
+    assert "region" not in str(report)
 
 
 def test_only_the_slices_of_one_column_can_be_listed(held):
