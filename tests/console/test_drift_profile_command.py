@@ -230,6 +230,20 @@ def test_numbers_whose_squares_overflow_are_refused(profile, home, column):
     assert (code, len(err.splitlines()), "1e+308 is beyond 1e+30" in err, column in err) == (2, 1, True, True)
 
 
+def test_notes_on_a_denied_column_are_neither_kept_nor_shown(profile, home):
+    frame = prices(4).astype({"size": object})
+    frame.loc[:2, "size"] = "unknown"
+    line = ("old_pricing", "--data", saved(frame, home), "--held-out")
+    assert "note: size: 3 cells are read as missing: 'unknown' (3)." in profile(*line)[1]
+    (home / "ws" / "bondx.yaml").write_text("explanation:\n  denied_columns: [siz*]\n")
+    code, out, _ = profile("old_pricing")
+    assert (code, "unknown" in out) == (0, False)
+    frame.loc[3, "size"] = "unknown"
+    code, _, err = profile("old_pricing", "--data", saved(frame, home), "--held-out", "--reason", "again")
+    assert code == 0, err
+    assert "unknown" not in str(Registry(workspace_of(home)).made_profile("old_pricing", "1.0.0").notes)
+
+
 def test_a_file_that_a_continued_version_learned_from_is_refused_for_its_successor(profile, home):
     registry = Registry(workspace_of(home))
     first = registry.get("old_pricing", "1.0.0")

@@ -175,14 +175,15 @@ def _made(
         if not registry.holds_model(chosen.model, chosen.version):
             raise UsageError(f"No profile of {chosen.key} can be made: {NO_MODEL}.")
         loaded, signature = load_model(folder), TableSignature.read(folder)
-    rows = _rows(loaded, signature, data, rules)
+    rows, denied = _rows(loaded, signature, data, rules), DenyList.in_force(workspace.root)
     if is_known and rows.unlike:
         raise rows.table.error(f"it is not read as its training read it: {'; '.join(rows.unlike)}", _by_hand(chosen))
     profile = _profile(rows, held_out=held_out)
     is_unchecked = held_out and not _told_apart(registry, chosen, rows, profile, data_sha256)
     content = profile.to_bytes()
     DataProfile.from_bytes(content, str(data))  # what is kept can be read again
-    notes = [*([UNKNOWN] if is_unchecked else []), *rows.notes]
+    about_rows = denied.silent(rows.notes, map(str, rows.table.kinds))
+    notes = [*([UNKNOWN] if is_unchecked else []), *about_rows]
     target = profile.target is None and rows.signature is not None and rows.signature.target
     if target and not held_out:
         notes.append(f"the file has no column {target!r}, so the target is not watched")
@@ -205,7 +206,6 @@ def _made(
         na=rules.missing,
         read=rules.said_manners(),
     )
-    denied = DenyList.in_force(workspace.root)
     return _shown(chosen, *profile_and_file(registry, chosen.model, chosen.version), denied)
 
 
@@ -397,6 +397,7 @@ def _answers(rows: _Rows) -> Outcomes:
 
 def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denied: DenyList) -> VersionProfile:
     made = file.made
+    names = (*(each.name for each in profile.features), *filter(None, (profile.group, profile.time)))
     return VersionProfile(
         model=version.model,
         version=version.version,
@@ -429,7 +430,7 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
         residual=None if profile.residual is None else _column(profile.residual),
         calibration=profile.calibration,
         slices=tuple(denied.visible_slices(profile.slices)),
-        notes=() if made is None else made.notes,
+        notes=() if made is None else denied.silent(made.notes, names),
     )
 
 
