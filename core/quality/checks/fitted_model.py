@@ -13,6 +13,7 @@ GIVEN_AWAY_SHARE = 0.95
 GIVEN_AWAY_SKILL = 0.98
 MORE_THAN_NOTHING = 0.01  # % of the constant's loss
 CHANCE = 0.5  # the AUC of a ranking without information
+UNNAMED = "a column of explanation.denied_columns"
 EQUAL = 0.0005  # a difference of losses that is not worth a figure
 
 
@@ -26,6 +27,7 @@ class FittedModel:
         is_cross_validated: Whether these are all rows of the table, each predicted without it; else they were held out.
         importance: Share of each column, largest first.
         single_feature_leak: The `column` that alone predicts most of the target, and its `share`; empty if unmeasured.
+        denied: The columns of which nothing must be told.
     """
 
     n_rows: int
@@ -33,6 +35,7 @@ class FittedModel:
     is_cross_validated: bool = False
     importance: Mapping[str, float] = field(default_factory=dict)
     single_feature_leak: Mapping[str, Any] = field(default_factory=dict)
+    denied: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:
@@ -100,6 +103,7 @@ def leaks(model: FittedModel) -> Measurement:
         name, is_given_away = str(model.single_feature_leak["column"]), True
     if not is_given_away:
         return Measurement(0.0, model.n_rows, reason="no column alone predicts the target")
+    name = UNNAMED if name in model.denied else name
     reason = f"{name} alone predicts nearly all of the target: is it known in advance?"
     return Measurement(1.0, model.n_rows, reason=reason, culprits=(name,), n_culprits=1)
 

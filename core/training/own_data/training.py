@@ -15,6 +15,7 @@ from core.domains.own_file import PreparedTraining
 from core.executors.opening import opened
 from core.executors.work import Executor
 from core.explain.conformal import CONFORMAL_NAME
+from core.explain.deny_list import DenyList
 from core.explain.documents import GlobalExplanation
 from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import write_file
@@ -463,13 +464,14 @@ def _written(
     run: Run,
 ) -> TrainedArtifact:
     """Write the artifact, and judge what can only be judged of a trained model."""
-    metrics = report["metrics"]
+    metrics, denied = report["metrics"], DenyList(settings.explanation.denied_columns)
     fitted = FittedModel(
         n_rows=report["split"]["n_tested"],
         is_cross_validated=report["split"]["is_cross_validated"],
         metrics=metrics,
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),
+        denied=frozenset(filter(denied.denies, (*report["feature_importance"], *prepared.signature.names))),
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)

@@ -64,6 +64,17 @@ def test_a_training_tells_the_share_of_denied_columns_together(shop, called):
     assert sum(found.values()) == pytest.approx(1.0)
 
 
+def test_a_gate_says_that_a_denied_column_gives_the_target_away_and_does_not_name_it(shop, called, tmp_path):
+    frame = rows(4)
+    frame["told_secret"] = frame["price"] * 2 + 1
+    frame.to_csv(tmp_path / "told.csv", index=False)
+    line = ("train", "--workspace", shop.root, "--model", "leaky", "--target", "price", "--data", tmp_path / "told.csv")
+    _, shown, _ = called(mlops, *line)
+    assert "a column of explanation.denied_columns alone predicts nearly all of the target" in shown
+    (gate,) = [each for each in Registry(shop).get("leaky", "1.0.0").gates if each.name == "no_leak"]
+    assert (gate.passed, "secret" in str(gate)) == (False, False)
+
+
 def test_a_diff_of_versions_has_no_figure_of_a_denied_column(shop, called):
     found = Registry(shop).diff("price", "1.0.0", "1.1.0")
     told = {(row.section, row.name) for row in found.rows if "secret" in row.name}
