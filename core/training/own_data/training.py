@@ -226,7 +226,7 @@ def _trained(
     tags = {"kind": "own data"} | experiment_tags(experiment, [own.algorithm])
     if prepared.model.warnings:
         tags["warning"] = " ".join(prepared.model.warnings)
-    tags |= _told(prepared)
+    tags |= _told(prepared, settings)
     file = _file_of(data, prepared)
     with (
         Runs(workspace) as runs,
@@ -371,10 +371,16 @@ def _tracked(
     )
 
 
-def _told(prepared: PreparedTraining) -> dict[str, str]:
+def _told(prepared: PreparedTraining, settings: Settings) -> dict[str, str]:
     """Record how the file was read, and which columns are left out, as the command line says it."""
-    notes = [note for note in prepared.notes if note not in prepared.model.warnings]
+    notes = [note for note in _told_notes(prepared, settings) if note not in prepared.model.warnings]
     return {"notes": " ".join(notes)} if notes else {}
+
+
+def _told_notes(prepared: PreparedTraining, settings: Settings) -> tuple[str, ...]:
+    """Return the notes without those on denied columns, which may quote cells."""
+    columns = (*map(str, prepared.frame), *prepared.signature.names)
+    return DenyList(settings.explanation.denied_columns).silent(prepared.notes, columns)
 
 
 def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
@@ -502,7 +508,7 @@ def _written(
         description=f"{report.get('ships')}, {told}",
         run=run,
         report=report,
-        notes=prepared.notes,
+        notes=_told_notes(prepared, settings),
     )
 
 

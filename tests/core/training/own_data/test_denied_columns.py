@@ -13,6 +13,7 @@ from core.explain.documents import DENIED
 from core.registry import Registry
 from core.settings import PolicySource, settings_in_force
 from core.state import Workspace
+from core.tracking import Runs
 from core.training.own_data import TrainRequest, train_on_file
 from core.training.own_data.drift import check_version
 from core.training.own_data.profile import version_profile
@@ -73,6 +74,19 @@ def test_a_gate_says_that_a_denied_column_gives_the_target_away_and_does_not_nam
     assert "a column of explanation.denied_columns alone predicts nearly all of the target" in shown
     (gate,) = [each for each in Registry(shop).get("leaky", "1.0.0").gates if each.name == "no_leak"]
     assert (gate.passed, "secret" in str(gate)) == (False, False)
+
+
+def test_a_training_tells_no_note_on_a_denied_column(shop, called, tmp_path):
+    frame = rows(5).astype({"size": object, "tax_secret": object})
+    frame.loc[:3, ["size", "tax_secret"]] = "unknown"
+    frame.to_csv(tmp_path / "gaps.csv", index=False)
+    line = ("train", "--workspace", shop.root, "--model", "gaps", "--target", "price", "--data", tmp_path / "gaps.csv")
+    code, shown, _ = called(mlops, *line)
+    assert code == 0
+    tag = Runs(shop).get(Registry(shop).get("gaps", "1.0.0").run_id).tags["notes"]
+    for told in (shown, tag):
+        assert "size: 4 cells are read as missing: 'unknown' (4)." in told
+        assert "tax_secret: 4" not in told
 
 
 def test_a_diff_of_versions_has_no_figure_of_a_denied_column(shop, called):
