@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from core.arrays import AnyArray, BoolArray, FloatArray
+from core.explain.deny_list import DenyList
+from core.explain.documents import DENIED
 from core.intervals.sums import difference_interval
 from core.intervals.units import ERROR_RATE
 from core.losses import LEAST_PROBABILITY
@@ -76,6 +79,11 @@ class VersionComparison:
     unit: str
     whole: Compared
     slices: tuple[Compared, ...]
+
+    def without_names(self, denied: DenyList) -> "VersionComparison":
+        """Return the same comparison, which decides the same, without the names of slices of denied columns."""
+        shown = (replace(each, name=DENIED) if denied.denies_slice(each.name) else each for each in self.slices)
+        return VersionComparison(self.unit, self.whole, tuple(shown))
 
     def figures(self) -> dict[str, Any]:
         """Return the comparison as evidence."""

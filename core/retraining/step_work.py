@@ -12,6 +12,7 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.domains.own_file import Judged
 from core.errors import UsageError
+from core.explain.deny_list import DenyList
 from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -235,6 +236,8 @@ def _validate(
         found[REGRESSION_SET] = _compared(
             workspace, live, new_folder, file, REGRESSION_SET, policy.regression_margin, policy.slice_margin
         )
+    denied = DenyList(settings.explanation.denied_columns)
+    found = {name: each.without_names(denied) for name, each in found.items()}
     evidence: dict[str, Any] = {name: each.figures() for name, each in found.items()}
     if attained:
         evidence["attainment"] = attained

@@ -1,5 +1,6 @@
 """A retraining from new rows to a watched live version, with real child processes."""
 
+from core.explain.documents import DENIED
 from core.governance import AuditLog
 from core.retraining.document import RetrainingPhase, StepName, StepState
 from tests.end_to_end import market
@@ -31,3 +32,14 @@ def test_a_dearer_market_is_learned_approved_rolled_out_and_watched(world: World
     verbs = [each.verb for each in AuditLog(world.workspace).tail(200) if each.object == asked.retraining_id]
     assert (verbs[0], verbs[-1]) == ("retraining.start", "retraining.done")
     assert set(verbs) >= {"retraining.propose", "retraining.approve", "retraining.rollout", "retraining.watch.done"}
+
+
+def test_a_comparison_names_no_slice_of_a_denied_column(world: World) -> None:
+    with world.workspace.settings_file.open("a") as settings:
+        settings.write("explanation:\n  denied_columns: [dist*]\n")
+    world.offer(*market.flats(500, seed=2, dearer=1.4))
+    asked = world.retrainings.now(MODEL, actor=ANA, reason="rents have risen")
+    proposed = world.run(asked.retraining_id, to=RetrainingPhase.AWAITING_APPROVAL)
+    compared = proposed.observed.step(StepName.VALIDATE).evidence["newest rows"]
+    assert [each["name"] for each in compared["slices"]] == [DENIED] * compared["n_slices"]
+    assert compared["n_slices"] == 3
