@@ -83,6 +83,16 @@ def test_the_base_can_be_made_from_packages_of_debian(tmp_path):
     assert f"BASE_IMAGE={tag}" in image
 
 
+@pytest.mark.parametrize("pip", ["exit 0", "exit 1"], ids=["without a file", "not there"])
+def test_a_pip_that_nothing_configures_ends_no_script(tmp_path, pip):
+    (tmp_path / "python3").write_text(f"#!/bin/sh\n{pip}\n")
+    (tmp_path / "python3").chmod(0o755)
+    script = "set -euo pipefail; source tools/pip_configuration.sh; pip_files; pip_paths; echo next"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "next\n"), done.stderr
+
+
 def test_docker_cannot_make_the_base(tmp_path):
     done = Machine(tmp_path, "docker").image("--debian")
     assert done.returncode != 0
