@@ -221,6 +221,17 @@ def test_a_file_whose_hash_a_version_was_registered_with_is_the_one_that_it_lear
     assert (made.data_sha256, made.is_held_out) == (data["march"], False)
 
 
+def test_a_version_that_learned_from_several_files_gets_no_profile_of_one_of_them_by_itself(profile, evaluate, home):
+    data = {"march": digest((home / "prices.csv").read_bytes()), "april": "ab" * 32}
+    registered(home, "by_hand", {"data": data})
+    code, out, _ = evaluate("--model", "by_hand", "--test-data", str(home / "prices.csv"))
+    assert (code, "this is one of 2 files. Make it by hand: bondx drift profile by_hand --version" in out) == (0, True)
+    assert Registry(workspace_of(home)).made_profile("by_hand", "1.0.0") is None
+    code, out, _ = profile("by_hand", "--data", home / "prices.csv")
+    assert code == 0
+    assert "by_hand/1.0.0 learned from 2 files; its rows are taken for those of this file" in out
+
+
 @pytest.mark.parametrize("column", ["size", "price"])
 def test_numbers_whose_squares_overflow_are_refused(profile, home, column):
     frame = prices(4)

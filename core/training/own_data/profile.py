@@ -189,6 +189,8 @@ def _made(
         notes.append(f"the file has no column {target!r}, so the target is not watched")
     if not held_out and learned_from and rows.table.source.sha256 not in learned_from:
         notes.append(f"{chosen.key} learned from a file with other bytes; its rows are taken for those of this file")
+    elif not held_out and len(learned_from) > 1:
+        notes.append(f"{chosen.key} learned from {len(learned_from)} files; its rows are taken for those of this file")
     if held_out and profile.residual is None and profile.prediction is not None:
         notes.append("the file has no outcomes, so errors are not watched")
     registry.make_profile(
@@ -238,9 +240,9 @@ def profile_from_its_file(
 ) -> str:
     """Make the profile of a version from the file that it learned from, if it has none; say so in one sentence.
 
-    The file is read as the training read it. Rules that say anything else, or a signature that describes other rows,
-    leave the profile to a person. Nothing but the sentence depends on it: what prevents the profile prevents nothing
-    else. Whoever may not make it did not ask for it either, so no refusal is recorded.
+    The file is read as the training read it. Rules that say anything else, a signature that describes other rows, or
+    further files leave the profile to a person. Nothing but the sentence depends on it: what prevents the profile
+    prevents nothing else. Whoever may not make it did not ask for it either, so no refusal is recorded.
 
     Returns:
         What was done, or why it was not; empty if the version has a profile.
@@ -257,6 +259,8 @@ def profile_from_its_file(
         if reading is not None and not reading.says_no_more_than(own):
             problem = "its training did not read the file by these --na and --read"
             raise UsageError(f"{problem}. {_by_hand(version)}")
+        if (n_files := len(files_learned_from(version))) > 1:
+            raise UsageError(f"this is one of {n_files} files. {_by_hand(version)}")
         made = _made(workspace, version, data, own, actor=actor, is_known=True)
     except CoreError as error:
         return f"no profile was made of what {version.key} learned from: {error}"
