@@ -15,6 +15,7 @@ import msgspec
 from core.confinement import confine
 from core.executors.in_force import running_on
 from core.executors.opening import executor_of
+from core.explain.deny_list import DenyList
 from core.json_documents import converted
 from core.models import Model
 from core.progress import begins
@@ -96,7 +97,7 @@ class SessionWork:
         if self._newest is not None:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
-        self._slices = EpochSlices(self._panels.domain)
+        self._slices = EpochSlices(self._panels.domain, DenyList(settings.explanation.denied_columns))
         self._stress = SessionStress(settings)
         self._data_sets = DataSets(settings, document, data_folder)
         self._fit_seconds: dict[str, float] = {}

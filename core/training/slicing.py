@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.arrays import BoolArray
 from core.domains.domain import SessionDomain, SlicedDomain
+from core.explain.deny_list import DenyList
 from core.models import Model, PanelLike
 from core.models.slices import LEAST_ROWS, MOST_COLUMNS, MOST_LEVELS
 from core.training.epoch_slices import SliceTable, slice_table
@@ -34,9 +35,9 @@ def scores_by_slice(model: Model, panel: PanelLike, domain: SessionDomain) -> Sl
 class EpochSlices:
     """The scores by slice of the panel that judges every epoch: its slices are found once."""
 
-    def __init__(self, domain: SessionDomain) -> None:
-        """Take the domain, which names the slices."""
-        self._domain = domain
+    def __init__(self, domain: SessionDomain, denied: DenyList) -> None:
+        """Take the domain, which names the slices, and the columns whose slices must not appear."""
+        self._domain, self._denied = domain, denied
         self._slices: dict[str, dict[str, BoolArray]] = {}
 
     def table(self, model: str, answers: Answers | None) -> SliceTable | None:
@@ -49,7 +50,7 @@ class EpochSlices:
         if answers is None:
             return None
         if model not in self._slices:
-            self._slices[model] = _large_slices(answers.rows, self._domain)
+            self._slices[model] = self._denied.visible_slices(_large_slices(answers.rows, self._domain))
         found = _scores(answers, self._slices[model])
         return slice_table(found) if found else None
 

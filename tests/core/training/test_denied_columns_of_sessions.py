@@ -30,7 +30,9 @@ def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, w
         stress_testing=StressTestingSettings(enable_stress_testing=True, scenario_count=2),
     )
     work = SessionWork(settings, tmp_path)
-    work.run_epoch(1)
+    epoch = work.run_epoch(1).record
+    assert "rating" not in str(epoch.slices)
+    assert epoch.slices["spread"].slices
     (spread,) = work.finish().models
     assert not [name for name in spread.importance if name.startswith(("rating", "credit_cycle"))]
     assert spread.importance[DENIED] > 0
