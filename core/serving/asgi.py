@@ -38,9 +38,9 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Se
         TookTooLongError: The body did not arrive in time.
         UnsupportedMediaError: The body is compressed.
     """
-    length = headers.get(b"content-length")
     # Zeros before a length are no fault for the HTTP parser; Python reads no number of so many digits.
-    if length is not None and int(length.lstrip(b"0") or b"0") > limits.body_bytes:
+    length = headers.get(b"content-length", b"0").lstrip(b"0") or b"0"
+    if int(length) > limits.body_bytes:
         raise _too_large(limits)
     if b"content-encoding" in headers and headers[b"content-encoding"] != b"identity":
         raise UnsupportedMediaError("Compressed request bodies are not supported: send the body uncompressed.")
