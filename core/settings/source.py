@@ -57,10 +57,14 @@ def read_text(file: Path) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig")
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         problem = f"not UTF-8 text (byte {error.start}): save it as UTF-8"
-        raise SettingsError(file, problem, line=line, column=column) from None
-    if "\x00" in text:
-        raise SettingsError(file, "holds NUL bytes, so it is not a text file")
+        raise SettingsError(file, problem, **_end_of(raw[: error.start].decode("utf-8-sig"))) from None
+    before, nul, _ = text.partition("\x00")
+    if nul:
+        raise SettingsError(file, "holds NUL bytes, so it is not a text file", **_end_of(before))
     return text
+
+
+def _end_of(text: str) -> Place:
+    """Return where a text ends, counted from 1."""
+    return {"line": text.count("\n") + 1, "column": len(text) - text.rfind("\n")}
