@@ -46,8 +46,9 @@ def plain_numbers(
     name: str, cells: pa.Array, values: FloatArray, gaps: dict[str, int], complain: Complain, rules: ColumnRules
 ) -> Reading:
     """Take numbers that need no form; doubt them where points may separate thousands."""
-    if rules.form is not None and rules.form.unit in PERCENT and not rules.manners and (values == values).any():
-        row = int(np.argmax(values == values))
+    is_told = (values == values) & (values != 0)  # nothing is nothing on any scale
+    if rules.form is not None and rules.form.unit in PERCENT and not rules.manners and is_told.any():
+        row = int(np.argmax(is_told))
         raise other_scale(name, str(cells[row].as_py()).strip(), row, "", rules.form.unit, complain)
     values, more = without_numbers(values, rules.missing)
     found = replace(refine(name, values, complain, wanted=rules.wanted), gaps={**gaps, **more})

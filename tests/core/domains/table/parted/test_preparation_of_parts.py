@@ -86,3 +86,10 @@ def test_a_part_in_which_no_row_has_a_target_is_left_out_whole(files, tmp_path):
     files[1]["price"] = np.nan
 
     assert same(*prepared(tmp_path, files, drop_missing_target=True))
+
+
+def test_a_part_of_zeros_needs_no_sign_of_percent_as_in_memory(files, tmp_path):
+    files = [frame.assign(share=[f"{k % 50}%" for k in range(len(frame))]) for frame in files]
+    files[0]["share"] = "0"
+
+    assert same(*prepared(tmp_path, files))
