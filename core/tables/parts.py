@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 
 from core.files import digest, sha256_of
 from core.plain_files import open_plain
+from core.tables import limits
 from core.tables.csv_head import CsvHead, read_head
 from core.tables.csv_rows import CsvRows, left_open
 from core.tables.errors import TableError
+from core.tables.parquet_file import MOST_UNPACKED_BYTES, read_parquet
 from core.tables.rules import ReadingRules
 from core.tables.source import (
     LINE_END,
@@ -172,8 +174,6 @@ def read_part(part: Source, rules: ReadingRules) -> Table:
             part = replace(part, n_quotes=file.read().count(b'"'))
         table = read_csv(part, rules)
     else:
-        from core.tables.parquet_file import read_parquet
-
         table = read_parquet(part, rules)
     part.require_unchanged()
     return replace(table, missing_words=rules.missing)
@@ -202,6 +202,9 @@ def _cut_groups(whole: Source) -> list[Source]:
         raise TableError(whole.path, "it has columns, but no rows", "Add rows.")
     parts, start = [], 0
     for at in range(len(groups)):
+        if rows[at] * found.num_columns > limits.MOST_CELLS or sizes[at] > MOST_UNPACKED_BYTES:
+            problem = f"its row group {at} has {rows[at]:,} rows of {found.num_columns:,} columns, and is read at once"
+            raise TableError(whole.path, problem, "Write it in smaller row groups.")
         if at + 1 == len(groups) or sum(sizes[start : at + 2]) > PART_BYTES:
             parts.append(replace(whole, part=FilePart(start, at + 1, sum(rows[:start]))))
             start = at + 1

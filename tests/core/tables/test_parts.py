@@ -85,6 +85,16 @@ def test_the_parts_of_parquet_are_runs_of_row_groups(rows, tmp_path, small_parts
     assert read_part(table.parts[1], ReadingRules()).place(3) == "row 23"
 
 
+def test_a_row_group_that_no_worker_should_read_at_once_is_refused(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_CELLS", 50)
+    rows.to_parquet(tmp_path / "own.parquet", row_group_size=30)
+
+    with pytest.raises(
+        TableError, match=r"its row group 0 has 30 rows of 2 columns, .* Write it in smaller row groups"
+    ):
+        parted(tmp_path / "own.parquet")
+
+
 @pytest.mark.parametrize("bad", [5, 40])
 def test_an_error_in_a_part_names_its_line_in_the_file(bad, rows, tmp_path, small_parts):
     file = tmp_path / "own.csv"
