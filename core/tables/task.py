@@ -72,7 +72,7 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
     target = chosen_target(table, request)
     _check_roles(table, target, request)
     table.require_clear(name for name in (target, request.group, request.time) if name is not None)
-    task = request.task or _infer_task(table, target)
+    task = request.task or inferred_task(table, target)
     classes = _check_target(table, target, task)
     for name in (request.group, request.time):
         if name is not None:
@@ -253,7 +253,8 @@ def _check_roles(table: Table, target: str | None, request: TaskRequest) -> None
         _refuse_times(table, request.time)
 
 
-def _infer_task(table: Table, target: str | None) -> Task:
+def inferred_task(table: Table, target: str | None) -> Task:
+    """Return the task that the values of a target call for: amounts or classes."""
     assert target is not None
     kind = table.kinds[target]
     if kind in (ColumnKind.CATEGORY, ColumnKind.FLAG):

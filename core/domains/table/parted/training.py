@@ -37,7 +37,7 @@ from core.tables import ReadingRules, Table, TableError, TableSignature, Task, T
 from core.tables.held_rows import groups_of, split_rows
 from core.tables.parts import PartedTable, as_plain
 from core.tables.split import Split
-from core.tables.task import chosen_target, require_column, told_task
+from core.tables.task import chosen_target, inferred_task, require_column, told_task
 
 LEAST_ROWS = 2 * LARGE
 MOST_TESTED = 1_000_000
@@ -86,7 +86,9 @@ def prepare_parts(
         )
     wanted = TaskRequest(target=target, task=request.task, group=request.group, time=request.time, keep=request.keep)
     shown = _described_by(head, survey, kept, wanted)
-    signature = describe(shown, wanted)
+    # The rows shown have more of a rare value than their share.
+    task = request.task or inferred_task(replace(shown, frame=kept.roles), target)
+    signature = describe(shown, replace(wanted, task=task))
     _require_memory(table, signature, len(kept.roles), cluster)
     model = TableModel.described(signature, algorithm=request.algorithm, parameters=request.parameters)
     actual = model.target_of(kept.roles)

@@ -8,8 +8,8 @@ import pytest
 
 from core.domains.own_file import FileRequest
 from core.domains.table import own_file
-from core.domains.table.parted import training
-from core.tables import ReadingRules, TableError, read_table
+from core.domains.table.parted import rows, training
+from core.tables import ReadingRules, TableError, Task, read_table
 from core.tables.parts import parted
 
 REQUEST = FileRequest(
@@ -93,3 +93,13 @@ def test_a_part_of_zeros_needs_no_sign_of_percent_as_in_memory(files, tmp_path):
     files[0]["share"] = "0"
 
     assert same(*prepared(tmp_path, files))
+
+
+def test_rare_counts_are_amounts_as_in_memory_also_where_a_sample_stands_for_the_rows(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "MOST_SAMPLED", 1_000)
+    files = [frame.assign(claims=[2 if k in (7, 77, 777, 3_777) else k % 2 for k in range(4_000)]) for frame in files]
+
+    found, in_memory = prepared(tmp_path, files, target="claims")
+
+    assert len(found.frame) < 1_200
+    assert found.signature.task is in_memory.signature.task is Task.REGRESSION
