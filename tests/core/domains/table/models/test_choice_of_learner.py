@@ -15,7 +15,7 @@ from core.domains.table.models.folds import folds_of
 from core.errors import UsageError
 from core.models.learners import tree_shapes
 from core.models.learners.blend import BlendLearner
-from core.models.learners.lightgbm_trees import LightGbmLearner, _settled
+from core.models.learners.lightgbm_trees import LightGbmLearner, settled_size
 from core.models.learners.samples import judges_later
 from core.models.learners.standardised_linear import StandardisedLinearLearner
 from core.tables import ColumnKind, ColumnSignature, TableSignature, Task
@@ -187,8 +187,8 @@ def test_with_very_many_cells_two_windows_decide(monkeypatch):
 def test_no_single_window_in_time_settles_the_number_of_trees():
     early, late = [[*np.linspace(5, 1, n), *np.linspace(1, 2, 30)] for n in (50, 200)]
 
-    assert _settled([[early, late]], in_time=True) == (0, 100)
-    assert _settled([[late, late]], in_time=True) == (0, 200)
+    assert settled_size([[early, late]], in_time=True) == (0, 100)
+    assert settled_size([[late, late]], in_time=True) == (0, 200)
 
 
 @pytest.mark.parametrize("cut", [0.6, 0.7, 0.8, 0.9])
