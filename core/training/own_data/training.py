@@ -243,7 +243,8 @@ def _trained(
                 prepared, tested = start.prepared, start.tested
             else:
                 tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
-            tested, attained = _attained(prepared, tested, settings, seed=seed)
+            is_continued = start is not None and start.tested is not None
+            tested, attained = _attained(prepared, tested, settings, is_continued=is_continued, seed=seed)
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)
@@ -402,7 +403,7 @@ def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
 
 
 def _attained(
-    prepared: PreparedTraining, tested: Tested, settings: Settings, *, seed: int
+    prepared: PreparedTraining, tested: Tested, settings: Settings, *, is_continued: bool, seed: int
 ) -> tuple[Tested, dict[str, Any]]:
     """Estimate the attainment if the settings ask for it.
 
@@ -416,6 +417,8 @@ def _attained(
     seed = derive_seed(seed, "attainment")
     if prepared.elsewhere is not None:
         found: EstimatedAttainment | str = "the rows are with the workers of a cluster, and no process holds them all"
+    elif is_continued:
+        found = "the version learns on, and the rows that it learned from before are not in the file"
     else:
         found = prepared.model.estimated_attainment(prepared.frame, n_tables=n_tables, seed=seed)
     if isinstance(found, str):

@@ -17,6 +17,7 @@ from core.retraining.document import Retraining, RetrainingPhase, StepName
 from core.retraining.planning import plan_of
 from core.retraining.results import MODEL_FOLDER, folder_of
 from core.settings import PolicySource, SettingsError, settings_in_force
+from core.settings.attainment import AttainmentSettings
 from core.settings.retraining import RetrainingPolicy
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
@@ -69,6 +70,7 @@ def test_what_is_remembered_counts_as_far_as_it_helps(workspace: Workspace, tmp_
     )
     live = train_on_file(workspace, TrainRequest(MODEL, before, target="rent"), settings, actor=ANA).version
     rows = market.write_csv(tmp_path / "rows.csv", market.flats(120, seed=2, dearer=1.1))
+    settings = msgspec.structs.replace(settings, attainment=AttainmentSettings(tables=2))
     with Registry(workspace).opened(MODEL, live.version) as artifact:
         signature = TableSignature.read(artifact)
 
@@ -82,6 +84,7 @@ def test_what_is_remembered_counts_as_far_as_it_helps(workspace: Workspace, tmp_
     start = made.report["start"]
     assert start["continues"] is (n_known > 60), start["why"]
     assert made.report["split"]["n_shipped"] == 120
+    assert ("learned from before" in made.report["attainment"].get("why_not", "")) is (n_known > 60)
     assert load_model(folder).n_rows == (n_known + 120 if n_known > 60 else 120)
 
 
