@@ -122,9 +122,7 @@ def retrained_interval(
     units, n_halves = Units(group), len(of_halves)
     if units.n < 2 or n_halves < 2:
         return None
-    sums, value = units.sums(difference), float(np.mean(difference))
-    influence = sums - value * units.sizes
-    of_rows = float(np.square(influence).sum()) / units.sizes.sum() ** 2 * units.n / (units.n - 1)
+    value, of_rows = float(np.mean(difference)), units.error_of_mean(difference) ** 2
     of_training = float(of_halves.var(ddof=1))
     if (variance := of_rows + of_training) <= 0:
         return None

@@ -44,6 +44,20 @@ class Units:
         weights = np.asarray(values, dtype=np.float64)
         return np.asarray(np.bincount(self._code, weights=weights, minlength=self.n), dtype=np.float64)
 
+    def error_of_mean(self, values: AnyArray) -> float:
+        """Return the standard error of the mean of values over rows; 0 for a single unit.
+
+        Source:
+            Liang and Zeger, Biometrika 73(1), 1986: the sum of each unit counts once.
+
+        >>> Units(np.array([0, 0, 1, 1])).error_of_mean(np.array([1.0, 1.0, 3.0, 3.0]))
+        1.0
+        """
+        if self.n < 2:
+            return 0.0
+        of_units = self.sums(values - values.mean())
+        return float(np.sqrt(np.square(of_units).sum() * self.n / (self.n - 1)) / len(values))
+
     def count_with(self, rows: AnyArray) -> int:
         """Count the units that hold one of the rows of a mask."""
         return int(np.count_nonzero(self.sums(rows) > 0))

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from core.arrays import AnyArray, FloatArray, IntArray
+from core.intervals import Units
 from core.models.learners.constant import constant_answer
 from core.models.learners.learner import FitOnceLearner
 from core.models.learners.samples import JudgingFold, Sample, group_folds
@@ -99,8 +100,8 @@ def estimate_attainment(
         Statistics 90(3), 2008 (residuals keep their groups, and change sign by group); the standard error of a
         cross-validation: Nadeau and Bengio, Machine Learning 52, 2003.
     """
-    group = np.unique(rows.group, return_inverse=True)[1]
-    if int(group.max()) + 1 < LEAST_GROUPS:
+    group, units = np.unique(rows.group, return_inverse=True)[1], Units(rows.group)
+    if units.n < LEAST_GROUPS:
         return f"there are fewer than {LEAST_GROUPS} groups"
     law = learner.answer(rows.matrices.trees)
     folds = [
@@ -110,7 +111,7 @@ def estimate_attainment(
     real = _real(learner, rows, folds, group, rng, seed=seed)
     if real is None:
         return "a part of the rows lacks a class"
-    (gain, gain_error), (fall, fall_error) = (_mean(each, group) for each in (real.gain, real.fall))
+    (gain, gain_error), (fall, fall_error) = (_mean(each, units) for each in (real.gain, real.fall))
     if gain <= 0:
         return "the method predicts no better than a constant"
     n_tables = max(2, n_tables)
@@ -277,12 +278,9 @@ def _has_classes(learner: FitOnceLearner, target: AnyArray) -> bool:
     return not learner.n_classes or len(np.unique(target)) == learner.n_classes
 
 
-def _mean(values: FloatArray, group: IntArray) -> tuple[float, float]:
+def _mean(values: FloatArray, units: Units) -> tuple[float, float]:
     """Return a mean over rows of a cross-validation, and its standard error over groups."""
-    mean, n_groups = float(values.mean()), int(group.max()) + 1
-    by_group = np.bincount(group, weights=values - mean)
-    error = np.sqrt(np.sum(np.square(by_group)) * n_groups / (n_groups - 1)) / len(values)
-    return mean, float(error) * math.sqrt(1 + 1 / (N_FOLDS - 1))
+    return float(values.mean()), units.error_of_mean(values) * math.sqrt(1 + 1 / (N_FOLDS - 1))
 
 
 def _combined(seen: float, seen_error: float) -> tuple[float, float]:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from core.arrays import AnyArray, FloatArray
+from core.intervals import Units
 from core.models.ensembles.improvement import Improvement, improvement
 from core.models.learners.constant import ConstantLearner
 
@@ -62,15 +61,13 @@ def choose(losses: Mapping[str, FloatArray], group: AnyArray) -> Choice:
         Breiman, Friedman, Olshen and Stone, Classification and Regression Trees (1984), section 3.4.3; here the error
         is that of the paired difference, over groups.
 
+    >>> import numpy as np
     >>> even = np.zeros(4)
     >>> choose({"linear": even + 1, "lightgbm": even + 0.9}, np.arange(4)).ships
     'lightgbm'
     """
-    best = min(losses, key=lambda name: float(losses[name].mean()))
-    standings = {
-        name: Standing(name, float(loss.mean()), *_difference(loss - losses[best], group))
-        for name, loss in losses.items()
-    }
+    best, units = min(losses, key=lambda name: float(losses[name].mean())), Units(group)
+    standings = {name: _standing(name, loss, losses[best], units) for name, loss in losses.items()}
     ships = next(name for name, s in standings.items() if _is_as_good(s))
     return Choice(ships, _why(ships, best, standings), tuple(sorted(standings.values(), key=lambda s: s.loss)))
 
@@ -94,7 +91,7 @@ def choose_with_ensemble(
     choice = choose(singles, group)
     best = min(singles, key=lambda name: float(singles[name].mean()))
     found = improvement(singles[best], losses[ensemble], group, seed=0, n_resamples=RESAMPLES, n_folds=n_folds)
-    own = Standing(ensemble, float(losses[ensemble].mean()), *_difference(losses[ensemble] - losses[best], group))
+    own = _standing(ensemble, losses[ensemble], losses[best], Units(group))
     standings = tuple(sorted((*choice.standings, own), key=lambda standing: standing.loss))
     told = f"{found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g})"
     if found.is_shown:
@@ -102,6 +99,11 @@ def choose_with_ensemble(
         return Choice(ensemble, why, standings, found)
     why = f"{choice.why}; the loss of {ensemble} is not surely below that of {best}: {told}"
     return Choice(choice.ships, why, standings, found)
+
+
+def _standing(name: str, loss: FloatArray, best: FloatArray, units: Units) -> Standing:
+    behind = loss - best
+    return Standing(name, float(loss.mean()), float(behind.mean()), units.error_of_mean(behind))
 
 
 def _is_as_good(standing: Standing) -> bool:
@@ -132,14 +134,3 @@ def _why(ships: str, best: str, standings: Mapping[str, Standing]) -> str:
 
 def _told(standing: Standing) -> str:
     return f"{standing.candidate} {standing.behind_best:+.2g} ± {standing.standard_error:.2g}"
-
-
-def _difference(difference: FloatArray, group: AnyArray) -> tuple[float, float]:
-    """Return the mean of a difference, and its standard error over groups."""
-    code = np.unique(group, return_inverse=True)[1]
-    n_groups, n_rows = int(code.max()) + 1, len(difference)
-    mean = float(difference.mean())
-    if n_groups < 2:
-        return mean, 0.0
-    by_group = np.bincount(code, weights=difference - mean)
-    return mean, float(np.sqrt(np.sum(np.square(by_group)) * n_groups / (n_groups - 1)) / n_rows)
