@@ -4,7 +4,7 @@ A request without a caller counts as a caller of its own.
 
 Source:
     Flajolet, Fusy, Gandouet and Meunier, HyperLogLog, AOFA 2007, with linear counting for small numbers; the standard
-    error is 1.04 / sqrt(1024), 3 %. Steele, Lea and Flood, OOPSLA 2014, on the mixing of the bits.
+    error is 1.04 / sqrt(1024), 3 %.
 """
 
 import zlib
@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from core.arrays import IntArray
+from core.mixing import GOLDEN, mixed
 
 _INDEX_BITS = 10
 _N = 1 << _INDEX_BITS
@@ -60,18 +61,11 @@ class DistinctUnits:
 
     def add(self, numbers: IntArray) -> None:
         """See numbers; those that were seen before change nothing."""
-        mixed = _mixed(numbers)
-        rest = (mixed & np.uint64((1 << _REST_BITS) - 1)).astype(np.float64)
+        words = mixed(numbers.astype(np.int64).view(np.uint64) + GOLDEN)
+        rest = (words & np.uint64((1 << _REST_BITS) - 1)).astype(np.float64)
         ranks = _REST_BITS + 1 - np.frexp(rest)[1]
-        np.maximum.at(self._registers, (mixed >> np.uint64(_REST_BITS)).astype(np.int64), ranks.astype(np.uint8))
+        np.maximum.at(self._registers, (words >> np.uint64(_REST_BITS)).astype(np.int64), ranks.astype(np.uint8))
 
     def merge(self, other: "DistinctUnits") -> None:
         """See what another one has seen."""
         np.maximum(self._registers, other._registers, out=self._registers)
-
-
-def _mixed(numbers: IntArray) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
-    mixed = numbers.astype(np.int64).view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

@@ -10,6 +10,7 @@ import pandas as pd
 from core.arrays import BoolArray, IntArray
 from core.domains.table.parted.columns import joined, sent, taken_rules
 from core.executors.packing import PlainValue
+from core.mixing import GOLDEN, mixed
 from core.tables import ColumnKind, Table, TaskRequest, limits
 from core.tables.parts import from_plain, read_part
 from core.tables.periods import with_instants
@@ -124,10 +125,8 @@ def drawn(rows: IntArray, n_rows: int, most: int) -> BoolArray:
     """
     if n_rows <= most:
         return np.ones(len(rows), dtype=np.bool_)
-    mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray((mixed >> np.uint64(11)) < np.uint64(int(most / n_rows * 2**53)))
+    words = mixed(rows.astype(np.uint64) * GOLDEN)
+    return np.asarray((words >> np.uint64(11)) < np.uint64(int(most / n_rows * 2**53)))
 
 
 def _first(table: Table, task: Mapping[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from core.arrays import FloatArray
 from core.domains.table.models.encoding import Encoding
@@ -53,9 +54,8 @@ class ScoredPart:
 
     def _answers(self, raw: FloatArray) -> FloatArray:
         if self._n_scores > 1:
-            odds = np.exp(raw - raw.max(axis=1, keepdims=True))
-            return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+            return np.asarray(softmax(raw, axis=1))
         if self._signature.classes:
-            chance = 1.0 / (1.0 + np.exp(-raw[:, 0]))
+            chance = expit(raw[:, 0])
             return np.stack((1.0 - chance, chance), axis=1)
         return raw[:, 0]
