@@ -11,7 +11,7 @@ from core.arrays import FloatArray, IntArray
 from core.errors import UsageError
 from core.explain.association import associated
 from core.explain.columns import is_number, numbers_of
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.explain.documents import (
     DENIED,
     FeatureGroup,
@@ -43,7 +43,7 @@ def explain_globally(
     units: IntArray | None = None,
     slices: Mapping[str, "pd.Series[Any]"] | None = None,
     n_rows: int = N_ROWS,
-    denied: DenyList | None = None,
+    denied: DenyList = NONE_DENIED,
     interactions: bool = False,
     seed: int = 0,
     notes: tuple[str, ...] = (),
@@ -66,7 +66,6 @@ def explain_globally(
     """
     if n_rows < 1:
         raise UsageError(f"n_rows is {n_rows:,}: at least one row explains a model.")
-    denied = denied or DenyList()
     groups = np.arange(len(frame)) if units is None else np.asarray(units)
     chosen = stratified_rows(explainer.margin(frame), n_rows, seed=seed)
     rows = frame.iloc[chosen].reset_index(drop=True)

@@ -12,7 +12,7 @@ from core.errors import UsageError
 from core.escape import shown
 from core.explain.columns import Ranks, shown_cell
 from core.explain.counterfactual import smallest_change
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.explain.documents import (
     AnswerInterval,
     Counterfactual,
@@ -37,7 +37,7 @@ def explain_row(
     turn: str | None = None,
     fixed: Sequence[str] = (),
     interval: AnswerInterval | None = None,
-    denied: DenyList | None = None,
+    denied: DenyList = NONE_DENIED,
     notes: tuple[str, ...] = (),
 ) -> LocalExplanation:
     """Explain one row.
@@ -57,7 +57,6 @@ def explain_row(
     Raises:
         UsageError: `turn` cannot be read, or the model does not decide.
     """
-    denied = denied or DenyList()
     table = explainer.contributions(row)
     names = denied.names(explainer.players)
     values = denied.merged(table.values, explainer.players)[0]

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from core.arrays import BoolArray, FloatArray
-from core.explain.deny_list import DenyList, left_out_note
+from core.explain.deny_list import NONE_DENIED, DenyList, left_out_note
 from core.explain.served_sketch import ContributionBasis, ContributionSketch, add_sketches
 from core.explain.trend_moves import LEAST_BLOCKS, ImportanceMove, RatioEstimate, compared, ratio_estimate
 from core.natural_order import natural
@@ -174,7 +174,7 @@ def trend_report(
     start: datetime,
     end: datetime,
     step: timedelta,
-    denied: DenyList | None = None,
+    denied: DenyList = NONE_DENIED,
 ) -> TrendReport:
     """Say how importances moved.
 
@@ -194,7 +194,6 @@ def trend_report(
                 by_basis[sketch.basis][(at - start) // step].append(sketch)
         kept += [(version, _blocks(basis, parts)) for basis, parts in by_basis.items()]
     kept.sort(key=lambda each: (each[1].places[0], natural(each[0])))
-    hidden = denied or DenyList()
     pairs = list(pairwise(kept))
     n_compared = sum(len(blocks.basis.names) for _, blocks in kept)
     n_compared += sum(len(_either(one, other)) for (_, one), (_, other) in pairs)
@@ -203,9 +202,9 @@ def trend_report(
     if end - start < SHORT:
         notes.append("A window of less than two days holds the rhythm of a day: its halves may differ by that alone.")
     return TrendReport(
-        trends=tuple(_trend(version, blocks, times, tail, hidden) for version, blocks in kept),
+        trends=tuple(_trend(version, blocks, times, tail, denied) for version, blocks in kept),
         steps=tuple(
-            VersionStep(before=before, after=after, features=_step(one, other, tail, hidden))
+            VersionStep(before=before, after=after, features=_step(one, other, tail, denied))
             for (before, one), (after, other) in pairs
         ),
         n_compared=n_compared,
@@ -227,13 +226,13 @@ def _blocks(basis: ContributionBasis, parts: Mapping[int, list[ContributionSketc
     )
 
 
-def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, hidden: DenyList) -> ServedTrend:
+def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, denied: DenyList) -> ServedTrend:
     n_rows, total = blocks.rows.sum(), blocks.sizes.sum()
     at = {place: k for k, place in enumerate(blocks.places)}
     is_later = np.array(blocks.places) >= (blocks.places[0] + blocks.places[-1] + 1) / 2
     features = []
     for column, name in enumerate(blocks.basis.names):
-        if hidden.denies(name):
+        if denied.denies(name):
             continue
         sizes, errors = blocks.sizes[:, column], np.sqrt(blocks.variances[:, column])
         features.append(
@@ -293,10 +292,10 @@ def _halves(sizes: FloatArray, rows: FloatArray, is_later: BoolArray, tail: floa
     )
 
 
-def _step(one: _Blocks, other: _Blocks, tail: float, hidden: DenyList) -> tuple[ShareMove, ...]:
+def _step(one: _Blocks, other: _Blocks, tail: float, denied: DenyList) -> tuple[ShareMove, ...]:
     found = []
     for name in _either(one, other):
-        if hidden.denies(name):
+        if denied.denies(name):
             continue
         shares = [
             ratio_estimate(blocks.sizes[:, blocks.basis.names.index(name)], blocks.totals)

@@ -12,7 +12,7 @@ import msgspec
 import pandas as pd
 
 from core.columnwise import columnwise
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence, profiling
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
@@ -104,7 +104,7 @@ def check_profile(
     unreadable: Mapping[str, int] | None = None,
     infinite: Mapping[str, int] | None = None,
     importance: Mapping[str, float] | None = None,
-    denied: DenyList | None = None,
+    denied: DenyList = NONE_DENIED,
     level: float = LEVEL,
 ) -> ProfileDrift:
     """Check a batch: count it in the bins of the profile, and check the counts.
@@ -170,7 +170,7 @@ def check_sketch(
     lost: Sequence[str] = (),
     slices: "Mapping[str, SliceMove] | None" = None,
     importance: Mapping[str, float] | None = None,
-    denied: DenyList | None = None,
+    denied: DenyList = NONE_DENIED,
     level: float = LEVEL,
     notes: Sequence[str] = (),
 ) -> ProfileDrift:
@@ -191,7 +191,7 @@ def check_sketch(
         level: The probability of a watch or an alarm if nothing has moved, over all kinds and columns together.
         notes: What else is to be said.
     """
-    denied, depends, profile = denied or DenyList(), depends or {}, index.profile
+    depends, profile = depends or {}, index.profile
     importance = denied.visible(importance or {})
     kinds = _counted(index, sketch)
     total = sum(WEIGHTS[kind] for kind, columns in kinds.items() if columns)

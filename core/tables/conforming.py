@@ -58,7 +58,7 @@ def require_target(table: Table, signature: TableSignature) -> None:
     Raises:
         TableError: The target's column is missing, or a cell of it is empty or of an unknown class.
     """
-    from core.tables.task import class_codes
+    from core.tables.task import FILL_TARGET, class_codes
 
     target = signature.target
     assert target is not None
@@ -67,8 +67,7 @@ def require_target(table: Table, signature: TableSignature) -> None:
         raise table.error(f"there is no column {target!r}", "The model is evaluated against this column: add it.")
     values = table.frame[target]
     if (is_empty := values.isna().to_numpy()).any():
-        cure = "Fill it in, or leave out such rows: --drop-missing-target."
-        raise table.error("it is empty here", cure, column=target, row=int(np.argmax(is_empty)))
+        raise table.error("it is empty here", FILL_TARGET, column=target, row=int(np.argmax(is_empty)))
     if signature.classes:
         codes = class_codes(values, table.kinds[target], signature.classes)
         if (codes < 0).any():

@@ -62,9 +62,10 @@ def train(args: argparse.Namespace) -> int:
         drop_missing_target=args.drop_missing_target,
         experiment=args.experiment,
     )
-    trained = train_on_file(workspace, request, settings_in_force(workspace.root), actor=person())
+    settings = settings_in_force(workspace.root)
+    trained = train_on_file(workspace, request, settings, actor=person())
     version = trained.version
-    relies_on = DenyList.in_force(workspace.root).shares(trained.report["feature_importance"])
+    relies_on = DenyList(settings.explanation.denied_columns).shares(trained.report["feature_importance"])
     if args.json:
         print_json(
             {
