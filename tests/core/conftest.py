@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from core.actor import Actor
     from core.state import Workspace
+    from tests.clusters import Cluster
 
 HIDDEN_LIBRARY = """
 import ctypes
@@ -93,6 +94,25 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ModuleType]":
         del os.environ["PYTHONPATH"]
     else:
         os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def cluster(works: "ModuleType") -> "Iterator[Cluster]":
+    """A cluster of two workers, which can import the works."""
+    from tests.clusters import Cluster
+
+    found = Cluster("--workers", "2")
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def patient_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a connection to a scheduler that is there take as long as it takes."""
+    from core.executors import dask_connection
+    from tests.waiting import PATIENCE_SECONDS
+
+    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -19,27 +19,17 @@ from core.executors.work import Work
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
 from tests.processes import free_port
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*"),
+    pytest.mark.usefixtures("patient_connections"),
+]
 
 
 NOBODY_SECONDS = 0.5
 """How long a connection is tried where nobody can answer."""
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    """Let a connection to a scheduler that is there take as long as it takes."""
-    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
-
-
-@pytest.fixture(scope="module")
-def cluster(works):
-    found = Cluster("--workers", "2")
-    yield found
-    found.end()
 
 
 @pytest.fixture

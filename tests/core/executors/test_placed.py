@@ -8,27 +8,18 @@ import threading
 import pytest
 
 from core.errors import UsageError
-from core.executors import dask_cluster, dask_connection, placed
+from core.executors import dask_cluster, placed
 from core.executors.dask_cluster import DaskExecutor
 from core.executors.errors import ExecutorError
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*")
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
-
-
-@pytest.fixture(scope="module")
-def cluster(works):
-    found = Cluster("--workers", "2")
-    yield found
-    found.end()
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*"),
+    pytest.mark.usefixtures("patient_connections"),
+]
 
 
 @pytest.fixture

@@ -29,10 +29,13 @@ from core.tracking import Runs
 from core.training.own_data import TrainRequest, evaluate_on_file, train_on_file
 from core.training.own_data.parts import is_read_by_workers
 from tests.clusters import Cluster
-from tests.waiting import PATIENCE_SECONDS, until
+from tests.waiting import until
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:.*unclosed.*"),
+    pytest.mark.usefixtures("patient_connections"),
+]
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 N_ROWS = 18_000
@@ -43,17 +46,9 @@ FEW_TREES = {"max_trees": 12, "num_leaves": 8}
 
 @pytest.fixture(autouse=True)
 def small_tables(monkeypatch):
-    """Let tables of a test be cut, and a connection take as long as it takes."""
+    """Let tables of a test be cut."""
     monkeypatch.setattr(parts, "PART_BYTES", 1)
     monkeypatch.setattr(parted_training, "LEAST_ROWS", N_ROWS)
-    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", PATIENCE_SECONDS)
-
-
-@pytest.fixture(scope="module")
-def cluster(works):
-    found = Cluster("--workers", "2")
-    yield found
-    found.end()
 
 
 @pytest.fixture
