@@ -245,6 +245,8 @@ def _trained(
                 tested = fit_and_test(prepared, seed=seed, watch=watch, cross_validates=not is_tuned)
             is_continued = start is not None and start.tested is not None
             tested, attained = _attained(prepared, tested, settings, is_continued=is_continued, seed=seed)
+            if attained:
+                watch.lap("attainment")
         runs.log_metrics(run.run_id, 1, tested.metrics)
         begins("the registration")
         profile = _profile(prepared, tested)

@@ -131,6 +131,7 @@ def test_the_settings_ask_for_the_attainment_of_a_file(model, target, estimated,
     metrics = trained.version.metrics
 
     assert ("estimated_attainment" in metrics) is estimated
+    assert "attainment" in trained.seconds
     if estimated:
         low, value, high = (metrics[f"estimated_attainment{end}"] for end in ("_low", "", "_high"))
         assert low < value < high
