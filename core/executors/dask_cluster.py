@@ -17,6 +17,7 @@ from core.errors import CoreError, UsageError
 from core.executors.bench import Bench, versions
 from core.executors.dask_connection import connected, in_words, lost, workers_of
 from core.executors.errors import ExecutorError, TaskLostError
+from core.executors.halted import HaltedWorkers, short_of_memory
 from core.executors.packing import packed, unpacked
 from core.executors.placed import PlacedClient
 from core.executors.remote import ATTEMPTS, RemoteCall, RemoteExecutor, counted
@@ -82,7 +83,8 @@ class DaskExecutor(RemoteExecutor):
         Returns:
             Its result.
         Raises:
-            ExecutorError: It failed three times, the scheduler is gone, or has too few workers.
+            ExecutorError: It failed three times, the scheduler is gone or has too few workers, or one is halted for
+                want of memory.
             CoreError: What the work raises.
         """
         why, error = "", cast("BaseException | None", None)
@@ -94,6 +96,7 @@ class DaskExecutor(RemoteExecutor):
                 future = thread.submit(copy_context().run, placed.done, work)
                 try:
                     while not future.done() and not placed.is_broken():
+                        placed.require_memory()
                         with contextlib.suppress(TimeoutError):
                             future.exception(timeout=_LOOK_SECONDS)
                 finally:  # also when a person interrupts, who would wait for the end of the thread
@@ -168,9 +171,10 @@ class DaskExecutor(RemoteExecutor):
             raise self._too_few(len(workers_of(client))) from None
 
     def _wait(self, client: Any, futures: Sequence[Any]) -> None:
-        """Wait until all futures are over, or the cluster has had no workers for too long."""
+        """Wait until all futures are over, or the cluster has had no workers, or halted ones alone, for too long."""
         from distributed import wait
 
+        halted = HaltedWorkers()
         empty_since: float | None = None
         workers: dict[str, dict[str, Any]] = {}
         while True:
@@ -181,6 +185,9 @@ class DaskExecutor(RemoteExecutor):
                 workers = workers_of(client)
             if client.status != "running":  # it connects again, and has forgotten what was under way
                 raise lost(self._settings, "the connection was lost")
+            too_long = halted.too_long(workers)
+            if workers and len(too_long) == len(workers):
+                raise short_of_memory(too_long[0])
             if workers:
                 empty_since = None
             elif empty_since is None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from core.executors.dask_connection import workers_of
 from core.executors.errors import ExecutorError
+from core.executors.halted import HaltedWorkers, is_halted, short_of_memory
 
 STUCK_SECONDS = 30.0
 """How long a worker may take to answer after its task was given up."""
@@ -41,6 +42,7 @@ class PlacedClient:
         self._futures: list[Any] = []
         self._lock = threading.Lock()
         self._is_abandoned = False
+        self._halted = HaltedWorkers()
         # A worker that is replaced may have the address of the one that ended, but never its folder.
         self._folders = {worker: told["local_directory"] for worker, told in workers.items()}
         self.workers = tuple(workers)
@@ -87,6 +89,17 @@ class PlacedClient:
         is_whole = all(there.get(worker, {}).get("local_directory") == own for worker, own in self._folders.items())
         return self._client.status != "running" or not is_whole
 
+    def require_memory(self) -> None:
+        """Make sure that no worker has been halted for too long.
+
+        Raises:
+            ExecutorError: One has.
+        """
+        there = self._there()
+        own = {worker: there[worker] for worker in self.workers if worker in there}
+        if halted := self._halted.too_long(own):
+            raise short_of_memory(halted[0])
+
     def abandon(self) -> None:
         """Give up all tasks. A worker whose library still waits for the one that is gone is started again.
 
@@ -115,7 +128,9 @@ class PlacedClient:
         from distributed import CancelledError, wait
 
         until = time.monotonic() + STUCK_SECONDS
-        asked = [worker for worker in self.workers if worker in self._there()]
+        there = self._there()
+        # A halted worker is at nothing, and would not answer.
+        asked = [worker for worker in self.workers if worker in there and not is_halted(there[worker])]
         while asked and (left := until - time.monotonic()) > 0:
             answers = {
                 worker: self._client.submit(

@@ -8,9 +8,11 @@ import threading
 import pytest
 
 from core.errors import UsageError
-from core.executors import dask_cluster, placed
+from core.executors import dask_cluster, halted, placed
 from core.executors.dask_cluster import DaskExecutor
+from core.executors.dask_connection import workers_of
 from core.executors.errors import ExecutorError
+from core.executors.work import Work
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
 from tests.waiting import until
@@ -128,6 +130,51 @@ def test_a_worker_that_is_replaced_at_its_own_address_is_gone(executor, monkeypa
             return client.is_broken()
 
     assert executor.together("a fit", work)
+
+
+@pytest.fixture
+def short_of_memory(works, monkeypatch):
+    """Two workers that share the work, one of which is halted once it has taken memory."""
+    monkeypatch.setattr(halted, "HALTED_SECONDS", 0.5)
+    own = Cluster("--workers", "2", "--memory-mb", "500")
+    found = DaskExecutor(ExecutorSettings(kind="dask", address=own.address, workers=2))
+    yield found
+    found.close()
+    own.end()
+
+
+def test_a_worker_that_is_halted_for_want_of_memory_is_not_waited_for(short_of_memory, works):
+    pids = set()
+
+    def work(client):
+        pids.update(results(client, works.pid_of, [0, 0]))
+        results(client, works.holds_memory, [0])
+        worker = client.workers[0]
+        until(lambda: workers_of(client)[worker]["status"] == "paused", "the worker paused")
+        return results(client, works.pid_of, [0])
+
+    with pytest.raises(ExecutorError, match=r"is at its limit of memory, and Dask has given it no work.*Cure: give"):
+        short_of_memory.together("a fit", work)
+    # Its memory may hold what others of the cluster computed, so it is not started again.
+    pids_now = short_of_memory._client.run(os.getpid)
+    assert set(pids_now.values()) == pids
+
+
+def test_tasks_fail_where_all_workers_are_halted(short_of_memory, works):
+    def halt(client):
+        results(client, works.holds_memory, [0, 0])
+        until(lambda: {told["status"] for told in workers_of(client).values()} == {"paused"}, "both workers paused")
+
+    short_of_memory.together("a fit", halt)
+    with pytest.raises(ExecutorError, match="is at its limit of memory"):
+        short_of_memory.map(Work(title="tasks", here=lambda task: task, there=works.Doubled), [1])
+
+
+def test_a_worker_that_is_paused_but_at_work_is_not_halted():
+    at_work = {"status": "paused", "metrics": {"task_counts": {"executing": 1}}}
+    assert not halted.is_halted(at_work)
+    assert halted.is_halted({**at_work, "metrics": {"task_counts": {"executing": 0}}})
+    assert not halted.is_halted({"status": "running", "metrics": {}})
 
 
 def test_a_library_that_fails_again_and_again_is_given_up_in_words(executor):
