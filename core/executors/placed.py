@@ -40,6 +40,7 @@ class PlacedClient:
     def __init__(self, client: Any, workers: Mapping[str, Mapping[str, Any]]) -> None:
         self._client = client
         self._futures: list[Any] = []
+        self._places: list[Sequence[str]] = []  # of each future: the workers that alone can compute it
         self._lock = threading.Lock()
         self._is_abandoned = False
         self._halted = HaltedWorkers()
@@ -69,12 +70,12 @@ class PlacedClient:
 
     def submit(self, *arguments: Any, **options: Any) -> Any:
         """Submit a task as the client does."""
-        return self._begun(lambda: self._client.submit(*arguments, **options))
+        return self._begun(lambda: self._client.submit(*arguments, **options), options.get("workers") or ())
 
     def compute(self, parts: Sequence[Any]) -> list[Any]:
         """Compute part k on worker k."""
         return [
-            self._begun(partial(self._client.compute, part, workers=[worker], allow_other_workers=False))
+            self._begun(partial(self._client.compute, part, workers=[worker], allow_other_workers=False), [worker])
             for part, worker in zip(parts, self.workers, strict=False)
         ]
 
@@ -90,14 +91,16 @@ class PlacedClient:
         return self._client.status != "running" or not is_whole
 
     def require_memory(self) -> None:
-        """Make sure that no worker has been halted for too long.
+        """Make sure that no worker for which the work waits has been halted for too long.
 
         Raises:
             ExecutorError: One has.
         """
-        there = self._there()
-        own = {worker: there[worker] for worker in self.workers if worker in there}
-        if halted := self._halted.too_long(own):
+        with self._lock:
+            placed = zip(self._futures, self._places, strict=True)
+            awaited = {worker for future, places in placed if not future.done() for worker in places}
+        workers = {worker: told for worker, told in self._there().items() if worker in awaited}
+        if halted := self._halted.too_long(workers):
             raise short_of_memory(halted[0])
 
     def abandon(self) -> None:
@@ -156,11 +159,12 @@ class PlacedClient:
         except OSError:  # the scheduler is gone
             return {}
 
-    def _begun(self, begin: Callable[[], Any]) -> Any:
+    def _begun(self, begin: Callable[[], Any], workers: Sequence[str]) -> Any:
         with self._lock:  # what is begun later than the work is given up would be waited for without end
             if self._is_abandoned:
                 raise _AbandonedError
             self._futures.append(found := begin())
+            self._places.append(workers)
         return found
 
     def __getattr__(self, name: str) -> Any:

@@ -160,6 +160,24 @@ def test_a_worker_that_is_halted_for_want_of_memory_is_not_waited_for(short_of_m
     assert set(pids_now.values()) == pids
 
 
+def test_a_halted_worker_that_has_done_its_share_ends_nothing(short_of_memory, works, tmp_path, monkeypatch):
+    monkeypatch.setattr(halted, "HALTED_SECONDS", 0.0)
+    looks, require_memory = [], placed.PlacedClient.require_memory
+    monkeypatch.setattr(placed.PlacedClient, "require_memory", lambda self: (require_memory(self), looks.append(1)))
+
+    def work(client):
+        results(client, works.holds_memory, [0])
+        worker = client.workers[0]
+        until(lambda: workers_of(client)[worker]["status"] == "paused", "the worker paused")
+        other = client.submit(works.waits, 2, str(tmp_path), workers=[client.workers[1]], allow_other_workers=False)
+        seen = len(looks)
+        until(lambda: len(looks) > seen + 2, "three looks at the workers")
+        (tmp_path / "go").touch()
+        return other.result()
+
+    assert short_of_memory.together("a fit", work) == 20
+
+
 def test_tasks_fail_where_all_workers_are_halted(short_of_memory, works):
     def halt(client):
         results(client, works.holds_memory, [0, 0])
