@@ -1,7 +1,6 @@
 """`ExperimentTracker`: runs by their id, for programs that carry an id from call to call."""
 
 import threading
-import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from core.api import MLOpsConfig
 from core.api.arguments import checked
 from core.errors import UsageError
 from core.escape import shown
-from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_forgotten, track
+from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_at_exit, track
 
 _ENDINGS = {
     "completed": RunStatus.FINISHED,
@@ -29,8 +28,6 @@ class ExperimentTracker:
         self._config = config or MLOpsConfig.from_yaml()
         self._open: dict[str, ActiveRun] = {}
         self._lock = threading.Lock()
-        # A program that forgets `end_run` still writes its queued records.
-        weakref.finalize(self, _end_all, self._open)
 
     @checked
     def start_run(
@@ -64,6 +61,7 @@ class ExperimentTracker:
             actor=self._config.actor,
             policy=self._config.policy.tracking,
         )
+        end_at_exit(run)
         with self._lock:
             self._open[run.run_id] = run
         return run.run_id
@@ -150,7 +148,3 @@ class ExperimentTracker:
         if found is None:
             raise UsageError(f"Run {shown(run_id)} is not open in this process. Open runs: {known}.")
         return found
-
-
-def _end_all(runs: dict[str, ActiveRun]) -> None:
-    end_forgotten(runs.values(), "the program ended without end_run")

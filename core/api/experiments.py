@@ -1,7 +1,6 @@
 """`ExperimentTracker`: logging runs, in a `with` block or from `start_run` to `end_run`."""
 
 import threading
-import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from core.api.arguments import checked
 from core.api.config import MLOpsConfig
 from core.errors import UsageError
 from core.escape import shown
-from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_forgotten, track
+from core.tracking import ActiveRun, Experiment, Run, Runs, RunStatus, end_at_exit, track
 
 
 class ExperimentTracker:
@@ -20,9 +19,6 @@ class ExperimentTracker:
         """Open the tracker; by default for the workspace that `MLOpsConfig.from_yaml()` finds."""
         self._config = config or MLOpsConfig.from_yaml()
         self._active = threading.local()
-        self._open: list[ActiveRun] = []
-        # Buffered metrics are written even if a script forgets to end its run.
-        weakref.finalize(self, _end_all, self._open)
 
     @checked
     def start_run(
@@ -60,7 +56,7 @@ class ExperimentTracker:
                 policy=self._config.policy.tracking,
             )
         stack.append(run)
-        self._open[:] = [other for other in self._open if not other.is_over] + [run]
+        end_at_exit(run)
         return run
 
     @property
@@ -146,7 +142,3 @@ class ExperimentTracker:
         stack: list[ActiveRun] = getattr(self._active, "stack", [])
         self._active.stack = stack = [run for run in stack if not run.is_over]
         return stack
-
-
-def _end_all(runs: list[ActiveRun]) -> None:
-    end_forgotten(reversed(runs), "the program ended without ending its run")

@@ -11,7 +11,7 @@ search.py       finding runs by an expression; fields.py its fields
 comparison.py   several runs compared
 """
 
-from core.tracking.active import ActiveRun, end_forgotten, track, tracked_run
+from core.tracking.active import ActiveRun, end_at_exit, end_open_runs, track, tracked_run
 from core.tracking.comparison import ComparedValue, RunComparison
 from core.tracking.environment import environment, git_state, software
 from core.tracking.errors import ParameterChangedError, RunIsOverError, RunNotFoundError
@@ -33,7 +33,8 @@ __all__ = [
     "RunNotFoundError",
     "RunStatus",
     "Runs",
-    "end_forgotten",
+    "end_at_exit",
+    "end_open_runs",
     "environment",
     "experiments",
     "git_state",

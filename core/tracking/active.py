@@ -1,23 +1,30 @@
 """A run that this process logs: a metric costs microseconds, and a process that dies leaves a run marked lost."""
 
+import atexit
+import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from core.actor import Actor, Origin
-from core.errors import UsageError
+from core.errors import CoreError, UsageError
 from core.settings.policy import TrackingPolicy
 from core.settings.policy_source import PolicySource
-from core.state import TransactionError, Workspace
+from core.state import Workspace
 from core.text_limits import cut
 from core.tracking.errors import RunIsOverError
 from core.tracking.heartbeat import Heartbeat
 from core.tracking.measurement import metric_name, metric_step, metric_value
 from core.tracking.run import Run, RunStatus
 from core.tracking.runs import Runs
+
+log = logging.getLogger(__name__)
+
+_open: list["ActiveRun"] = []
+_open_lock = threading.Lock()
 
 
 def track(
@@ -218,15 +225,20 @@ class ActiveRun:
             self.end(RunStatus.STOPPED, reason=type(error).__name__)
 
 
-def end_forgotten(runs: Iterable[ActiveRun], reason: str) -> None:
-    """End the runs that a program left open; for a finalizer, which may be called in the middle of a transaction."""
-    left = [run for run in runs if not run.is_over]
+def end_at_exit(run: ActiveRun) -> None:
+    """End a run when the program ends, should it still be open then; what was logged to it is stored before."""
+    with _open_lock:
+        _open[:] = [other for other in _open if not other.is_over] + [run]
 
-    def end_all() -> None:
-        for run in left:
-            run.end(RunStatus.STOPPED, reason=reason)
 
-    try:
-        end_all()
-    except TransactionError:  # of the thread in which the collector happens to run
-        threading.Thread(target=end_all, name="end-forgotten-runs").start()
+@atexit.register
+def end_open_runs() -> None:
+    """End, the latest first, the runs that a program left open; one that cannot be ended is named in the log."""
+    with _open_lock:
+        left = [run for run in reversed(_open) if not run.is_over]
+        _open.clear()
+    for run in left:
+        try:
+            run.end(RunStatus.STOPPED, reason="the program ended without ending its run")
+        except CoreError as error:
+            log.error("run %s, which was left open, could not be ended: %s", run.run_id, error)

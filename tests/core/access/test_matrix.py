@@ -585,7 +585,7 @@ def test_python_is_refused_what_the_role_of_the_account_does_not_allow(governed,
         may = role in MAY[VerbClass.OPERATE].split()
         for change in (
             lambda config=config: ModelRegistry(config).register_model("spread", tmp_path / "weights.txt"),
-            lambda config=config: ExperimentTracker(config).start_run("mine"),
+            lambda config=config: ExperimentTracker(config).start_run("mine").end(),
         ):
             if may:
                 change()

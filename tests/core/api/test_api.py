@@ -1,7 +1,9 @@
 """The Python API is a thin layer over the core; its additions are tested here."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,15 +17,17 @@ from core.governance.audit_log import AuditLog
 from core.rollout import NotRoutedError, RoutingTable
 from core.rollout.slices import Slice
 from core.settings import SettingsError
+from core.telemetry.committer import Committer
 from core.telemetry.predictions import Cursor, PredictionReader
-from core.tracking import RunNotFoundError, Runs, RunStatus
+from core.tracking import RunNotFoundError, Runs, RunStatus, end_open_runs
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MLOpsConfig:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MLOpsConfig]:
     monkeypatch.setenv("BONDX_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("BONDX_ENV", raising=False)
-    return MLOpsConfig.from_yaml(user="ana")
+    yield MLOpsConfig.from_yaml(user="ana")
+    end_open_runs()
 
 
 @pytest.fixture
@@ -101,6 +105,23 @@ def test_a_script_that_forgets_to_end_its_run_loses_nothing(config: MLOpsConfig)
     subprocess.run([sys.executable, "-c", SCRIPT, str(config.workspace.root)], check=True)
     (run,) = Runs(config.workspace).all()
     assert (run.status, run.metrics) == (RunStatus.STOPPED, {"mae": 0.25})
+
+
+def test_a_run_outlives_the_tracker_that_started_it(config: MLOpsConfig) -> None:
+    with ExperimentTracker(config).start_run("mine") as run:
+        run.log_metric("mae", 0.25)
+    (stored,) = Runs(config.workspace).all()
+    assert (stored.status, stored.metrics) == (RunStatus.FINISHED, {"mae": 0.25})
+
+
+def test_a_run_that_cannot_be_ended_is_named_in_the_log(
+    config: MLOpsConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Committer.flush, "__defaults__", (0.1,))
+    run_id = ExperimentTracker(config).start_run("mine").run_id
+    shutil.rmtree(config.workspace.root)
+    end_open_runs()
+    assert f"run {run_id}, which was left open, could not be ended: " in caplog.text
 
 
 def test_without_a_version_the_production_version_is_used(config: MLOpsConfig, tmp_path: Path) -> None:
