@@ -39,6 +39,14 @@ class DenyList:
         parts = column.split(SEVERAL_READ)
         return any(fnmatchcase(part, pattern) for part in parts for pattern in self.patterns)
 
+    def among(self, columns: Iterable[str]) -> frozenset[str]:
+        """Return those of some columns that must not appear.
+
+        >>> DenyList(["tax_*"]).among(["tax_id", "size"])
+        frozenset({'tax_id'})
+        """
+        return frozenset(filter(self.denies, columns))
+
     def silent(self, texts: Iterable[str], columns: Iterable[str]) -> tuple[str, ...]:
         """Return the texts that name no denied one of these columns.
 

@@ -1,5 +1,6 @@
 """Reading columns of an unchecked frame: each is what a check needs, or unreadable for a stated reason."""
 
+from collections.abc import Collection
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -25,11 +26,20 @@ class Cells:
         frame: Any frame.
         row_names: The columns that name a row.
         source: Where the rows are from, such as "the file".
+        denied: The columns whose values no sentence may quote.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, row_names: tuple[str, ...] = (), source: str = "the data") -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        *,
+        row_names: tuple[str, ...] = (),
+        source: str = "the data",
+        denied: Collection[str] = (),
+    ) -> None:
         self.frame = frame
         self.source = source
+        self.denied = frozenset(denied)
         self._row_names = row_names
         self._numbers: dict[str, FloatArray] = {}
         self._infinite: dict[str, BoolArray] = {}
@@ -47,7 +57,7 @@ class Cells:
                 (unless that is allowed).
         """
         if name not in self._numbers:
-            values = _as_numbers(name, self._column(name))
+            values = _as_numbers(name, self._column(name), quotes=name not in self.denied)
             self._infinite[name] = np.isinf(values)
             values[self._infinite[name]] = np.nan
             self._numbers[name] = values
@@ -71,7 +81,7 @@ class Cells:
         Raises:
             UnreadableError: The column is missing, has no value at all, or holds something other than dates.
         """
-        values = _as_dates(name, self._column(name))
+        values = _as_dates(name, self._column(name), quotes=name not in self.denied)
         if np.isnat(values).all():
             raise UnreadableError(f"the column {name} holds no dates")
         return values
@@ -108,15 +118,18 @@ class Cells:
         return name in self.frame.columns
 
     def identify(self, rows: BoolArray) -> tuple[str, ...]:
-        """Name the first offending rows, by row number where the frame has no names."""
+        """Name the first offending rows, by row number where the frame has no names that may be quoted."""
         positions = np.flatnonzero(rows)[:MAX_OFFENDING_SHOWN].tolist()
         return tuple(self._row_name(position) for position in positions)
 
     def _row_name(self, position: int) -> str:
-        parts = [self.frame[name].iloc[position] for name in self._row_names if self._is_single(name)]
+        parts = [self.frame[name].iloc[position] for name in self._naming_columns()]
         if not parts or any(_is_empty(part) for part in parts):
             return f"row {position}"
         return " ".join(str(part.date()) if isinstance(part, pd.Timestamp) else str(part) for part in parts)
+
+    def _naming_columns(self) -> list[str]:
+        return [name for name in self._row_names if self._is_single(name) and name not in self.denied]
 
     def _is_single(self, name: str) -> bool:
         return self.has(name) and isinstance(self.frame[name], pd.Series)
@@ -133,7 +146,7 @@ def _is_empty(value: object) -> bool:
     return value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
 
 
-def _as_numbers(name: str, column: "pd.Series[Any]") -> FloatArray:
+def _as_numbers(name: str, column: "pd.Series[Any]", *, quotes: bool) -> FloatArray:
     if column.dtype.kind in "biuf":
         values = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
     elif column.dtype.kind in "mMc":
@@ -142,13 +155,14 @@ def _as_numbers(name: str, column: "pd.Series[Any]") -> FloatArray:
         converted = pd.to_numeric(column.astype(object), errors="coerce")
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
         if foreign.any():
-            example = column[foreign].iloc[0]
-            raise UnreadableError(f"{int(foreign.sum())} cells of {name} are not numbers, such as {example!r}")
+            raise UnreadableError(
+                f"{int(foreign.sum())} cells of {name} are not numbers{_example(column[foreign], quotes)}"
+            )
         values = converted.to_numpy(dtype=np.float64, na_value=np.nan).copy()
     return values
 
 
-def _as_dates(name: str, column: "pd.Series[Any]") -> DateArray:
+def _as_dates(name: str, column: "pd.Series[Any]", *, quotes: bool) -> DateArray:
     if column.dtype.kind in "biufcm":
         raise UnreadableError(f"{name} holds {column.dtype}, not dates")
     if column.dtype.kind != "M":
@@ -157,13 +171,18 @@ def _as_dates(name: str, column: "pd.Series[Any]") -> DateArray:
         converted = pd.to_datetime(spelled, errors="coerce", format="ISO8601", utc=True)
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
         if foreign.any():
-            example = column[foreign].iloc[0]
-            raise UnreadableError(f"{int(foreign.sum())} cells of {name} are not dates, such as {example!r}")
+            raise UnreadableError(
+                f"{int(foreign.sum())} cells of {name} are not dates{_example(column[foreign], quotes)}"
+            )
         column = converted
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     days: DateArray = column.to_numpy().astype("datetime64[D]")
     return days
+
+
+def _example(foreign: "pd.Series[Any]", quotes: bool) -> str:
+    return f", such as {foreign.iloc[0]!r}" if quotes else ""
 
 
 def _factorise(column: "pd.Series[Any]") -> tuple[IntArray, list[str]]:

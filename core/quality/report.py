@@ -1,6 +1,6 @@
 """The quality of one data set: every check applied, and one score from 0 to 1."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -30,7 +30,12 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assess(
-    frame: "pd.DataFrame", check_set: CheckSet, settings: QualityGates | None = None, *, source: str = "the data"
+    frame: "pd.DataFrame",
+    check_set: CheckSet,
+    settings: QualityGates | None = None,
+    *,
+    source: str = "the data",
+    denied: Collection[str] = (),
 ) -> QualityReport:
     """Apply a domain's checks, and the custom gates named in the settings.
 
@@ -39,6 +44,7 @@ def assess(
         check_set: The checks.
         settings: Thresholds; the defaults if not given.
         source: Where the rows are from, such as "the file"; every gate says so.
+        denied: The columns whose values no sentence of the checks may quote; a custom gate words its own.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
@@ -47,7 +53,7 @@ def assess(
     """
     settings = settings or QualityGates()
     check_set.require_known(settings.limits)
-    cells = Cells(frame, row_names=check_set.row_names, source=source)
+    cells = Cells(frame, row_names=check_set.row_names, source=source, denied=denied)
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
     dimensions = score_dimensions(check_set.checks, examined)

@@ -14,6 +14,7 @@ from core.arrays import AnyArray
 from core.domains.catalogue import load_model
 from core.errors import RefusedError
 from core.executors.opening import opened
+from core.explain.deny_list import DenyList
 from core.files import write_file
 from core.models import Model, Panel
 from core.models.outcomes import Outcomes, outcomes_of
@@ -86,7 +87,9 @@ def check_draws(workspace: Workspace, retraining: Retraining, live: ModelVersion
     plan = GeneratorPlan.read(folder)
     panels = _panels(plan)
     learned = _same(_learned(panels, plan), retraining, "learn")
-    report = assess(learned.panel.frame, panels.domain.checks, plan.training.quality_gates, source="the draws")
+    denied = DenyList.in_force(workspace.root).among(map(str, learned.panel.frame.columns))
+    gates_of_plan, checks = plan.training.quality_gates, panels.domain.checks
+    report = assess(learned.panel.frame, checks, gates_of_plan, source="the draws", denied=denied)
     gates = [f"{gate.name}: {gate.verdict}" for gate in report.gates if str(gate.verdict) != "pass"]
     with Registry(workspace).opened(live.model, live.version) as artifact:
         model = load_model(artifact)

@@ -165,6 +165,7 @@ class SessionWork:
             self._panels.domain.checks,
             self._settings.quality_gates,
             source=f"the draw of epoch {number}",
+            denied=DenyList(self._settings.explanation.denied_columns).among(map(str, draw.calm.frame.columns)),
         )
         if self._settings.dataset_size < FEW_ROWS:  # a larger draw of a known domain always has two groups
             quality = with_gate(quality, self._panels.groups_gate(draw))

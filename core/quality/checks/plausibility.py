@@ -105,7 +105,8 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
             seen = np.abs(seen) if name in magnitudes else seen
             middle, n_off = float(np.median(seen)), int(((seen < least) | (seen > most)).sum())
             if not least <= middle <= most:
-                outside.append(f"the median of {name} is {middle:.4g}, not between {least:g} and {most:g}")
+                found = "" if name in cells.denied else f"{middle:.4g}, "
+                outside.append(f"the median of {name} is {found}not between {least:g} and {most:g}")
             elif name in bands and share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
                 outside.append(f"{n_off} of {len(seen)} values of {name} are not between {least:g} and {most:g}")
         reason = "; ".join(outside) or "every column is plausible in its unit"
@@ -137,7 +138,8 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
             found, counts = np.unique(values[~np.isnan(values)], return_counts=True)
             n_same, n_seen = int(counts.max()), int(counts.sum())
             if share_bound(n_same, n_seen, error_rate=SURER) > 100 * share:
-                stuck.append(f"{name} is {found[counts.argmax()]:g} in {n_same} of {n_seen} rows")
+                value = "the same" if name in cells.denied else f"{found[counts.argmax()]:g}"
+                stuck.append(f"{name} is {value} in {n_same} of {n_seen} rows")
         reason = "; ".join(stuck) or "every such column varies"
         return Measurement(float(len(stuck)), cells.n_rows, reason=reason, culprits=tuple(stuck), is_gross=bool(stuck))
 

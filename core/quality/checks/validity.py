@@ -73,7 +73,8 @@ def known_levels(levels: Mapping[str, Sequence[str]]) -> Callable[[Cells], Measu
             unknown = sorted(set(found) - set(known))
             is_unknown = np.array([*(level in unknown for level in found), False], dtype=np.bool_)[codes]
             if is_unknown.any():
-                culprits.append(f"{name} {', '.join(map(repr, unknown[:LEVELS_TOLD]))}")
+                told = "" if name in cells.denied else f" {', '.join(map(repr, unknown[:LEVELS_TOLD]))}"
+                culprits.append(f"{name}{told}")
                 rows |= is_unknown
         reason = f"unknown levels: {'; '.join(culprits)}" if culprits else "every level is known"
         return Measurement(float(rows.sum()), cells.n_rows, rows, reason)

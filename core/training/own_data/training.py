@@ -175,7 +175,8 @@ def gates_of_file(request: TrainRequest, settings: Settings) -> tuple[GateResult
 
 
 def _gates(prepared: PreparedTraining, settings: Settings) -> tuple[GateResult, ...]:
-    return assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file").gates
+    denied = DenyList(settings.explanation.denied_columns).among(map(str, prepared.frame.columns))
+    return assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file", denied=denied).gates
 
 
 @contextmanager
@@ -482,7 +483,7 @@ def _written(
         metrics=metrics,
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),
-        denied=frozenset(filter(denied.denies, (*report["feature_importance"], *prepared.signature.names))),
+        denied=denied.among((*report["feature_importance"], *prepared.signature.names)),
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)

@@ -50,3 +50,16 @@ def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, w
     assert "credit_cycle" in left_ranges(stress_versions(workspace, request, ["spread"], settings))
     workspace.settings_file.write_text("explanation:\n  denied_columns: [credit_cycle]\n")
     assert "credit_cycle" not in left_ranges(stress_versions(workspace, request, ["spread"], settings))
+
+
+def test_the_gates_of_an_epoch_quote_no_value_of_a_denied_column(tmp_path, monkeypatch):
+    monkeypatch.setattr(panels_module, "VALIDATION_ROWS", 500)
+    settings = TrainingSettings(
+        dataset_size=150,
+        models={"spread": ModelSettings(algorithm="linear")},
+        domain_settings={"missing_rate": 0.3},
+        explanation=ExplanationSettings(denied_columns=("bond_id", "as_of_*")),
+    )
+    gates = {gate.name: gate for gate in SessionWork(settings, tmp_path).run_epoch(1).record.gates}
+    assert all(row.startswith("row ") for row in gates["coverage"].offending)
+    assert gates["coverage"].offending

@@ -46,7 +46,8 @@ def constant_labels(names: Sequence[str]) -> Callable[[Cells], Measurement]:
             seen = values[~np.isnan(values)]
             is_many = (1.0 - ORDINARY.get(name, 0.0)) ** n_years < UNLIKELY
             if is_many and seen.max() == seen.min():
-                constant.append(f"{name} is {seen[0]:g} in every row")
+                value = "the same" if name in cells.denied else f"{seen[0]:g}"
+                constant.append(f"{name} is {value} in every row")
         reason = "; ".join(constant) or "every label varies, or its issuers are few"
         return Measurement(
             float(len(constant)), cells.n_rows, reason=reason, culprits=tuple(constant), is_gross=bool(constant)
@@ -74,7 +75,8 @@ def label_rates(most: Mapping[str, float]) -> Callable[[Cells], Measurement]:
             seen = values[~np.isnan(values)]
             share, n = float(np.mean(seen > 0)), min(n_years, len(seen))
             if share_bound(share * n, n, error_rate=SURER) > 100 * limit:
-                too_many.append(f"{name} happened in {share:.0%} of the rows, at most {limit:.0%} is plausible")
+                happened = "too many" if name in cells.denied else f"{share:.0%}"
+                too_many.append(f"{name} happened in {happened} of the rows, at most {limit:.0%} is plausible")
         reason = "; ".join(too_many) or "every label is as rare as in a market"
         return Measurement(
             float(len(too_many)), cells.n_rows, reason=reason, culprits=tuple(too_many), is_gross=bool(too_many)

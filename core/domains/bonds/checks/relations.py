@@ -6,6 +6,7 @@ the weaker relations. Either way the reason gives the interval and the number of
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from scipy.special import bdtrc, ndtri
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.quality.cells import Cells
 from core.quality.check import Check, Measurement, TooFewError, UnreadableError, fixed
+from core.quality.gate import counted
 
 CONFIDENCE = 0.95
 FEWEST_ISSUERS = 8
@@ -176,7 +178,8 @@ def letter_medians(cells: Cells) -> Measurement:
     if len(medians) < 2:
         return Measurement(0.0, n_known, reason=f"fewer than two letters have {fewest} rows to compare")
     fallen = [f"{worse[0]} below {better[0]}" for better, worse in pairwise(medians) if worse[1] < better[1]]
-    return Measurement(float(len(fallen)), n_known, reason="; ".join(fallen) or "median spreads rise with every letter")
+    reason = _of_letters(cells, fallen, "whose median spread is below that of the next better letter")
+    return Measurement(float(len(fallen)), n_known, reason=reason or "median spreads rise with every letter")
 
 
 def default_order(cells: Cells) -> Measurement:
@@ -205,8 +208,16 @@ def default_order(cells: Cells) -> Measurement:
         share = size[better] / (size[better] + size[worse])
         if events[better] and bdtrc(events[better] - 1, int(total), share) < CLEAR_CONTRADICTION:
             contradictions.append(f"{LETTERS[better]} defaulted more often than {LETTERS[worse]}")
-    reason = "; ".join(contradictions) or f"no clear disorder among {int(events.sum())} defaults"
+    reason = _of_letters(cells, contradictions, "that defaulted more often than the next worse letter")
+    reason = reason or f"no clear disorder among {int(events.sum())} defaults"
     return Measurement(float(len(contradictions)), len(rows), reason=reason, samples="issuers and dates")
+
+
+def _of_letters(cells: Cells, found: Sequence[str], said: str) -> str:
+    """Say what was found of letters; only their number if no rating may be quoted."""
+    if not found or cells.denied.isdisjoint(("rating", "rating_num")):
+        return "; ".join(found)
+    return f"{counted(len(found), 'letters')} of the rating {said}"
 
 
 def _ranks(values: FloatArray) -> FloatArray:

@@ -21,17 +21,29 @@ def sector_rules(cells: Cells) -> Measurement:
     A- or better; satellites watch energy and mining only.
     """
     sector = cells.labels("sector")
-    broken = {
-        "secured or subordinated public debt": _among(sector, PUBLIC_SECTORS)
-        & ~_among(cells.labels("seniority"), ("senior_unsecured",), unknown=True),
-        "A- or better in a speculative sector": _among(sector, SPECULATIVE_SECTORS)
-        & (cells.numbers("rating_num") < FIRST_BELOW_A),
-        "satellite data off its sectors": _satellite(cells) & ~_among(sector, SATELLITE_SECTORS, unknown=True),
-    }
-    either = np.zeros(cells.n_rows, dtype=np.bool_)
-    for rows in broken.values():
+    rules: tuple[tuple[str, tuple[str, ...], BoolArray], ...] = (
+        (
+            "secured or subordinated public debt",
+            ("sector", "seniority"),
+            _among(sector, PUBLIC_SECTORS) & ~_among(cells.labels("seniority"), ("senior_unsecured",), unknown=True),
+        ),
+        (
+            "A- or better in a speculative sector",
+            ("sector", "rating", "rating_num"),
+            _among(sector, SPECULATIVE_SECTORS) & (cells.numbers("rating_num") < FIRST_BELOW_A),
+        ),
+        (
+            "satellite data off its sectors",
+            ("sector", "satellite_activity"),
+            _satellite(cells) & ~_among(sector, SATELLITE_SECTORS, unknown=True),
+        ),
+    )
+    either, said = np.zeros(cells.n_rows, dtype=np.bool_), []
+    for rule, columns, rows in rules:
         either |= rows
-    said = [f"{rule}: {int(rows.sum())}" for rule, rows in broken.items() if rows.any()]
+        if rows.any():
+            told = rule if cells.denied.isdisjoint(columns) else f"a rule of {', '.join(columns)}"
+            said.append(f"{told}: {int(rows.sum())}")
     return Measurement(100 * float(either.mean()), cells.n_rows, either, "; ".join(said) or "no rule is broken")
 
 

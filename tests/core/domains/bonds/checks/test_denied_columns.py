@@ -1,0 +1,64 @@
+"""The sentences of the gates quote no value of a denied column: they name the column and the fault."""
+
+import pandas as pd
+import pytest
+
+from core.domains.bonds.checks.check_set import BOND_CHECKS
+from core.domains.bonds.data import PanelSettings, generate
+from core.quality import assess
+
+
+@pytest.fixture(scope="module")
+def bonds() -> pd.DataFrame:
+    return generate(PanelSettings(n_rows=1000, seed=11)).bonds
+
+
+def first_cell(frame: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
+    values = frame[column].astype(object).copy()
+    values.iloc[0] = value
+    return frame.assign(**{column: values})
+
+
+def letters_swapped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let the bonds of BB pay less, and default more often, than those of AAA."""
+    is_low = frame["rating_num"].between(10, 12)
+    return frame.assign(
+        spread_bps=frame["spread_bps"].where(~is_low, 1.0), default_12m=frame["default_12m"].where(is_low, 0)
+    )
+
+
+FAULTS = [
+    pytest.param("clean_price", lambda f: f.assign(clean_price=4321.0), "units", "4321", id="median"),
+    pytest.param("clean_price", lambda f: f.assign(clean_price=98.7), "stuck_bonds", "98.7", id="stuck"),
+    pytest.param("sector", lambda f: first_cell(f, "sector", "zeppelins"), "known_levels", "zeppelins", id="level"),
+    pytest.param("vix", lambda f: first_cell(f, "vix", "lots"), "column_kinds", "lots", id="text for a number"),
+    pytest.param(
+        "issue_date", lambda f: first_cell(f, "issue_date", "of old"), "column_kinds", "of old", id="text for a date"
+    ),
+    pytest.param("downgrade_12m", lambda f: f.assign(downgrade_12m=1), "constant_labels", "is 1", id="label"),
+    pytest.param("default_12m", lambda f: f.assign(default_12m=1), "label_rates", "100%", id="rate of a label"),
+    pytest.param("rating*", letters_swapped, "letter_medians", "BB below", id="letter"),
+    pytest.param(
+        "seniority", lambda f: f.assign(sector="sovereign", seniority="secured"), "sector_rules", "secured", id="rule"
+    ),
+]
+
+
+@pytest.mark.parametrize(("pattern", "change", "name", "value"), FAULTS)
+def test_a_sentence_names_a_denied_column_and_quotes_no_value_of_it(bonds, pattern, change, name, value):
+    frame, column = change(bonds), pattern.rstrip("*")
+    (told,) = [gate for gate in assess(frame, BOND_CHECKS).gates if gate.name == name]
+    assert value in told.sentence
+    denied = [each for each in frame if each.startswith(column)] if "*" in pattern else [column]
+    report = assess(frame, BOND_CHECKS, denied=denied)
+    (silent,) = [gate for gate in report.gates if gate.name == name]
+    assert column in silent.sentence
+    assert value not in f"{silent.sentence} {silent.offending}"
+    assert (silent.verdict, silent.value, silent.n_offending) == (told.verdict, told.value, told.n_offending)
+
+
+def test_rows_at_fault_are_not_named_by_a_denied_column(bonds):
+    frame = bonds.assign(spread_bps=-1.0)
+    for denied, first in ((["bond_id"], str(bonds["as_of_date"].iloc[0].date())), (["bond_id", "as_of_date"], "row 0")):
+        gates = {gate.name: gate for gate in assess(frame, BOND_CHECKS, denied=denied).gates}
+        assert gates["negative_spreads"].offending[0] == first
