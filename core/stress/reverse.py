@@ -139,7 +139,7 @@ def gate_target(
         gates: Their thresholds.
         wanted: The gates to look at; empty: all.
     Raises:
-        UsageError: There is no such gate.
+        UsageError: There is no such gate, or it fails without a shock.
     """
     known = [check.name for check in checks.checks]
     for name in wanted:
@@ -156,6 +156,9 @@ def gate_target(
         return found
 
     calm = judged(engine.shock())
+    for name in wanted:
+        if calm[name].blocks:
+            raise UsageError(f"The gate {name} fails already without a shock: leave it out, or change its limit.")
 
     def new(shock: Any) -> tuple[str, ...]:
         return tuple(name for name, gate in judged(shock).items() if gate.blocks and not calm[name].blocks)

@@ -10,6 +10,7 @@ from core.domains.bonds.stress.plausible import FACTORS, plausible_shock, yearly
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.quality.report import assess
+from core.settings.quality import QualityGates
 from core.stress.choosing import drawn_request, portfolio_of_file, stress_engine
 from core.stress.reverse import (
     MOST_SD,
@@ -137,6 +138,14 @@ def test_the_smallest_shock_that_fails_a_gate_is_found_and_the_gate_named():
         frame = ENGINE.stressed_panel(panel, ENGINE.scaled(shock, freeze.size * times)).frame
         gates = {gate.name: gate.blocks for gate in assess(frame, session_domain("bonds").checks).gates}
         assert gates["liquidity_index_median"] is fails
+
+
+def test_a_gate_that_fails_without_a_shock_is_refused():
+    panel, checks = drawn_request("bonds", n_rows=100, seed=4), session_domain("bonds").checks
+    strict = QualityGates(liquidity_index_median_min=100.0)
+    with pytest.raises(UsageError, match="liquidity_index_median fails already without a shock: leave it out"):
+        gate_target(ENGINE, panel, checks, gates=strict, wanted=["liquidity_index_median"])
+    assert "liquidity_index_median" not in gate_target(ENGINE, panel, checks, gates=strict).gates(ENGINE.shock())
 
 
 def test_no_shock_that_is_nearer_fails_the_gate():
