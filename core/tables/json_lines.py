@@ -156,14 +156,9 @@ def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) 
     if kinds <= {int, float} and wanted not in (ColumnKind.CATEGORY, ColumnKind.FLAG):
         numbers, gaps = without_numbers(_numbers(name, values, complain), rules.missing)
         return replace(refine(name, numbers, complain, wanted=wanted), gaps=words | gaps)
-    if kinds == {bool}:
-        flags = np.array([np.nan if value is None else float(value) for value in values])
-        return (
-            Reading.of_flags(flags)
-            if wanted in (None, ColumnKind.FLAG)
-            else refine(name, flags, complain, wanted=wanted)
-        )
-    if kinds == {str} or (kinds and wanted in (ColumnKind.CATEGORY, ColumnKind.FLAG)):
+    if kinds == {bool} and wanted in (None, ColumnKind.FLAG):
+        return Reading.of_flags(np.array([np.nan if value is None else float(value) for value in values]))
+    if kinds in ({str}, {bool}) or (kinds and wanted in (ColumnKind.CATEGORY, ColumnKind.FLAG)):
         return read_quoted(name, _texts(values), complain, rules)
     if kinds == {str, int} or kinds == {str, float} or kinds == {str, int, float}:
         raise _quoted(name, values, complain)

@@ -36,7 +36,7 @@ class ReportedOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         None  # row index in a request of several rows; 0 for a single row
     )
     actual: float | str | bool | None = None  # a number, or a class by its name or number
-    loss: float | bool | None = None  # computed by the caller; `actual` is then not compared
+    loss: float | None = None  # computed by the caller; `actual` is then not compared
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -84,7 +84,7 @@ def _number(value: Any, field: str, limit: float) -> float | None:
         return None
     if isinstance(value, bool) and field == "actual":
         return value  # 1 or 0, and still known not to be a number
-    if not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         what = "a number or the name of a class" if field == "actual" else "a number"
         raise OutcomeError(f"is {shown(value)}; it must be {what}", field)
     try:

@@ -67,6 +67,17 @@ def test_rows_over_http_get_the_verdicts_of_the_same_rows_in_a_file(home, said, 
     assert unknown.status == 404
 
 
+def test_true_in_a_column_of_numbers_is_no_number(home, running, ana):
+    rows = prices(2).assign(size=True).to_dict("records")
+    with running(home) as server:
+        server.token = Tokens(home).create("operator", Role.OPERATOR, actor=ana)[1]
+        drift = server.ask("/api/v1/models/pricing/drift", {"rows": rows})
+        loss = server.ask("/api/v1/outcomes", {"outcomes": [{"request_id": "a", "loss": True}]})
+    first = drift.json["report"]["alerts"][0]
+    assert (first["type"], first["message"]) == ("quality", "size: unreadable: 100.00% of the cells hold no number")
+    assert (loss.status, loss.json["field"]) == (400, "outcomes[0].loss")
+
+
 def test_a_batch_in_python_gets_the_verdicts_of_the_same_rows_in_a_file(home, said):
     service = ModelMonitoringService(MLOpsConfig.from_yaml(workspace=home.root))
     moved = prices(2, shift=1.0)

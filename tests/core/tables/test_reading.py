@@ -108,6 +108,23 @@ def test_a_known_kind_takes_precedence_over_the_look_of_the_cells(write):
     assert table.frame["grade"].tolist() == ["1", "2"]
 
 
+@pytest.mark.parametrize("kind", [ColumnKind.NUMBER, ColumnKind.INTEGER, ColumnKind.TIME])
+@pytest.mark.parametrize(
+    ("content", "name"), [("a,b\n1,true\n2,false\n", "data.csv"), ('{"b": true}\n{"b": false}\n', "data.jsonl")]
+)
+def test_true_is_neither_a_number_nor_a_date(kind, content, name, write):
+    with pytest.raises(TableError, match=r"line [12], column 'b': 'true' is not a (number|date)"):
+        read_table(write(content, name), kinds={"b": kind})
+
+
+@pytest.mark.parametrize(
+    ("content", "name"), [("a,b\n1,true\n2,false\n", "data.csv"), ('{"b": true}\n{"b": false}\n', "data.jsonl")]
+)
+def test_true_is_a_level_of_a_category(content, name, write):
+    table = read_table(write(content, name), kinds={"b": ColumnKind.CATEGORY})
+    assert (table.kinds["b"], table.frame["b"].tolist()) == (ColumnKind.CATEGORY, ["true", "false"])
+
+
 @pytest.mark.parametrize(
     ("content", "name", "parts"),
     [

@@ -84,6 +84,7 @@ def test_an_outcome_is_a_number_a_class_or_a_loss(given, kept) -> None:
         pytest.param({"actual": np.float64("nan")}, "is nan", id="NumPy's not a number"),
         pytest.param({"loss": 1e13}, "`loss` is 10000000000000.0; it must be a finite number", id="an absurd loss"),
         pytest.param({"loss": "much"}, "`loss` is 'much'; it must be a number", id="a text for a loss"),
+        pytest.param({"loss": True}, "`loss` is True; it must be a number", id="true for a loss"),
         pytest.param({"actual": np.zeros(2)}, "must be a number or the name of a class", id="two values"),
         pytest.param({"actual": [1.0]}, "must be a number or the name of a class", id="a list"),
         pytest.param({"actual": decimal.Decimal(1)}, "must be a number or the name of a class", id="a decimal"),
