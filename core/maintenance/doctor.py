@@ -202,6 +202,8 @@ def _examine_profiles(workspace: Workspace) -> Iterator[Finding]:
     except CoreError:
         return  # the registry cannot be read; that is already reported, with its cure
     for found in problems:
+        if found.file.is_symlink() and found.file in links_out_of(workspace.root):
+            continue  # the link is already reported, with its cure
         model = found.file.parent.parent.name
         cure = (
             f"restore the file from a backup, or bondx drift profile {model} --version {found.version} --data FILE "

@@ -86,7 +86,7 @@ def test_the_same_profile_again_changes_nothing(keep, workspace):
         pytest.param(lambda file: file.write_bytes(OLD[:-1]), "was changed", id="torn"),
         pytest.param(lambda file: file.write_bytes(OLD + OLD), "was changed", id="longer"),
         pytest.param(lambda file: (file.unlink(), file.mkdir()), "cannot be read", id="folder"),
-        pytest.param(lambda file: (file.unlink(), file.symlink_to("/etc/hostname")), "cannot be read", id="link"),
+        pytest.param(lambda file: file.symlink_to(file.rename(file.with_name("moved"))), "cannot be read", id="link"),
     ],
 )
 def test_a_damaged_file_is_one_error_everywhere_and_keeps_no_version_from_loading(
@@ -202,6 +202,8 @@ def test_a_link_at_the_name_of_a_profile_is_called_a_link(keep, registry, worksp
     place.symlink_to("/etc/hostname")
     with pytest.raises(DamagedProfileError, match=r"cannot be read \(it is a link, not a plain file\)"):
         registry.profile_file("spread", "1.0.0")
+    (finding,) = examine(workspace)
+    assert (finding.file, "leads out of the workspace" in finding.problem) == (str(place), True)
 
 
 def test_a_file_that_is_just_being_recorded_is_no_problem(keep, registry, workspace, monkeypatch):
