@@ -60,6 +60,26 @@ def test_files_are_read_as_the_training_data_was_and_joined_in_order(world: Worl
     assert all(one.equals(other) for one, other in zip(frames, (learn, held), strict=True))
 
 
+def test_without_a_recorded_group_each_row_counts_by_itself(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "first.csv"
+    frame = pd.DataFrame([{**flat.row, "rent": flat.rent} for flat in market.flats(400, seed=1)])
+    frame.assign(street=[f"street {row % 40}" for row in range(400)]).to_csv(file, index=False)
+    settings = settings_in_force(world.workspace.root)
+    request = TrainRequest("grouped", file, target="rent", group="street")
+    live = train_on_file(world.workspace, request, settings, actor=ANA).version
+    flats = market.flats(200, seed=2)
+    times = [START - timedelta(minutes=row) for row in range(200, 0, -1)]
+    columns = {name: [flat.row[name] for flat in flats] for name in flats[0].row}
+    logged = LoggedFeatures(times, ["1.0.0"] * 200, list(map(str, range(200))), columns, [0.0] * 200)
+    served = ServedRows(logged, [Actual(number=flat.rent) for flat in flats])
+    monkeypatch.setattr("core.retraining.collecting.served_rows", lambda *_, **__: served)
+    rules = RetrainingPolicy(source=RetrainingSource(), min_samples=100)
+    found = collect(world.workspace, live, rules, as_of=START, seed=1, folder=tmp_path)
+    assert "street was not recorded, so each row counts by itself" in found["notes"]
+
+
 def test_the_window_takes_the_newest_rows(world: World, tmp_path: Path):
     world.offer(*market.flats(300, seed=3))
     _, learn, held = collected(world, tmp_path / "job", window=DataWindow(rows=120))
