@@ -26,7 +26,7 @@ from core.natural_order import natural
 from core.own_python import die_with_parent
 from core.registry import ModelVersion, Registry, Stage
 from core.retraining.errors import NotPassedError
-from core.retraining.files import is_newer, source_files
+from core.retraining.files import has_open_end, is_newer, source_files
 from core.retraining.results import LEARNED_UNTIL
 from core.retraining.served_rows import (
     ServedRows,
@@ -49,6 +49,7 @@ NO_SIGNATURE = (
     "{} was not trained on a file, so nothing says which columns to train on. If a session trained it, set "
     "retraining.source.kind to generator"
 )
+OPEN_END = "{} does not end with a line break: if it was still being written, the last value of its last row is cut off"
 LEARN, NEWEST = "learn.parquet", "newest.parquet"
 _COMMAND_OUTPUT = "command.parquet"
 _DAY_SECONDS = 86_400.0
@@ -288,6 +289,8 @@ def _from_files(
             keep &= at >= as_of.timestamp() - policy.window.days * _DAY_SECONDS
     elif policy.window.days is not None or policy.window.half_life_days is not None:
         notes.append("the rows have no times: the last ones in the order of the files are taken as the newest")
+    if policy.source.kind == "files":
+        notes += [OPEN_END.format(shown(file.name)) for file in files if has_open_end(file)]
     figures = {
         "source": policy.source.kind,
         "n_files": len(files),

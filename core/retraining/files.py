@@ -2,6 +2,7 @@
 
 import glob
 import gzip
+import os
 import zlib
 from datetime import datetime
 from pathlib import Path
@@ -83,6 +84,22 @@ def is_newer(file: Path, since: datetime) -> bool:
     """
     try:
         return file.stat().st_mtime > since.timestamp()
+    except OSError as error:
+        raise UsageError(f"{escaped(str(file))} cannot be read: {error.strerror}.") from None
+
+
+def has_open_end(file: Path) -> bool:
+    """Whether the last row of a CSV file may be cut off unnoticed, since no line break ends it; a gzip would show it.
+
+    Raises:
+        UsageError: It is gone.
+    """
+    if SUFFIXES.get(file.suffix.lower()) != "csv":
+        return False
+    try:
+        with open_plain(file) as plain:
+            plain.seek(-1, os.SEEK_END)
+            return plain.read() not in (b"\n", b"\r")
     except OSError as error:
         raise UsageError(f"{escaped(str(file))} cannot be read: {error.strerror}.") from None
 

@@ -13,7 +13,7 @@ import pytest
 from core.errors import UsageError
 from core.losses import Actual
 from core.registry import Registry
-from core.retraining.collecting import LEARN, NEWEST, _of_candidates, collect, newest
+from core.retraining.collecting import LEARN, NEWEST, OPEN_END, _of_candidates, collect, newest
 from core.retraining.errors import NotPassedError
 from core.retraining.served_rows import ServedRows, half_life_weights, selection_chances
 from core.settings import settings_in_force
@@ -58,6 +58,14 @@ def test_files_are_read_as_the_training_data_was_and_joined_in_order(world: Worl
     again, *frames = collected(world, tmp_path / "again")
     assert again == found
     assert all(one.equals(other) for one, other in zip(frames, (learn, held), strict=True))
+
+
+def test_a_file_whose_last_row_may_be_cut_off_is_named(world: World, tmp_path: Path):
+    world.offer(*market.flats(150, seed=3), name="a.csv")
+    cut = world.offer(*market.flats(150, seed=4), name="b.csv")
+    cut.write_bytes(cut.read_bytes().rstrip()[:-1])
+    found, *_ = collected(world, tmp_path / "job")
+    assert [note for note in found["notes"] if "line break" in note] == [OPEN_END.format("'b.csv'")]
 
 
 def test_without_a_recorded_group_each_row_counts_by_itself(
