@@ -19,11 +19,14 @@ def wrap(line: Line, width: int) -> list[Line]:
 
     >>> [part.text for part in wrap(Line((("reason  ", "muted"), ("too few rows", ""))), 16)]
     ['reason  too few', '        rows']
+    >>> [part.text for part in wrap(Line((("  too few rows", ""),)), 12)]
+    ['  too few', '  rows']
     """
     if line.width <= width or width < 4:
         return [line]
     first_text = line.spans[0][0]
-    indent = n_cells(first_text) if first_text.endswith(" ") or first_text.isspace() else 0
+    is_label = first_text.endswith(" ")
+    indent = n_cells(first_text) if is_label else len(first_text) - len(first_text.lstrip(" "))
     indent = min(indent, MAX_INDENT, width // 2)
     lines: list[Line] = []
     spans: list[Span] = []
