@@ -10,6 +10,7 @@ from core.json_documents import decode_json
 from core.output_files import write_new_output
 from core.plain_files import read_file
 from core.text.tokenizers.byte_pairs import BytePairTokenizer
+from core.text.tokenizers.gpt2 import Gpt2Tokenizer
 from core.text.tokenizers.tokenizer import MAX_TOKENS, N_FIXED, Tokenizer, TokenizerError
 from core.text.tokenizers.words import WordTokenizer
 
@@ -27,12 +28,18 @@ class _Pairs(msgspec.Struct, frozen=True, tag="bpe", tag_field="kind", forbid_un
     merges: tuple[tuple[int, int], ...]
 
 
+class _Gpt2Pairs(msgspec.Struct, frozen=True, tag="gpt2", tag_field="kind", forbid_unknown_fields=True):
+    format: int
+    merges: tuple[tuple[int, int], ...]
+
+
 def spell_tokenizer(tokenizer: Tokenizer) -> bytes:
     """Return a tokenizer as JSON; the same tokenizer gives the same bytes."""
     if isinstance(tokenizer, WordTokenizer):
         return msgspec.json.encode(_Words(_FORMAT, tokenizer.words))
     assert isinstance(tokenizer, BytePairTokenizer)
-    return msgspec.json.encode(_Pairs(_FORMAT, tokenizer.merges))
+    stored = _Gpt2Pairs if isinstance(tokenizer, Gpt2Tokenizer) else _Pairs
+    return msgspec.json.encode(stored(_FORMAT, tokenizer.merges))
 
 
 def read_tokenizer(content: bytes, where: object) -> Tokenizer:
@@ -47,7 +54,7 @@ def read_tokenizer(content: bytes, where: object) -> Tokenizer:
     if len(content) > MAX_BYTES:
         raise TokenizerError(f"{where} has {len(content):,} bytes; a tokenizer has at most {MAX_BYTES:,}.")
     try:
-        found = decode_json(content, _Words | _Pairs)  # type: ignore[arg-type]
+        found = decode_json(content, _Words | _Pairs | _Gpt2Pairs)  # type: ignore[arg-type]
     except msgspec.DecodeError as error:
         raise TokenizerError(f"{where} is no tokenizer: {error}.") from None
     if found.format != _FORMAT:
@@ -65,7 +72,7 @@ def read_tokenizer(content: bytes, where: object) -> Tokenizer:
             )
     if len(set(found.merges)) != len(found.merges):
         raise TokenizerError(f"{where} has a merge twice.")
-    return BytePairTokenizer(found.merges)
+    return Gpt2Tokenizer(found.merges) if isinstance(found, _Gpt2Pairs) else BytePairTokenizer(found.merges)
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

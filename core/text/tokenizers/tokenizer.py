@@ -51,7 +51,7 @@ class Tokenizer(ABC):
     def encode(self, text: str) -> list[int]:
         """Spell a text; the end is not added."""
         found: list[int] = []
-        for piece in pieces_of(text):
+        for piece in self._pieces(text):
             spelled = self._known.get(piece)
             if spelled is None:
                 spelled = self._spell(piece)
@@ -67,6 +67,10 @@ class Tokenizer(ABC):
             return content.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError:
             return content.decode("utf-8", "replace")
+
+    def _pieces(self, text: str) -> Iterator[str]:
+        """Cut a text into pieces, which are spelled apart."""
+        return pieces_of(text)
 
     @abstractmethod
     def _spell(self, piece: str) -> tuple[int, ...]:
