@@ -42,6 +42,10 @@ class ModelConfig:
         corpus: A file of your own documents instead.
         architecture: "decoder", "ngram", or "auto": the decoder where it can be.
         seed: Same seed and values, same model.
+        base: The folder of a decoder that is fine-tuned: ours, or a GPT-2 as safetensors. It says widths and tokenizer.
+        lora_rank: Rank of the adapters that the base gets; 0: all its weights are tuned.
+        lora_alpha: Scale of the adapters, times their rank.
+        lora_targets: Layers that get adapters: "queries_keys_values", "output", "up", "down".
     """
 
     vocab_size: int = 10_000
@@ -58,6 +62,10 @@ class ModelConfig:
     corpus: str = ""
     architecture: str = "auto"
     seed: int = 42
+    base: str = ""
+    lora_rank: int = 0
+    lora_alpha: float = 16.0
+    lora_targets: tuple[str, ...] = ("queries_keys_values", "output")
 
     def settings(self) -> "TextModelSettings":
         """Return the settings of this model.

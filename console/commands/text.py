@@ -55,6 +55,10 @@ def add_parser(commands: Subparsers) -> None:
         "--architecture", choices=("auto", "decoder", "ngram"), help="instead of text_model.architecture"
     )
     train.add_argument("--corpus", type=Path, metavar="FILE", help="your own documents, instead of text_model.corpus")
+    train.add_argument("--base", type=Path, metavar="DIR", help="fine-tune this model: ours, or a GPT-2 as safetensors")
+    train.add_argument(
+        "--lora-rank", type=whole, metavar="N", help="train adapters of this rank on the base; 0: all its weights"
+    )
     add_json_argument(train)
     train.set_defaults(command=train_model)
     judge = command_parser(verbs, "judge", help="judge a trained model: nats above the floor, beside simple models")
@@ -297,17 +301,25 @@ def _settings(args: argparse.Namespace) -> "TextModelSettings":
     import msgspec
 
     from console.commands.opening import workspace_root
+    from core.json_documents import converted
     from core.settings import load_settings
     from core.settings.in_force import named_config, settings_files
+    from core.settings.text_model import TextModelSettings
 
     root, config = workspace_root(args), named_config()
     files = settings_files(root) if (root / "bondx.yaml").exists() else tuple(filter(None, [config]))
     settings = load_settings(*files).text_model
-    if args.architecture is not None:
-        settings = msgspec.structs.replace(settings, architecture=args.architecture)
-    if args.corpus is not None:
-        settings = msgspec.structs.replace(settings, corpus=str(args.corpus))
-    return settings
+    given = {
+        "architecture": args.architecture,
+        "corpus": None if args.corpus is None else str(args.corpus),
+        "base": None if args.base is None else str(args.base),
+        "lora_rank": args.lora_rank,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    try:
+        return converted({**msgspec.structs.asdict(settings), **changed}, TextModelSettings)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"The model cannot be trained: {error}.") from None
 
 
 def _ignored(progress: "TextProgress") -> None:

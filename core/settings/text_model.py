@@ -63,11 +63,31 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         int, Meta(ge=1, le=1_000_000, description="Steps between two checkpoints, from which training goes on.")
     ] = 100
 
+    base: Annotated[
+        str,
+        Meta(
+            max_length=4_096,
+            description="The folder of a decoder, ours or a GPT-2 as safetensors, that is fine-tuned; empty: none.",
+        ),
+    ] = ""
+    lora_rank: Annotated[
+        int, Meta(ge=0, le=1_024, description="Rank of the adapters that a base gets; 0: all weights are tuned.")
+    ] = 0
+    lora_alpha: Annotated[float, Meta(gt=0, le=10_000, description="Scale of the adapters, times their rank.")] = 16.0
+    lora_targets: Annotated[
+        tuple[Literal["queries_keys_values", "output", "up", "down"], ...],
+        Meta(min_length=1, description="Layers that get adapters: of attention, and up and down of the feed-forward."),
+    ] = ("queries_keys_values", "output")
+
     def __post_init__(self) -> None:
         if self.embedding_dim % (2 * self.num_heads):
             raise ValueError(
                 f"embedding_dim ({self.embedding_dim}) must be a multiple of twice num_heads ({self.num_heads}): each "
                 "head has an even width"
             )
+        if self.base and self.architecture == "ngram":
+            raise ValueError("architecture is ngram, and a base is fine-tuned: n-grams have none")
+        if self.lora_rank and not self.base:
+            raise ValueError(f"lora_rank ({self.lora_rank}) needs a base that gets the adapters")
         if self.accumulation > self.batch_size:
             raise ValueError(f"accumulation ({self.accumulation}) must be at most batch_size ({self.batch_size})")

@@ -3,22 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.files import access_error, digest, make_folder, remove_file, write_file
+from core.files import access_error, digest, make_folder, remove_file, sha256_of, write_file
 from core.json_documents import decode_json
 from core.output_files import require_output
 from core.plain_files import read_file
 from core.settings.text_model import TextModelSettings
+from core.text.gpt2_shape import Gpt2Shape
 from core.text.language_model import LanguageModel
 from core.text.ngrams import NgramModel
 from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
 
 MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.safetensors"
-WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors"}
+ADAPTERS = "adapters.safetensors"
+WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors", "gpt2": "weights.safetensors"}
 _FORMAT = 1
+_SHAPE = ("tokenizer", "vocab_size", "embedding_dim", "hidden_dim", "num_heads", "num_layers", "max_length")
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
@@ -41,13 +45,15 @@ class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         format: Of the folder.
-        architecture: "decoder" or "ngram".
+        architecture: "decoder", "gpt2" or "ngram".
         settings: What it was, or is being, trained with.
         corpus_sha256: Of the documents that it learns from.
         tokenizer_sha256: Of its tokenizer.
         weights_sha256: Of its weights; empty while it trains.
         curve: The evaluations of its training.
         floor_nats: The least loss a token on the validation documents; None where nobody knows it.
+        base_sha256: Of the model that is fine-tuned, with all its files; empty: none.
+        gpt2: The shape of a GPT-2.
     """
 
     format: int = _FORMAT
@@ -58,6 +64,13 @@ class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     weights_sha256: str = ""
     curve: tuple[CurvePoint, ...] = ()
     floor_nats: float | None = None
+    base_sha256: str = ""
+    gpt2: Gpt2Shape | None = None
+
+    @property
+    def weights_name(self) -> str:
+        """The file of the weights: of the adapters alone, where there are some."""
+        return ADAPTERS if self.settings.lora_rank else WEIGHTS[self.architecture]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,7 @@ class ModelFolder:
 
     def finish(self, manifest: TextModelManifest, weights: bytes, curve: Sequence[CurvePoint]) -> TextModelManifest:
         """Keep the weights; from here on the model is trained."""
-        hashed = write_file(self.path / WEIGHTS[manifest.architecture], weights)
+        hashed = write_file(self.path / manifest.weights_name, weights)
         done = msgspec.structs.replace(manifest, weights_sha256=hashed, curve=tuple(curve))
         self._write(done)
         remove_file(self.checkpoint)
@@ -137,7 +150,11 @@ class ModelFolder:
             found = decode_json(content, TextModelManifest)
         except msgspec.DecodeError as error:
             raise UsageError(f"{path} describes no text model: {error}.") from None
-        if found.format != _FORMAT or found.architecture not in WEIGHTS:
+        if (
+            found.format != _FORMAT
+            or found.architecture not in WEIGHTS
+            or (found.gpt2 is None) != (found.architecture != "gpt2")
+        ):
             raise UsageError(f"{path} has the format {found.format} and the architecture {found.architecture!r}.")
         return found
 
@@ -153,12 +170,20 @@ class ModelFolder:
         if not manifest.weights_sha256:
             raise RefusedError(f"The training in {self.path} is not finished; start it again, and it goes on.")
         tokenizer = read_tokenizer(self._hashed(TOKENIZER, manifest.tokenizer_sha256), self.path / TOKENIZER)
-        name = WEIGHTS[manifest.architecture]
-        if manifest.architecture == "decoder":
+        name = manifest.weights_name
+        if manifest.architecture != "ngram":
             from core.text.torch_extra import require_torch
 
             require_torch()
         weights = self._hashed(name, manifest.weights_sha256)
+        if name == ADAPTERS:
+            from core.text.neural.weights import with_adapters
+
+            base = open_base(
+                Path(manifest.settings.base).expanduser(), expected=manifest.base_sha256, adapters=self.path
+            )
+            merged = with_adapters(base.model, weights, manifest.settings, self.path / name)
+            return TextModel(manifest, tokenizer, merged)
         return TextModel(manifest, tokenizer, _opened(manifest, tokenizer, weights, self.path / name))
 
     def _write(self, manifest: TextModelManifest) -> None:
@@ -180,4 +205,81 @@ def _opened(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, w
         return NgramModel.from_bytes(weights, where)
     from core.text.neural.weights import open_decoder
 
-    return open_decoder(weights, manifest.settings, tokenizer.n_tokens, where)
+    return open_decoder(weights, manifest.settings, tokenizer.n_tokens, where, manifest.gpt2)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBase:
+    """A decoder that is fine-tuned.
+
+    Attributes:
+        sha256: Of all its files.
+        tokenizer: Its tokenizer.
+        model: A `DecoderModel`.
+        shape: That of a GPT-2.
+        settings: What it was trained with; None: it is from elsewhere.
+    """
+
+    sha256: str
+    tokenizer: Tokenizer
+    model: Any
+    shape: Gpt2Shape | None
+    settings: TextModelSettings | None
+
+    def shaped(self, settings: TextModelSettings) -> TextModelSettings:
+        """Return settings with the shape and the tokenizer of this base, where settings describe them."""
+        if self.settings is None:
+            return settings
+        return msgspec.structs.replace(settings, **{name: getattr(self.settings, name) for name in _SHAPE})
+
+
+def architecture_of_base(path: Path) -> str:
+    """Return what a base is.
+
+    Raises:
+        NotFoundError: There is no such folder.
+        UsageError: It is a model of n-grams, or cannot be read.
+    """
+    if not path.is_dir():
+        raise NotFoundError(f"{path}, the base, is no folder.")
+    if not (path / MANIFEST).exists():
+        return "gpt2"
+    found = ModelFolder(path).manifest().architecture
+    if found == "ngram":
+        raise UsageError(f"{path} holds a model of n-grams; only a decoder can be fine-tuned.")
+    return found
+
+
+def open_base(path: Path, *, expected: str = "", adapters: Path | None = None) -> TextBase:
+    """Open a decoder to be fine-tuned, or to be merged with adapters.
+
+    Args:
+        path: A folder of `bondx text train`, or of a GPT-2 by Hugging Face.
+        expected: The hash that it must have; empty: any.
+        adapters: The folder whose base it is, for the errors.
+    Raises:
+        NotFoundError: A file is missing.
+        RefusedError: It is not the base that is expected, or a file of it was changed.
+        UsageError: It cannot be used.
+    """
+    architecture_of_base(path)
+    if (path / MANIFEST).exists():
+        folder = ModelFolder(path)
+        manifest, sha256 = folder.manifest(), sha256_of(path / MANIFEST)
+        _require_base(path, sha256, expected, adapters)
+        opened = folder.load()
+        return TextBase(sha256, opened.tokenizer, opened.model, manifest.gpt2, manifest.settings)
+    from core.text.neural.hugging_face import open_gpt2
+    from core.text.neural.weights import DecoderModel
+
+    found = open_gpt2(path)
+    _require_base(path, found.sha256, expected, adapters)
+    return TextBase(found.sha256, found.tokenizer, DecoderModel(found.decoder), found.shape, None)
+
+
+def _require_base(path: Path, sha256: str, expected: str, adapters: Path | None) -> None:
+    if expected and sha256 != expected:
+        raise RefusedError(
+            f"{path} is not the base that the adapters in {adapters} were trained on: its SHA-256 is {sha256}, not "
+            f"{expected}."
+        )

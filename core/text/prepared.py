@@ -1,6 +1,7 @@
 """What a training of a model of language needs, and what it tells while it runs."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -9,7 +10,7 @@ from core.progress import begins
 from core.settings.text_model import TextModelSettings
 from core.text.data import TextData, text_data
 from core.text.judging import encoded, floor_of
-from core.text.model_folder import TextModelManifest
+from core.text.model_folder import TextBase, TextModelManifest, architecture_of_base, open_base
 from core.text.tokenizers import Tokenizer, spell_tokenizer, train_tokenizer
 from core.text.torch_extra import has_torch, require_torch
 
@@ -45,12 +46,14 @@ class PreparedText:
     Attributes:
         manifest: What it will make.
         data: The documents.
-        tokenizer: Trained on the training documents.
+        tokenizer: Trained on the training documents, or that of the base.
+        base: The decoder that is fine-tuned; None: a new one is trained.
     """
 
     manifest: TextModelManifest
     data: TextData
     tokenizer: Tokenizer
+    base: TextBase | None = None
 
 
 def architecture_of(settings: TextModelSettings) -> str:
@@ -59,15 +62,17 @@ def architecture_of(settings: TextModelSettings) -> str:
     Raises:
         MissingTorchError: The settings choose the decoder, and the extra is not installed.
     """
-    if settings.architecture == "decoder":
+    if settings.architecture == "decoder" or settings.base:
         require_torch()
+    if settings.base:
+        return architecture_of_base(Path(settings.base).expanduser())
     if settings.architecture == "auto":
         return "decoder" if has_torch() else "ngram"
     return settings.architecture
 
 
 def prepare_text(settings: TextModelSettings) -> PreparedText:
-    """Draw or read the documents, and train the tokenizer.
+    """Draw or read the documents, and train the tokenizer or open the base.
 
     Raises:
         UsageError: The settings cannot be met.
@@ -76,13 +81,21 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
     architecture = architecture_of(settings)
     begins("drawing documents")
     data = text_data(settings)
-    begins("training the tokenizer")
-    tokenizer = train_tokenizer(settings.tokenizer, data.training.documents, settings.vocab_size)
+    base = None
+    if settings.base:
+        begins("opening the base")
+        base = open_base(Path(settings.base).expanduser())
+        settings, tokenizer = base.shaped(settings), base.tokenizer
+    else:
+        begins("training the tokenizer")
+        tokenizer = train_tokenizer(settings.tokenizer, data.training.documents, settings.vocab_size)
     manifest = TextModelManifest(
         architecture=architecture,
         settings=settings,
         corpus_sha256=data.sha256,
         tokenizer_sha256=digest(spell_tokenizer(tokenizer)),
         floor_nats=floor_of(data.validation, encoded(tokenizer, data.validation.documents)),
+        base_sha256="" if base is None else base.sha256,
+        gpt2=None if base is None else base.shape,
     )
-    return PreparedText(manifest, data, tokenizer)
+    return PreparedText(manifest, data, tokenizer, base)

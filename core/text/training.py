@@ -33,7 +33,7 @@ def train_text_model(
     """
     prepared, folder = prepare_text(settings), ModelFolder(path)
     folder.begin(prepared.manifest, prepared.tokenizer)
-    if prepared.manifest.architecture == "decoder":
+    if prepared.manifest.architecture != "ngram":
         from core.text.neural.training import train_decoder
 
         weights, curve = train_decoder(prepared, folder.checkpoint, report)

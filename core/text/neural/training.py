@@ -29,7 +29,17 @@ from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint
 from core.text.neural.batches import TokenBatch, batch_of, epoch_order, n_batches, rows_of
 from core.text.neural.decoder import Decoder
-from core.text.neural.weights import DecoderModel, WeightsError, fill, spell_weights, token_losses
+from core.text.neural.gpt2 import Gpt2
+from core.text.neural.lora import trained_weights
+from core.text.neural.weights import (
+    DecoderModel,
+    WeightsError,
+    add_lora,
+    fill,
+    make_trainable,
+    spell_weights,
+    token_losses,
+)
 from core.text.prepared import PreparedText, TextProgress
 
 _BETAS = (0.9, 0.95)
@@ -103,7 +113,8 @@ class _DecoderTraining:
         self._floor = prepared.manifest.floor_nats
         self._checkpoint = checkpoint
         tokenizer, data = prepared.tokenizer, prepared.data
-        self._rows = rows_of(encoded(tokenizer, data.training.documents), settings.max_length)
+        max_length = settings.max_length if prepared.base is None else prepared.base.model.decoder.max_length
+        self._rows = rows_of(encoded(tokenizer, data.training.documents), max_length)
         self._lengths = np.array([len(row) for row in self._rows], dtype=np.int64)
         self._validation = encoded(tokenizer, data.validation.documents)
         self._per_epoch = n_batches(len(self._rows), settings.batch_size)
@@ -111,7 +122,15 @@ class _DecoderTraining:
         if settings.max_steps:
             self.n_steps = min(self.n_steps, settings.max_steps)
         torch.manual_seed(derive_seed(settings.seed, "weights"))
-        self._decoder = Decoder(settings, tokenizer.n_tokens)
+        self._is_tuned = prepared.base is not None
+        if prepared.base is None:
+            self._decoder: Decoder | Gpt2 = Decoder(settings, tokenizer.n_tokens)
+        else:
+            self._decoder = prepared.base.model.decoder
+            make_trainable(self._decoder, settings.dropout)
+            if settings.lora_rank:
+                add_lora(self._decoder, settings)
+        self._trained = trained_weights(self._decoder)
         self._optimizer = self._new_optimizer()
         self._best = self._copied()
         self._standing = _Standing()
@@ -121,6 +140,8 @@ class _DecoderTraining:
 
     def run(self, report: Callable[[TextProgress], None]) -> tuple[bytes, Sequence[CurvePoint]]:
         standing, settings, speed = self._standing, self._settings, _Speed()
+        if self._is_tuned and not standing.curve:
+            report(self._evaluate(speed))
         while standing.step < self.n_steps and not self._is_over():
             begins(f"step {standing.step + 1:,} of {self.n_steps:,}")
             batch = self._batch(standing.step)
@@ -137,7 +158,7 @@ class _DecoderTraining:
     def _new_optimizer(self) -> torch.optim.Optimizer:
         matrices: list[Tensor] = []
         others: list[Tensor] = []
-        for name, weight in self._decoder.named_parameters():
+        for name, weight in self._trained.items():
             (matrices if weight.dim() > 1 and name != "embedding.weight" else others).append(weight)
         groups = [
             {"params": matrices, "weight_decay": self._settings.weight_decay},
@@ -176,7 +197,7 @@ class _DecoderTraining:
                 f"text_model.learning_rate ({settings.learning_rate:g}), or raise warmup_steps."
             )
         if settings.clip:
-            torch.nn.utils.clip_grad_norm_(self._decoder.parameters(), settings.clip)
+            torch.nn.utils.clip_grad_norm_(self._trained.values(), settings.clip)
         self._optimizer.step()
         standing.summed_nats += nats * batch.n_predicted
         standing.n_summed += batch.n_predicted
@@ -190,7 +211,7 @@ class _DecoderTraining:
             standing.best_nats, standing.n_worse, self._best = nats, 0, self._copied()
         else:
             standing.n_worse += 1
-        training_nats = standing.summed_nats / max(standing.n_summed, 1)
+        training_nats = standing.summed_nats / standing.n_summed if standing.n_summed else nats
         standing.curve.append(CurvePoint(standing.step, training_nats, nats))
         standing.summed_nats, standing.n_summed = 0.0, 0
         per_second = speed.per_second()
@@ -207,13 +228,13 @@ class _DecoderTraining:
         )
 
     def _copied(self) -> dict[str, Tensor]:
-        return {name: weight.detach().clone() for name, weight in self._decoder.state_dict().items()}
+        return {name: weight.detach().clone() for name, weight in self._trained.items()}
 
     def _save(self) -> None:
         """Write everything that the next step needs, whole or not at all."""
-        tensors = {f"{_MODEL}{name}": weight for name, weight in self._decoder.state_dict().items()}
+        tensors = {f"{_MODEL}{name}": weight for name, weight in self._trained.items()}
         tensors |= {f"{_BEST}{name}": weight for name, weight in self._best.items()}
-        for name, weight in self._decoder.named_parameters():
+        for name, weight in self._trained.items():
             state = self._optimizer.state[weight]
             tensors[f"{_FIRST}{name}"], tensors[f"{_SECOND}{name}"] = state["exp_avg"], state["exp_avg_sq"]
         standing = msgspec.json.encode(self._standing).decode()
@@ -238,7 +259,7 @@ class _DecoderTraining:
         fill(self._decoder, parts[_BEST], where)
         self._best = self._copied()
         fill(self._decoder, parts[_MODEL], where)
-        for name, weight in self._decoder.named_parameters():
+        for name, weight in self._trained.items():
             moments = (parts[_FIRST].get(name), parts[_SECOND].get(name))
             if any(moment is None or moment.shape != weight.shape for moment in moments):
                 raise WeightsError(f"{where} lacks the moments of {name}. Remove it to begin anew.")

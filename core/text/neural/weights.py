@@ -13,9 +13,12 @@ from torch.nn import functional
 from core.arrays import FloatArray
 from core.errors import UsageError
 from core.settings.text_model import TextModelSettings
+from core.text.gpt2_shape import Gpt2Shape
 from core.text.language_model import TokenizedDocuments
 from core.text.neural.batches import NOT_PREDICTED, batch_of, rows_of
 from core.text.neural.decoder import Decoder, KeyValues
+from core.text.neural.gpt2 import Gpt2
+from core.text.neural.lora import add_adapters, merge_adapters, trained_weights
 from core.text.tokenizers.tokenizer import END
 
 _ROWS_AT_ONCE = 64
@@ -28,11 +31,14 @@ class WeightsError(UsageError):
 class DecoderModel:
     """A trained decoder."""
 
-    name = "decoder"
-
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder | Gpt2) -> None:
         """Take it; it is not trained any further."""
         self.decoder = decoder.eval()
+
+    @property
+    def name(self) -> str:
+        """Which of the decoders it is."""
+        return "gpt2" if isinstance(self.decoder, Gpt2) else "decoder"
 
     @property
     def n_tokens(self) -> int:
@@ -71,7 +77,7 @@ class DecoderModel:
 class DecoderContinuation:
     """A document that a decoder is writing; what it has computed of earlier tokens is kept."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, decoder: Decoder | Gpt2) -> None:
         """Begin it."""
         self._decoder = decoder
         self._tokens: list[int] = []
@@ -121,25 +127,66 @@ def read_tensors(content: bytes, where: object) -> dict[str, Tensor]:
         raise WeightsError(f"{where} holds no weights: {error}.") from None
 
 
-def open_decoder(content: bytes, settings: TextModelSettings, n_tokens: int, where: object) -> DecoderModel:
+def open_decoder(
+    content: bytes, settings: TextModelSettings, n_tokens: int, where: object, shape: Gpt2Shape | None = None
+) -> DecoderModel:
     """Read a decoder.
 
+    Args:
+        content: Its weights.
+        settings: What it was trained with.
+        n_tokens: The size of the vocabulary.
+        where: Their place, for the errors.
+        shape: That of a GPT-2; None: it is a decoder of the settings.
     Raises:
         WeightsError: The weights are not those of such a decoder.
     """
-    decoder = Decoder(settings, n_tokens)
+    if shape is not None and shape.vocab_size != n_tokens:
+        raise WeightsError(f"{where} is of {shape.vocab_size:,} tokens, and its tokenizer has {n_tokens:,}.")
+    decoder = Decoder(settings, n_tokens) if shape is None else Gpt2(shape, settings.dropout)
     fill(decoder, read_tensors(content, where), where)
     return DecoderModel(decoder)
 
 
-def fill(decoder: Decoder, weights: Mapping[str, Any], where: object) -> None:
-    """Put weights into a decoder.
+def add_lora(decoder: Decoder | Gpt2, settings: TextModelSettings) -> None:
+    """Freeze a decoder, and put the adapters of the settings into it; their first matrices are drawn."""
+    add_adapters(decoder, rank=settings.lora_rank, alpha=settings.lora_alpha, targets=settings.lora_targets)
+
+
+def make_trainable(decoder: Decoder | Gpt2, dropout: float) -> None:
+    """Let a base be trained: all its weights, with this share of activations left out."""
+    decoder.requires_grad_(True)
+    for part in decoder.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = dropout
+        elif isinstance(getattr(part, "dropout", None), float):
+            part.dropout = dropout
+
+
+def with_adapters(base: DecoderModel, content: bytes, settings: TextModelSettings, where: object) -> DecoderModel:
+    """Merge trained adapters into their base, which is changed.
+
+    Raises:
+        WeightsError: They are not those of this base.
+    """
+    add_lora(base.decoder, settings)
+    fill(base.decoder, read_tensors(content, where), where)
+    merge_adapters(base.decoder)
+    return DecoderModel(base.decoder)
+
+
+def fill(decoder: Decoder | Gpt2, weights: Mapping[str, Any], where: object) -> None:
+    """Put weights into a decoder: all of them, or those of its adapters.
 
     Raises:
         WeightsError: They are not those of such a decoder.
     """
+    trained = trained_weights(decoder)
+    frozen = {name: weight for name, weight in decoder.state_dict().items() if name not in trained}
+    if foreign := sorted(frozen.keys() & weights.keys()):
+        raise WeightsError(f"{where} holds no weights of this decoder: {foreign[0]} is that of its base")
     try:
-        decoder.load_state_dict(dict(weights), strict=True)
+        decoder.load_state_dict({**frozen, **weights}, strict=True)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise WeightsError(f"{where} holds no weights of this decoder: {first}") from None

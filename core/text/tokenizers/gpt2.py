@@ -122,7 +122,7 @@ def read_gpt2_tokenizer(content: bytes, where: object) -> Gpt2Vocabulary:
         left, _, right = merge.partition(" ") if isinstance(merge, str) else (merge[0], " ", merge[1])
         if left not in ours or right not in ours or left + right in ours:
             raise TokenizerError(
-                f"{where}, merge {place + 1}: {shown(left)} and {shown(right)} are no tokens before it, or make a known one."
+                f"{where}, merge {place + 1}: {shown(left)} and {shown(right)} must be known and make a new token."
             )
         merges.append((ours[left], ours[right]))
         ours[left + right] = N_FIXED + place

@@ -53,7 +53,7 @@ MAY: dict[VerbClass, str] = {
 LOOKS_LIKE_A_VERB = re.compile(r"""["'][a-z]+\.[a-z_]+["']""")
 NO_VERBS = {
     *("backup.lock", "backup.to", "engine.lease", "evidence.html", "evidence.json", "model.json", "model.skops"),
-    *("stress.json", "outcome.json", "access.gate"),
+    *("stress.json", "outcome.json", "access.gate", "model.safetensors"),
 }
 """Texts of core that look like verbs: names of files and settings."""
 
