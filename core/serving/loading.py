@@ -20,6 +20,7 @@ from core.allocator import return_memory
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.explain.conformal import Conformal, ConformalError
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
@@ -73,6 +74,7 @@ class Loader:
         memory_bytes: int = 0,
         listed: ServedList = MappingProxyType({}),
         live: LiveCounter | None = None,
+        denied: Callable[[], DenyList] = lambda: NONE_DENIED,
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -84,9 +86,10 @@ class Loader:
             memory_bytes: How much the loaded versions may take together; 0 for no limit.
             listed: What to serve, by model; empty: every model of the registry.
             live: Counts the rows that loaded versions answer.
+            denied: Returns the columns whose ranges, categories and values no refusal shows.
             clock: The time.
         """
-        self._live = live
+        self._live, self._denied = live, denied
         self._workspace = workspace
         self._memory_bytes = memory_bytes
         self._listed = listed
@@ -228,6 +231,7 @@ class Loader:
         begin, bytes_before = time.monotonic(), _memory()
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
+            scorer.signature.denied = self._denied
             profile, made = self._profile(key)
             conformal = _conformal_in(folder, f"{model} {version}")
             stats = self._stats.of(model, version)

@@ -20,6 +20,7 @@ from core.allocator import limit_arenas
 from core.clock import Clock, utc_now
 from core.collector import freeze
 from core.escape import shown
+from core.explain.deny_list import DenyList
 from core.local_callers import is_loopback
 from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.recording import MetricRecording
@@ -181,6 +182,7 @@ class Server:
             memory_bytes=self._limits.memory_bytes,
             listed=settings.serving.models if listed is None else listed,
             live=self._live,
+            denied=lambda: DenyList(current.read().explanation.denied_columns),
             clock=clock,
         )
         self._process = ProcessMetrics()

@@ -5,7 +5,7 @@ category is found by the parser itself, and is named with its path in the reques
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Meta
 from typing_extensions import override
 
 from core.escape import shown
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.json_documents import converted
 from core.models.scoring.fields import NUMERIC, Field, Kind, Rows
 from core.serving.decoding import syntax_problem
@@ -30,6 +31,7 @@ _INDICES = re.compile(r"(?:\[(?:[0-9]+|\.\.\.)\])+$")
 _MAX_CHOICES = 30
 _VAST = 1e30  # no measurement is larger; a linear model overflows at its square
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_LIMIT = re.compile(r" [<>]=? \S+$")
 _OF_FLAG = re.compile(r"expected (bool \| float|float(?: that's a multiple of 1\.0)?)")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -59,6 +61,7 @@ class ServingSignature:
         row: A struct of one row.
         columns: A struct of the same fields, each with a list of values.
         classes: Of a classification: the names of its classes, in the order of their probabilities.
+        denied: Returns the columns whose ranges, categories and values no refusal shows.
     """
 
     is_open = False  # whether it takes any fields
@@ -70,6 +73,7 @@ class ServingSignature:
         self.output = output
         self.unit = unit
         self.classes: tuple[str, ...] = ()
+        self.denied: Callable[[], DenyList] = lambda: NONE_DENIED
         self._n_numbers = len(self.numbers)
         self._is_all_required = all(field.required for field in self.fields) and bool(self.fields)
         self._loose = [field for field in self.fields if not field.strict]
@@ -102,6 +106,15 @@ class ServingSignature:
             + ((field.least, field.most, field.categories) if field.strict else ())
             for field in self.fields
         ) or (type(self),)
+
+    @property
+    def described_fields(self) -> tuple[Field, ...]:
+        """The fields as they are shown: those denied without their ranges and categories."""
+        denied = self.denied()
+        return tuple(
+            msgspec.structs.replace(field, least=None, most=None, categories=()) if denied.denies(field.name) else field
+            for field in self.fields
+        )
 
     @property
     def output_shape(self) -> list[int]:
@@ -190,9 +203,10 @@ class ServingSignature:
             most = _VAST if field.most is None else field.most
             outside = column[(column < least) | (column > most)]
             if len(outside):
+                limits = "" if self.denied().denies(field.name) else f" ({least:g} to {most:g})"
                 raise CallerFaultError(
-                    f"has the value {outside[0]:g}, far from the training data ({least:g} to {most:g}): the model has "
-                    "no finite answer",
+                    f"has {self.quoted(field.name, f'{outside[0]:g}')}, far from the training data{limits}: the model "
+                    "has no finite answer",
                     field=field.name,
                 )
 
@@ -222,8 +236,29 @@ class ServingSignature:
         """
         kinds = {field.name: field.kind for field in self.fields}
         return self.convert_columns(
-            {name: [_typed(cell, name, kinds.get(name, "text")) for cell in cells] for name, cells in columns.items()}
+            {
+                name: [self._typed(cell, name, kinds.get(name, "text")) for cell in cells]
+                for name, cells in columns.items()
+            }
         )
+
+    def _typed(self, cell: str, name: str, kind: Kind) -> float | bool | str | None:
+        """Read one text cell as the kind of its field."""
+        if not cell:
+            return None
+        if kind == "bool":
+            if (flag := _FLAGS.get(cell.lower())) is None:
+                raise BadRequestError(f"has {self.quoted(name, cell)}; it must be true or false", field=name)
+            return flag
+        if kind in NUMERIC:
+            if _NUMBER.fullmatch(cell) is None:
+                raise BadRequestError(f"has {self.quoted(name, cell)}; it must be a number", field=name)
+            return float(cell)
+        return cell
+
+    def quoted(self, name: str, text: str) -> str:
+        """Quote a value of a field in a refusal, unless the field is denied."""
+        return "a value" if self.denied().denies(name) else f"the value {shown(text)}"
 
     def matrix(self, values: list[Any], shape: Sequence[int]) -> Rows:
         """Convert a matrix of numbers, with its columns in the order of the fields.
@@ -269,13 +304,18 @@ class ServingSignature:
 
     def described_problem(self, problem: str, field: Field) -> str:
         """Rephrase a decoder's problem with a value of a field."""
-        if field.categories and problem.startswith("Invalid enum value"):
+        is_denied = self.denied().denies(field.name)
+        if is_denied and problem.startswith("Invalid enum value"):
+            problem = "has a value that the model does not know"
+        elif field.categories and problem.startswith("Invalid enum value"):
             shown = ", ".join(field.categories[:_MAX_CHOICES])
             more = f" and {len(field.categories) - _MAX_CHOICES} more" if len(field.categories) > _MAX_CHOICES else ""
             given = problem.removeprefix("Invalid enum value ")
             problem = f"has the value {given}, which the model does not know; choose from {shown}{more}"
         else:
             problem = problem[0].lower() + problem[1:].replace("`", "")
+            if is_denied and field.kind != "bool":  # the range of a flag says nothing
+                problem = _LIMIT.sub(" in the range that the model reads", problem)
             if field.kind == "bool":
                 problem = _OF_FLAG.sub("expected true, false, 0 or 1", problem)
             if field.kind == "int":
@@ -316,18 +356,3 @@ class OpenSignature(ServingSignature):
         if len(lengths) > 1:
             raise BadRequestError(f"The columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
         return self.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
-
-
-def _typed(cell: str, name: str, kind: Kind) -> float | bool | str | None:
-    """Read one text cell as the kind of its field."""
-    if not cell:
-        return None
-    if kind == "bool":
-        if (flag := _FLAGS.get(cell.lower())) is None:
-            raise BadRequestError(f"has the value {shown(cell)}; it must be true or false", field=name)
-        return flag
-    if kind in NUMERIC:
-        if _NUMBER.fullmatch(cell) is None:
-            raise BadRequestError(f"has the value {shown(cell)}; it must be a number", field=name)
-        return float(cell)
-    return cell

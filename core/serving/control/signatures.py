@@ -1,11 +1,13 @@
 """What a version reads and answers, over HTTP."""
 
+from functools import partial
 from typing import Self
 
 import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath
 
+from core.explain.deny_list import DenyList
 from core.models.scoring.fields import Field, fields_of
 from core.registry import Registry
 from core.serving.control.admission import LOOK, Given
@@ -29,7 +31,7 @@ class VersionSignature(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, signature: ServingSignature) -> Self:
         """Describe a signature."""
         return cls(
-            fields=signature.fields,
+            fields=signature.described_fields,
             output=signature.output,
             shape=tuple(signature.output_shape),
             unit=signature.unit,
@@ -57,4 +59,5 @@ class SignatureRoutes(Controller):
             raise UnavailableError(f"{model} {version} is not loaded; a predict request to it loads it.")
         signature = ServingSignature(fields_of(described))
         signature.classes = described.classes
+        signature.denied = partial(DenyList.in_force, workspace.root)
         return VersionSignature.of(signature)

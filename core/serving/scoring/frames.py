@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.escape import shown
 from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
 from core.serving.signature import ServingSignature
@@ -27,17 +26,17 @@ def frame_of(signature: ServingSignature, rows: Rows) -> pd.DataFrame:
             familiar = [text if text in known else None for text in texts]
             columns[field.name] = pd.Categorical(familiar, categories=list(field.categories))
         elif field.kind == "date":
-            columns[field.name] = _dates(field.name, texts)
+            columns[field.name] = _dates(signature, field.name, texts)
         else:
             columns[field.name] = pd.Series(texts, dtype=object)
     return pd.DataFrame(columns)
 
 
-def _dates(name: str, texts: list[str | None]) -> pd.Series:
+def _dates(signature: ServingSignature, name: str, texts: list[str | None]) -> pd.Series:
     dates = pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601", errors="coerce", utc=False)
     for text, date in zip(texts, dates, strict=True):
         if text is not None and pd.isna(date):
-            raise BadRequestError(f"has the value {shown(text)}, which is not a date", field=name)
+            raise BadRequestError(f"has {signature.quoted(name, text)}, which is not a date", field=name)
     return dates
 
 

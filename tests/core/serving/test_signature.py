@@ -1,11 +1,14 @@
 """Requests are validated against the model's signature, and errors name the field."""
 
 import msgspec
+import numpy as np
 import pytest
 
-from core.models.scoring.fields import Field
+from core.explain.deny_list import DenyList
+from core.models.scoring.fields import Field, Rows
 from core.serving.dialects import JsonRows, OpenInference, TfServing
 from core.serving.errors import BadRequestError, CallerFaultError
+from core.serving.scoring.frames import frame_of
 from core.serving.signature import OpenSignature, ServingSignature
 
 SIGNATURE = ServingSignature(
@@ -234,3 +237,49 @@ def test_a_row_of_tensors_is_refused_as_several_rows_are(wrong):
             OpenInference().reader(SIGNATURE)(msgspec.json.encode(body))
         messages.append(str(refused.value).split(" (at ")[0])
     assert messages[0] == messages[1]
+
+
+class TestDeniedColumns:
+    """What is refused stays refused; the sentence shows no range, category or value of the column."""
+
+    @pytest.fixture
+    def signature(self):
+        found = ServingSignature(SIGNATURE.fields)
+        found.denied = lambda: DenyList(["*"])
+        return found
+
+    @pytest.mark.parametrize(
+        ("change", "sentence"),
+        [
+            ({"rating_num": 22}, "expected a whole number in the range that the model reads"),
+            ({"rating_num": -1}, "expected a whole number in the range that the model reads"),
+            ({"leverage": -0.25}, "expected float in the range that the model reads"),
+            ({"sector": "banks"}, "has a value that the model does not know"),
+            ({"callable": 2}, "expected true, false, 0 or 1 <= 1.0"),
+            ({"rating_num": 8.5}, "expected a whole number (at"),
+        ],
+    )
+    def test_a_refusal_names_the_field_alone(self, signature, change, sentence):
+        content = msgspec.json.encode({"rows": [SOUND | change]})
+        with pytest.raises(BadRequestError) as refused:
+            JsonRows().reader(signature)(content)
+        assert f"The field {next(iter(change))} {sentence}" in str(refused.value)
+        assert not any(told in str(refused.value) for told in ("21", ">=", "banks", "energy"))
+
+    def test_text_cells_and_dates_are_not_quoted(self, signature):
+        with pytest.raises(BadRequestError, match=r"^The field leverage has a value; it must be a number\.$"):
+            signature.convert_text({"leverage": ["4 times"]})
+        with pytest.raises(BadRequestError, match=r"^The field issued has a value, which is not a date\.$"):
+            frame_of(signature, Rows(np.array([[8, 2.5, 1]]), [("energy", None, "2024-02-31")]))
+
+    def test_a_number_without_an_answer_is_not_quoted_nor_its_range(self, signature):
+        with pytest.raises(CallerFaultError) as refused:
+            signature.check_familiar(Rows(np.array([[1e300, 2.5, 1]]), [("energy", None, None)]))
+        assert str(refused.value) == (
+            "The field rating_num has a value, far from the training data: the model has no finite answer."
+        )
+
+    def test_a_description_has_the_kinds_alone(self, signature):
+        assert signature.described_fields[0] == Field(name="rating_num", kind="int")
+        assert [field.categories for field in signature.described_fields] == [()] * 6
+        assert SIGNATURE.described_fields == SIGNATURE.fields

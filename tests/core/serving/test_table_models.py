@@ -37,7 +37,8 @@ def served(tmp_path_factory):
     data.write_text("\n".join(lines) + "\n", encoding="utf-8")
     workspace = Workspace.create(folder / "workspace", settings_text="policy: {promotion: {min_accuracy: 0}}\n")
     ana = Actor("ana", "desk", Origin.COMMAND_LINE)
-    train_on_file(workspace, TrainRequest(MODEL, data, target="rent"), Settings(), actor=ana)
+    for _ in range(2):  # the newer version is not loaded
+        train_on_file(workspace, TrainRequest(MODEL, data, target="rent"), Settings(), actor=ana)
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
     for _ in range(2):
         registry.apply(registry.plan_promotion(MODEL, "1.0.0"), actor=ana)
@@ -45,7 +46,8 @@ def served(tmp_path_factory):
     server.start()
     until(lambda: server.table.is_complete, "a server that is ready")
     port = int(server.url.rpartition(":")[2])
-    yield SimpleNamespace(port=port, model=load_model(registry.load_path(MODEL, "1.0.0")))
+    model = load_model(registry.load_path(MODEL, "1.0.0"))
+    yield SimpleNamespace(port=port, model=model, settings_file=workspace.settings_file)
     server.stop()
 
 
@@ -150,3 +152,23 @@ def test_the_signature_shows_kinds_and_nullable_fields(ask):
     inputs = {entry["name"]: entry["datatype"] for entry in ask(f"/v2/models/{MODEL}")[1]["inputs"]}
     assert inputs.keys() == ROW.keys()
     assert inputs["district/zone"] == "BYTES"
+
+
+def test_the_described_fields_tell_no_range_or_level_of_a_denied_column(ask, served):
+    def described(version):
+        fields = ask(f"/api/v1/models/{MODEL}/versions/{version}/signature")[1]["fields"]
+        return {field.pop("name"): field for field in fields}
+
+    versions = ("1.0.0", "1.0.1")  # loaded, not loaded
+    before = [described(version) for version in versions]
+    assert before[0]["floor: no."]["most"] == 6
+    text = served.settings_file.read_text()
+    try:
+        served.settings_file.write_text(text + 'explanation: {denied_columns: ["floor*", "district*"]}\n')
+        after = [described(version) for version in versions]
+    finally:
+        served.settings_file.write_text(text)
+    for one, other in zip(before, after, strict=True):
+        assert other["floor: no."] == {"kind": "int", "strict": False}
+        assert other["district/zone"] == {"kind": "category", "nullable": True, "strict": False}
+        assert other["Fläche [m²]"] == one["Fläche [m²]"]
