@@ -3,7 +3,10 @@
 import os
 import re
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "bondx-console"
 
@@ -41,6 +44,25 @@ def installed_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def licence_of(distribution: "Distribution") -> str:
+    """Return the licence of an installed package.
+
+    It is the expression, else the classifiers, else the first line of the field or of its file, else "unknown".
+    """
+    about = distribution.metadata
+    if expressions := about.get_all("License-Expression"):
+        return str(expressions[0])
+    classified = [
+        line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License")
+    ]
+    if named := [name for name in classified if name != "OSI Approved"]:
+        return ", ".join(named)
+    files = [str(name) for name in about.get_all("License-File") or ()]
+    texts = [str(text) for text in about.get_all("License") or ()]
+    texts += [distribution.read_text(f"{folder}{name}") or "" for name in files for folder in ("licenses/", "")]
+    return next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "unknown")
 
 
 def own_release() -> str:

@@ -18,9 +18,8 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from core.files import digest
-from core.installed_packages import DISTRIBUTION
+from core.installed_packages import DISTRIBUTION, licence_of
 from tools.dependencies import Dependency, applicable, closure
-from tools.licences import licence_of
 
 SPEC_VERSION = "1.6"
 

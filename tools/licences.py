@@ -9,9 +9,9 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from importlib import metadata
 from typing import NamedTuple
 
+from core.installed_packages import licence_of
 from tools.dependencies import NotInstalledError, closure, project
 
 PERMITTED = re.compile(
@@ -83,22 +83,6 @@ def is_permitted(licence: str) -> bool:
     (True, False, False)
     """
     return all(map(PERMITTED.search, licence.split(" AND "))) and LOOKED_AT.search(licence) is None
-
-
-def licence_of(distribution: metadata.Distribution) -> str:
-    """Return the licence: the expression, else the classifiers, else the first line of the field or of its file."""
-    about = distribution.metadata
-    if expression := about.get("License-Expression"):
-        return str(expression)
-    classified = [
-        line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License")
-    ]
-    if named := [name for name in classified if name != "OSI Approved"]:
-        return ", ".join(named)
-    files = [str(name) for name in about.get_all("License-File") or ()]
-    texts = [str(about.get("License") or "")]
-    texts += [distribution.read_text(f"{folder}{name}") or "" for name in files for folder in ("licenses/", "")]
-    return next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "unknown")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`bondx registry register`, `prune` and `lineage`: versions that enter and leave the registry, and their origin."""
+"""`bondx registry register`, `prune`, `lineage` and `bom`: versions that enter and leave the registry, their origin."""
 
 import argparse
 from pathlib import Path
@@ -60,6 +60,14 @@ def add_verbs(verbs: Subparsers) -> None:
     lineage.add_argument("--all", action="store_true", help="do not fold ordinary versions")
     add_json_argument(lineage)
     lineage.set_defaults(command=show_lineage)
+
+    bill = command_parser(
+        verbs, "bom", help="the bill of materials of a version: model card, data sets, files and packages (CycloneDX)"
+    )
+    bill.add_argument("model", metavar="MODEL")
+    bill.add_argument("version", metavar="VERSION")
+    bill.add_argument("--out", type=Path, metavar="FILE", help="write a new file instead of printing")
+    bill.set_defaults(command=show_bill)
 
 
 def register_path(args: argparse.Namespace) -> int:
@@ -172,6 +180,25 @@ def show_lineage(args: argparse.Namespace) -> int:
     print_table(rows, LINEAGE_COLUMNS, empty=f"{args.model} has no versions")
     if is_folded:
         print("--all shows every version.")
+    return ExitCode.GOOD
+
+
+def show_bill(args: argparse.Namespace) -> int:
+    """Print the bill of materials of a version, or write it into a new file."""
+    from console.cli.output import printable
+    from console.cli.streams import answers
+    from core.evidence import bill_of_version, encoded_bill
+    from core.evidence.bill import SPEC_VERSION
+    from core.output_files import require_new_output, write_new_output
+
+    if args.out is not None:
+        require_new_output(args.out)
+    content = encoded_bill(bill_of_version(open_workspace(args), args.model, args.version))
+    if args.out is None:
+        print(content.decode(), end="", file=answers())
+    else:
+        write_new_output(args.out, content)
+        print(printable(f"{args.out}: bill of materials of {args.model} {args.version}, CycloneDX {SPEC_VERSION}"))
     return ExitCode.GOOD
 
 

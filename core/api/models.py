@@ -233,6 +233,17 @@ class ModelRegistry:
         return self._registry.lineage(name, version)
 
     @checked
+    def bill_of_materials(self, name: str, version: str | None = None) -> bytes:
+        """Return the bill of materials of a version as a CycloneDX document: model card, data sets, files, packages.
+
+        Raises:
+            HashMismatchError: The files differ from the registered files.
+        """
+        from core.evidence import bill_of_version, encoded_bill
+
+        return encoded_bill(bill_of_version(self._config.workspace, name, self.get_model(name, version).version))
+
+    @checked
     def verify_models(self, name: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again."""
         return self._registry.verify(name)

@@ -3,9 +3,11 @@
 `pack.py` is a pack as data, `sources.py` reads what its figures come from, `subject.py` gathers what is recorded about
 one thing, `sections/` writes the sixteen sections of it, `regulation.py` maps rules to them, `log_proof.py` proves that
 the quoted audit records are in the log, `page.py` and `charts.py` draw it, `signing.py` signs it, `verification.py`
-checks it on any machine, `packs.py` keeps the packs of a workspace.
+checks it on any machine, `packs.py` keeps the packs of a workspace. `bill.py` writes the bill of materials of a
+version.
 """
 
+from core.evidence.bill import bill_of_version, encoded_bill
 from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
 from core.evidence.packs import EvidencePacks, KeptPack
 from core.evidence.verification import PackVerdict, verify_pack
@@ -19,5 +21,7 @@ __all__ = [
     "PackManifest",
     "PackVerdict",
     "SectionStatus",
+    "bill_of_version",
+    "encoded_bill",
     "verify_pack",
 ]

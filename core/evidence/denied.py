@@ -27,7 +27,9 @@ def without_denied_columns(
     """
     if not denied.patterns:
         return tuple(sections), tuple(sources)
-    named = {word for source in sources for word in _words(source) if denied.denies(word)}
+    named = denied.among(
+        word for each in sources if each.content is not None for word in words_in(decode_json(each.content.encode()))
+    )
     if (pattern := naming(named)) is None:
         return tuple(sections), tuple(sources)
     kept = tuple(
@@ -70,9 +72,13 @@ def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSec
     )
 
 
-def _words(source: EvidenceSource) -> Iterator[str]:
-    """Yield every text and every name in the content of a source."""
-    waiting: list[Any] = [] if source.content is None else [decode_json(source.content.encode())]
+def words_in(document: Any) -> Iterator[str]:
+    """Yield every text and every name in a document.
+
+    >>> sorted(words_in({"columns": ["size", {"rating": 7}]}))
+    ['columns', 'rating', 'size']
+    """
+    waiting: list[Any] = [document]
     while waiting:
         found = waiting.pop()
         if isinstance(found, dict):

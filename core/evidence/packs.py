@@ -11,6 +11,7 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
+from core.evidence.bill import BILL, bill_of_version, encoded_bill
 from core.evidence.denied import without_denied_columns
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
@@ -34,6 +35,7 @@ from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.progress import begins
+from core.registry.errors import HashMismatchError
 from core.settings import settings_in_force
 from core.state.workspace import Workspace
 
@@ -167,6 +169,7 @@ class EvidencePacks:
         subject = gather()
         denied = DenyList(settings_in_force(self._workspace.root).explanation.denied_columns)
         sections, shown = without_denied_columns(sections_of(subject), subject.book.sources, denied)
+        files = self._bill(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)
         pack_id, folder = self._claimed()
@@ -186,14 +189,24 @@ class EvidencePacks:
                 sources=tuple(sources),
                 proof=proof,
             )
-            manifest = self._write(folder, pack)
+            manifest = self._write(folder, pack, files)
             return self._recorded(pack, folder, manifest, actor, reason)
         except BaseException:
             remove_tree(folder, root=self._workspace.root)
             raise
 
-    def _write(self, folder: Path, pack: EvidencePack) -> bytes:
-        files = {DATA: encoded_pack(pack), PAGE: page_of(pack)}
+    def _bill(self, subject: Subject) -> dict[str, bytes]:
+        """Return the bill of materials of the version that a pack is about; none if its files are not as registered."""
+        if subject.kind is not PackKind.VERSION or subject.version is None:
+            return {}
+        number = str(subject.version.document["version"])
+        try:
+            return {BILL: encoded_bill(bill_of_version(self._workspace, subject.model, number))}
+        except HashMismatchError:  # the pack says that its manifest cannot be read
+            return {}
+
+    def _write(self, folder: Path, pack: EvidencePack, more: dict[str, bytes]) -> bytes:
+        files = {DATA: encoded_pack(pack), PAGE: page_of(pack), **more}
         manifest = encoded_manifest(signed_manifest(self._workspace, pack, files))
 
         def fill(unfinished: Path) -> None:

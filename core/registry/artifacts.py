@@ -173,14 +173,17 @@ class ArtifactStore:
                 remove_tree(folder, root=self.root.parent)
             os.close(lock)
 
-    def names(self, model: str, version: str, manifest_sha256: str) -> frozenset[str]:
-        """Return the names of a version's files, as they were registered.
+    def manifest(self, model: str, version: str, manifest_sha256: str) -> Manifest:
+        """Return the hashes of a version's files, as they were registered.
 
         Raises:
             ChangedFileError: The manifest is missing, or is not the registered manifest.
         """
-        manifest = _read_manifest(self.folder(model, version), manifest_sha256)
-        return frozenset(decode_json(manifest, type=Manifest).files)
+        return decode_json(_read_manifest(self.folder(model, version), manifest_sha256), type=Manifest)
+
+    def names(self, model: str, version: str, manifest_sha256: str) -> frozenset[str]:
+        """Return the names of a version's files, as they were registered; raises as `manifest` does."""
+        return frozenset(self.manifest(model, version, manifest_sha256).files)
 
     def contents(self, model: str, version: str, manifest_sha256: str, names: Collection[str]) -> dict[str, bytes]:
         """Return some files of a version, hashed as they are read; names that it does not have are left out.
@@ -189,7 +192,7 @@ class ArtifactStore:
             ChangedFileError: A file, or the manifest, differs from the registered one.
         """
         source, found = self.folder(model, version), {}
-        files = decode_json(_read_manifest(source, manifest_sha256), type=Manifest).files
+        files = self.manifest(model, version, manifest_sha256).files
         for name in files.keys() & set(names):
             try:
                 with open_regular(source / name) as file:

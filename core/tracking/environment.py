@@ -1,7 +1,7 @@
 """Where a training ran: interpreter, machine, packages, and the state of the code in git."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,16 @@ def software() -> dict[str, Any]:
     """Describe the software that decides the bytes of a model: equal on every machine with the same setup.
 
     Returns:
-        `python`, `implementation`, `system`, `machine`, and `packages`: the versions of the required packages.
+        `python`, `implementation`, `system`, `machine`, `packages`: the versions of the required packages, and
+        `optional_packages`: those of the installed packages of extras that a model may have been trained with.
     """
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "packages": _required_packages(),
+        "packages": (packages := _required_packages()),
+        "optional_packages": _installed_versions(_BEARING - packages.keys()),
     }
 
 
@@ -91,7 +93,11 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def _required_packages() -> dict[str, str]:
-    versions = {name: installed_version(name) for name in (DISTRIBUTION, *(each.name for each in required()))}
+    return _installed_versions({DISTRIBUTION, *(each.name for each in required())})
+
+
+def _installed_versions(names: Collection[str]) -> dict[str, str]:
+    versions = {name: installed_version(name) for name in names}
     return {name: version for name, version in sorted(versions.items()) if version is not None}
 
 

@@ -72,13 +72,14 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "compliance check": ["compliance", "check", str(trades), "--out"],
         "text corpus": ["text", "corpus", "--n", "10", "--out"],
         "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
+        "registry bom": ["registry", "bom", "pricing", "1.0.0", "--out"],
         "audit anchor": ["audit", "anchor", "--to"],
     }
 
 
 NAMES = (
     "telemetry export", "labels wanted", "data generate", "compliance check", "text corpus", "text tokenizer",
-    "audit anchor",
+    "registry bom", "audit anchor",
 )  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """The registry over HTTP: read, plan a transition, apply it; aliases, tags and approvals are in versions.py."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.actor import Actor
+from core.evidence import bill_of_version
 from core.registry import (
     IntegrityResult,
     LineageGraph,
@@ -67,6 +68,11 @@ class Models(Controller):
     def get_version(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> ModelVersion:
         """Return one version with its metrics, gates and lineage."""
         return Registry(workspace).get(model, version)
+
+    @get("/{model:str}/versions/{version:str}/bom", opt=LOOK, sync_to_thread=True)
+    def get_bill(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> dict[str, Any]:
+        """Return the bill of materials of a version as a CycloneDX document: model card, data sets, files, packages."""
+        return bill_of_version(workspace, model, version)
 
     @get("/{model:str}/history", opt=LOOK, sync_to_thread=True)
     def list_history(

@@ -302,7 +302,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "runs prune": "run.prune run.forget",
     "runs import-mlflow": "run.start run.log_parameters run.log_artifact run.finish run.tag version.register",
     "runs export-mlflow": OWN_FILES,
-    **{f"registry {verb}": LOOKS for verb in ("list", "show", "diff", "verify", "lineage", "policy")},
+    **{f"registry {verb}": LOOKS for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom")},
     **{f"registry {verb}": f"version.{verb}" for verb in ("promote", "rollback", "undo", "archive", "register")},
     **{f"registry {verb}": f"version.{verb}" for verb in ("prune", "release", "tag")},
     "registry alias": "alias.set alias.remove",
@@ -529,7 +529,10 @@ VERB_OF_METHOD: dict[str, str] = {
     **{f"ModelRegistry.{verb}_model": f"version.{verb}" for verb in ("rollback", "undo")},
     "ModelRegistry.prune_models": "version.prune",
     "ModelRegistry.set_alias": "alias.set",
-    **{f"ModelRegistry.{name}": LOOKS for name in ("aliases", "compare_models", "get_model", "lineage", "list_models")},
+    **{
+        f"ModelRegistry.{name}": LOOKS
+        for name in ("aliases", "bill_of_materials", "compare_models", "get_model", "lineage", "list_models")
+    },
     **{f"ModelRegistry.{name}": LOOKS for name in ("load_model", "model_path", "plan_archive", "plan_promotion")},
     **{f"ModelRegistry.{name}": LOOKS for name in ("plan_rollback", "plan_undo", "verify_models", "leaderboard")},
     "RetrainPipeline.trigger_retraining": "retraining.start",

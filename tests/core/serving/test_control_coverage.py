@@ -68,6 +68,7 @@ PATHS = {
     "registry verify": "get /api/v1/models/{model}/integrity",
     "registry register": LEFT_OUT,
     "registry prune": "post /api/v1/prunes/versions",
+    "registry bom": "get /api/v1/models/{model}/versions/{version}/bom",
     "registry lineage": "get /api/v1/models/{model}/lineage",
     "registry alias": "put /api/v1/models/{model}/aliases/{alias}",
     "registry approve": f"post {VERSION}/approvals",

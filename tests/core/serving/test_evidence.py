@@ -3,6 +3,7 @@
 import pytest
 
 from core.actor import Actor, Origin
+from core.evidence import bill_of_version
 from core.quality.gate import judge
 from core.registry import Registry
 
@@ -47,3 +48,10 @@ def test_a_period_needs_a_model_and_a_beginning(api, version):
     assert api.post("/api/v1/evidence", json={"kind": "horoscope", "named": "x"}).status_code == 400
     assert api.post("/api/v1/evidence", json={"kind": "session", "named": "s-9999"}).status_code == 404
     assert api.get("/api/v1/evidence/ev-9999").status_code == 404
+
+
+def test_the_bill_of_materials_of_a_version_is_read_over_http(api, workspace, version):
+    found = api.get(f"/api/v1/models/rent/versions/{version}/bom")
+    assert found.json() == bill_of_version(workspace, "rent", version)
+    unknown = api.get("/api/v1/models/rent/versions/9.9.9/bom")
+    assert (unknown.status_code, "9.9.9" in unknown.text) == (404, True)

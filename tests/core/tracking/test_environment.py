@@ -1,9 +1,10 @@
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from core.tracking.environment import environment, git_state, software
+from core.tracking.environment import differences, environment, git_state, software
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -52,7 +53,7 @@ def test_without_git_there_is_no_state(checkout: Path, monkeypatch) -> None:
 
 
 def test_the_software_is_described_without_naming_the_machine() -> None:
-    assert set(software()) == {"python", "implementation", "system", "machine", "packages"}
+    assert set(software()) == {"python", "implementation", "system", "machine", "packages", "optional_packages"}
     assert {"platform", "host"} <= set(environment())
 
 
@@ -60,3 +61,16 @@ def test_the_packages_are_those_we_require_with_their_versions() -> None:
     packages = software()["packages"]
     assert {"bondx-console", "lightgbm", "scikit-learn", "tinydb"} <= set(packages)
     assert "pytest" not in packages
+
+
+def test_packages_of_extras_are_recorded_apart_and_a_machine_without_them_is_no_other(monkeypatch) -> None:
+    module = import_module("core.tracking.environment")  # the package has a function of this name
+    monkeypatch.setattr(module, "installed_version", {"torch": "2.9.0", "numpy": "2.4.6"}.get)
+    software.cache_clear()
+    try:
+        found = software()
+    finally:
+        software.cache_clear()
+    assert found["optional_packages"] == {"torch": "2.9.0"}
+    assert "torch" not in found["packages"]
+    assert not any("torch" in clause for clause in differences(found))

@@ -1,0 +1,328 @@
+"""The bill of materials of a registered version in CycloneDX's JSON: model card, data sets, files and packages.
+
+It holds recorded facts alone, and no time but that of the registration: the same version has the same bytes, until one
+of the tags that it quotes, or a denied column, changes. It is plain JSON, so no library is needed to write it.
+
+Source:
+    CycloneDX 1.7 (ECMA-424), https://cyclonedx.org/docs/1.7/json/
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from core.clock import to_iso
+from core.evidence.denied import words_in
+from core.explain.deny_list import DenyList, naming
+from core.installed_packages import DISTRIBUTION, licence_of, spelled
+from core.quality.gate import GateVerdict
+from core.registry import HashMismatchError, ModelVersion, Registry
+from core.registry.artifacts import ArtifactStore
+from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, SIGNATURE_NAME, parsed_object
+from core.registry.errors import ChangedFileError
+from core.registry.lineage import parents_of
+from core.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.domains.domain import Domain
+
+SPEC_VERSION = "1.7"
+BILL = "bill.cdx.json"  # its name in an evidence pack
+_EXPLANATION_NAME = "explanation.json"
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.I)
+_PURPOSES = ("purpose", "intended_use")  # tags that say what a version is for
+_PROHIBITED = "prohibited_use"
+_RECORDED = ("random_seed", "settings_sha256", "epochs", "best_epoch", "way", "target")  # of the lineage
+_BOUNDS = ("_low", "_high")
+
+
+def bill_of_version(workspace: Workspace, model: str, version: str) -> dict[str, Any]:
+    """Return the bill of a version, without the columns of `explanation.denied_columns`.
+
+    Args:
+        workspace: The workspace.
+        model: The model.
+        version: Its version, or an alias.
+
+    Raises:
+        NotFoundError: There is no such model, version or alias.
+        HashMismatchError: Its files differ from the registered files.
+        SettingsError: The settings cannot be read.
+    """
+    registry = Registry(workspace)
+    found = registry.get(model, version)
+    store = ArtifactStore(workspace.artifacts_dir)
+    names = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME, MODEL_NAME, _EXPLANATION_NAME)
+    try:
+        manifest = store.manifest(found.model, found.version, found.manifest_sha256)
+        contents = store.contents(found.model, found.version, found.manifest_sha256, names)
+    except ChangedFileError as error:
+        raise HashMismatchError(found.model, found.version, (str(error),)) from None
+    describing = {name: parsed_object(contents.get(name, b"")) for name in names}
+    denied = DenyList.in_force(workspace.root)
+    ancestors = {parent: _manifest_of(registry, parent) for parent in _parents(found)}
+    files = {name: file.sha256 for name, file in manifest.files.items()}
+    return _VersionBill(found, files, describing, ancestors, denied).written()
+
+
+def encoded_bill(bill: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a bill, the same for the same bill."""
+    return orjson.dumps(bill, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def _parents(version: ModelVersion) -> tuple[str, ...]:
+    """Return the keys of the versions that a version was made from."""
+    continued = version.lineage.get("continues")
+    said = (f"{version.model}/{continued}",) if isinstance(continued, str) and continued else ()
+    return tuple(dict.fromkeys((*parents_of(version), *said)))
+
+
+def _manifest_of(registry: Registry, key: str) -> str:
+    """Return the hash of the manifest of a version, pruned or not; empty if it was never registered here."""
+    found = {each.key: each.manifest_sha256 for each in registry.pruned()}
+    found |= {each.key: each.manifest_sha256 for each in registry.versions_in_brief()}
+    return found.get(key, "")
+
+
+class _VersionBill:
+    """The bill that is being written."""
+
+    def __init__(
+        self,
+        version: ModelVersion,
+        files: Mapping[str, str],
+        describing: Mapping[str, Mapping[str, Any]],
+        ancestors: Mapping[str, str],
+        denied: DenyList,
+    ) -> None:
+        self._version = version
+        self._files = files
+        self._ancestors = ancestors
+        self._report, self._signature, self._environment, self._header, _ = describing.values()
+        self._trained_as = str(self._header.get("model", ""))
+        said = (*describing.values(), version.lineage, version.metrics)
+        words = {part for each in said for word in words_in(each) for part in (word, *re.split("[.=]", word))}
+        self._hidden = naming(denied.among(words))
+
+    def written(self) -> dict[str, Any]:
+        own = f"model:{self._version.key}"
+        data, packages = self._data(), [*self._packages()]
+        content: dict[str, Any] = {
+            "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
+            "bomFormat": "CycloneDX",
+            "specVersion": SPEC_VERSION,
+            "version": 1,
+            "metadata": {
+                "timestamp": to_iso(self._version.created_at),
+                "tools": {"components": [{"type": "application", "name": DISTRIBUTION}]},
+                "component": self._model(own, data),
+            },
+            "components": [*data, *packages],
+            "dependencies": [{"ref": own, "dependsOn": sorted(each["bom-ref"] for each in (*data, *packages))}],
+        }
+        serial = uuid.uuid5(uuid.NAMESPACE_URL, orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode())
+        return {**content, "serialNumber": serial.urn}
+
+    def _model(self, own: str, data: list[dict[str, Any]]) -> dict[str, Any]:
+        version = self._version
+        found = {
+            "type": "machine-learning-model",
+            "bom-ref": own,
+            "name": version.model,
+            "version": version.version,
+            "hashes": _hashes(version.manifest_sha256),
+            "properties": self._silent(
+                _properties(hash_is_of="MANIFEST.json", run=version.run_id, session=version.session_id)
+            ),
+            "components": self._silent(
+                {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": _hashes(sha256)}
+                for name, sha256 in sorted(self._files.items())
+            ),
+            "modelCard": self._card(data),
+        }
+        if version.description and not self._names_hidden(version.description):
+            found["description"] = version.description
+        if self._ancestors:
+            found["pedigree"] = {"ancestors": [_ancestor(*each) for each in self._ancestors.items()]}
+        return found
+
+    def _card(self, data: list[dict[str, Any]]) -> dict[str, Any]:
+        version = self._version
+        task = version.lineage.get("task") or self._signature.get("task") or _task_of(self._trained_as)
+        chosen = version.lineage.get("chosen") or self._report.get("ships")
+        parameters: dict[str, Any] = {
+            "approach": {"type": "unsupervised" if task == "anomaly" else "supervised"} if task else None,
+            "task": task,
+            "modelArchitecture": chosen if isinstance(chosen, str) else None,
+            "datasets": [{"ref": each["bom-ref"]} for each in data],
+            **{side: [{"format": kind} for kind in self._kinds(side)] for side in ("inputs", "outputs")},
+        }
+        limits = [f"Not for: {version.tags[_PROHIBITED]}"] if version.tags.get(_PROHIBITED) else []
+        limits += [f"{gate.name}: {gate.sentence}" for gate in version.gates if gate.verdict is not GateVerdict.PASS]
+        limits += [getattr(_domain_of(self._trained_as), "notice", "")] if version.session_id else []  # of drawn data
+        considerations = {
+            "useCases": self._silent(version.tags[name] for name in _PURPOSES if version.tags.get(name)),
+            "technicalLimitations": self._silent(filter(None, limits)),
+        }
+        gates = {f"gate:{gate.name}": f"{gate.verdict}: {gate.sentence}" for gate in version.gates}
+        recorded = {name: version.lineage.get(name) for name in _RECORDED}
+        columns = {
+            f"{noun}:{name}": kind
+            for noun, side in (("input", "inputs"), ("output", "outputs"))
+            for name, kind in self._columns(side)
+        }
+        card = {
+            "modelParameters": _filled(parameters, self._names_hidden),
+            "quantitativeAnalysis": _filled({"performanceMetrics": self._silent(self._metrics())}),
+            "considerations": _filled(considerations),
+            "properties": self._silent(_properties(**gates, **recorded, **columns)),
+        }
+        return _filled(card)
+
+    def _metrics(self) -> Iterator[dict[str, Any]]:
+        """Yield the scores, and what the gates measured of the data."""
+        metrics = self._version.metrics
+        bounds = {name for name in metrics for end in _BOUNDS if name.endswith(end) and name[: -len(end)] in metrics}
+        for name, value in sorted(metrics.items()):
+            panel, _, bare = name.rpartition(".")
+            low, high = (metrics.get(f"{name}{end}") for end in _BOUNDS)
+            interval = None if low is None or high is None else {"lowerBound": repr(low), "upperBound": repr(high)}
+            if name not in bounds:
+                yield _filled({"type": bare, "value": repr(value), "slice": panel, "confidenceInterval": interval})
+        for gate in self._version.gates:
+            if gate.value is not None:
+                yield _filled(
+                    {"type": f"gate {gate.name}", "value": f"{gate.value!r} {gate.unit}".strip(), "slice": gate.window}
+                )
+
+    def _data(self) -> list[dict[str, Any]]:
+        lineage = self._version.lineage.get("data")
+        return self._silent(
+            _data_set(str(purpose), entry if isinstance(entry, Mapping) else {"sha256": entry})
+            for purpose, entry in (sorted(lineage.items()) if isinstance(lineage, Mapping) else ())
+        )
+
+    def _packages(self) -> Iterator[dict[str, Any]]:
+        """Yield the interpreter and the packages of the environment in which the version was registered."""
+        environment = self._environment
+        if python := environment.get("python"):
+            system = {name: environment.get(name) for name in ("system", "machine")}
+            name = str(environment.get("implementation") or "Python")
+            yield {
+                "type": "platform",
+                "bom-ref": f"python:{python}",
+                "name": name,
+                "version": str(python),
+                "properties": _properties(**system),
+            }
+        for key, scope in (("packages", "required"), ("optional_packages", "optional")):
+            packages = environment.get(key)
+            for name, version in sorted(packages.items()) if isinstance(packages, Mapping) else ():
+                yield _package(str(name), str(version), scope)
+
+    def _kinds(self, side: str) -> list[str]:
+        return sorted({kind for _, kind in self._columns(side)})
+
+    def _columns(self, side: str) -> Iterator[tuple[str, str]]:
+        columns = self._signature.get(side)
+        for column in columns if isinstance(columns, list) else ():
+            if isinstance(column, Mapping):
+                yield str(column.get("name")), str(column.get("type"))
+
+    def _silent(self, entries: Iterable[Any]) -> list[Any]:
+        """Return the entries that name no denied column."""
+        return [each for each in entries if not self._names_hidden(each)]
+
+    def _names_hidden(self, entry: Any) -> bool:
+        return self._hidden is not None and any(map(self._hidden.search, words_in(entry)))
+
+
+def _data_set(purpose: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a data set; a hash that is no SHA-256 of 64 digits, as a person may register it, is a property."""
+    sha256 = str(entry.get("sha256") or "")
+    more = {name: entry.get(name) for name in ("n_rows", "seed")}
+    hashes = _hashes(sha256)
+    contents = {"properties": _properties(**more, **({} if hashes else {"hash": sha256}))}
+    found = {
+        "type": "data",
+        "bom-ref": f"data:{purpose}",
+        "name": purpose,
+        "hashes": hashes,
+        "data": [{"type": "dataset", "name": purpose, **({"contents": contents} if contents["properties"] else {})}],
+    }
+    return _filled(found)
+
+
+def _package(name: str, version: str, scope: str) -> dict[str, Any]:
+    purl = f"pkg:pypi/{spelled(name)}@{version}"
+    found = {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+        "scope": scope,
+        "licenses": _licences(name, version),
+    }
+    return _filled(found)
+
+
+def _licences(name: str, version: str) -> list[dict[str, Any]]:
+    """Return the licence of a package, if this version of it is installed here; another may have another licence."""
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return []
+    if distribution.version != version:
+        return []
+    licence = licence_of(distribution)
+    if distribution.metadata.get_all("License-Expression"):
+        return [{"expression": licence}]
+    return [] if licence == "unknown" else [{"license": {"name": licence}}]
+
+
+def _ancestor(key: str, manifest_sha256: str) -> dict[str, Any]:
+    model, _, version = key.partition("/")
+    found = {
+        "type": "machine-learning-model",
+        "name": model,
+        "version": version,
+        "hashes": _hashes(manifest_sha256),
+    }
+    return _filled(found)
+
+
+def _domain_of(model: str) -> "Domain | None":
+    """Return the built-in domain that has a model of this name."""
+    from core.domains.registry import built_in_domains
+
+    return next((domain for domain in built_in_domains() if model in domain.models), None)
+
+
+def _task_of(model: str) -> str | None:
+    from core.domains.catalogue import model_class
+
+    domain = _domain_of(model)
+    return None if domain is None else model_class(model, domain).task
+
+
+def _hashes(sha256: str) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": sha256.lower()}] if _SHA256.fullmatch(sha256) else []
+
+
+def _properties(**values: Any) -> list[dict[str, str]]:
+    """Return the properties that have a value."""
+    return [{"name": f"bondx:{name}", "value": str(value)} for name, value in values.items() if value not in (None, "")]
+
+
+def _filled(fields: Mapping[str, Any], is_hidden: Any = None) -> dict[str, Any]:
+    """Return the fields that have a value, and none that is hidden."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if value not in (None, "", [], {}) and not (is_hidden is not None and is_hidden(value))
+    }
