@@ -11,7 +11,7 @@ from textual.message import Message
 from widgets.line import Line, Span, clean, n_cells
 from widgets.painted import Painted
 
-MAX_INDENT = 14
+MAX_INDENT = 28
 
 
 def wrap(line: Line, width: int) -> list[Line]:

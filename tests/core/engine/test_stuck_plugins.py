@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from core.engine import Engine
+from core.governance.audit_log import AuditLog
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.settings.training import TrainerSettings
 from core.training.session import SessionPhase
@@ -59,10 +60,15 @@ def settings(gate, **trainer):
 
 
 @pytest.mark.parametrize(("gate", "did"), [("spins", "computed for"), ("waits", "did nothing for")])
-def test_a_gate_that_never_returns_fails_its_epoch_by_name_and_once(engine, sessions, person, until, gate, did):
+def test_a_gate_that_never_returns_fails_its_epoch_by_name_and_once(
+    workspace, engine, sessions, person, until, gate, did
+):
     session_id = sessions.start(settings(gate), name="", actor=person).session_id
     observed = until(sessions, session_id, lambda observed: observed.phase.is_at_rest).observed
-    assert (observed.phase, observed.n_failed_epochs) == (SessionPhase.FAILED, 1)
+    assert observed.phase is SessionPhase.FAILED
+    # A step before it may pass the short limit on a slow machine, and is retried; the gate is not.
+    retried = [record.reason for record in AuditLog(workspace).tail(100) if record.verb == "epoch.fail"]
+    assert not any(f"the gate {gate}" in reason for reason in retried)
     assert f"the gate {gate}" in observed.failure
     assert did in observed.failure
     assert "trainer.stall_seconds" in observed.failure

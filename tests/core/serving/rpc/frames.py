@@ -28,6 +28,7 @@ class Wire:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
         self._socket.sendall(_PREFACE + frame(SETTINGS, 0, 0, _NO_TABLE))
         self._got = b""
+        self._ended: dict[int, tuple[int, str]] = {}  # by stream, not asked for yet
         self._stream = -1
 
     def __enter__(self) -> Self:
@@ -61,11 +62,12 @@ class Wire:
         self._socket.sendall(content)
 
     def status_of(self, stream: int) -> tuple[int, str]:
-        """Wait for the end of a call; return its status, and the message beside."""
-        while True:
+        """Wait for the end of a call, whichever calls end before it; return its status, and the message beside."""
+        while stream not in self._ended:
             kind, _flags, found, content = self.next_frame()
-            if (kind, found) == (HEADERS, stream) and b"grpc-status" in content:
-                return int(_value(content, b"grpc-status")), _value(content, b"grpc-message")
+            if kind == HEADERS and b"grpc-status" in content:
+                self._ended[found] = int(_value(content, b"grpc-status")), _value(content, b"grpc-message")
+        return self._ended.pop(stream)
 
     def next_frame(self) -> tuple[int, int, int, bytes]:
         """Return kind, flags, stream and content.
