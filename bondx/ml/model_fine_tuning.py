@@ -1,9 +1,10 @@
 """`main` and `ModelConfig`: a small model of language, trained on synthetic texts of energy trading, and judged.
 
-    from bondx.ml.model_fine_tuning import main, ModelConfig
+    from bondx.ml.model_fine_tuning import main, register, ModelConfig
 
     report = main(ModelConfig(embedding_dim=64, max_steps=200), out="model")
     print(report.scores[0].excess, "nats a token above the floor")
+    version = register("model", "prose")  # the next version of the model `prose`, with its gates
 
 It needs the extra `text`; without it, `architecture="ngram"` trains a model of n-grams.
 """
@@ -18,6 +19,8 @@ from core.errors import UsageError
 from core.escape import shown
 
 if TYPE_CHECKING:
+    from core.api.config import MLOpsConfig
+    from core.registry import ModelVersion
     from core.settings.text_model import TextModelSettings
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
@@ -115,3 +118,47 @@ def main(
     else:
         train_text_model(config.settings(), Path(out), report=on_progress)
     return judge_folder(Path(out), n_written=n_written)
+
+
+@checked
+def register(
+    folder: Path | str,
+    model: str,
+    *,
+    config: "MLOpsConfig | None" = None,
+    n_written: int = 200,
+    description: str = "",
+    reason: str = "",
+) -> "ModelVersion":
+    """Judge a trained model, and register it as the next version of a model, in Development, with its run.
+
+    Args:
+        folder: The folder of `main` or `bondx text train`.
+        model: The name to register it under; the first version creates the model.
+        config: The workspace and the settings; by default those that `MLOpsConfig.from_yaml()` finds.
+        n_written: How many documents it writes to be judged.
+        description: One line for people; by default what was trained.
+        reason: Why, for the audit log.
+    Returns:
+        The version; its `gates` say whether it can be promoted.
+    Raises:
+        NotFoundError: The folder holds no model.
+        RefusedError: Its training is not finished, or a file was changed.
+        UsageError: A name is not valid, or the documents that it learned from have changed since.
+    """
+    from core.api.config import MLOpsConfig
+    from core.settings.in_force import settings_in_force
+    from core.training.text_models import register_text_model
+
+    config = config or MLOpsConfig.from_yaml()
+    made = register_text_model(
+        config.workspace,
+        Path(folder),
+        model,
+        settings_in_force(config.workspace.root),
+        actor=config.actor,
+        n_written=n_written,
+        description=description,
+        reason=reason,
+    )
+    return made.version

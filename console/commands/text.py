@@ -4,7 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    person,
+)
 from console.commands.typed_numbers import count, day, number, share, whole
 from core.errors import ExitCode, UsageError
 
@@ -84,6 +92,18 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_json_argument(sample)
     sample.set_defaults(command=sample_model)
+    register = command_parser(
+        verbs, "register", help="judge a trained model, and register it as the next version of a model"
+    )
+    register.add_argument("folder", type=Path, metavar="DIR", help="the folder of bondx text train")
+    register.add_argument("--model", required=True, metavar="NAME", help="the model; its first version creates it")
+    register.add_argument(
+        "--written", type=whole, default=200, metavar="N", help="documents that it writes to be judged (default 200)"
+    )
+    register.add_argument("--description", default="", metavar="TEXT")
+    add_reason_argument(register)
+    add_json_argument(register)
+    register.set_defaults(command=register_model)
     serve = command_parser(verbs, "serve", help="serve a trained model to programs on this machine, as /v1/completions")
     serve.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
     serve.add_argument("--listen", default="127.0.0.1:8503", metavar="HOST:PORT", help="default: 127.0.0.1:8503")
@@ -175,8 +195,7 @@ def judge_model(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.text.training import judge_folder
 
-    if not 0 <= args.written <= _MOST_WRITTEN:
-        raise UsageError(f"--written {args.written:,} must be from 0 to {_MOST_WRITTEN:,}.")
+    _require_written(args)
     report = judge_folder(args.model, n_written=args.written)
     excess = report.scores[0].excess
     if args.max_excess is not None and excess is None:
@@ -189,6 +208,41 @@ def judge_model(args: argparse.Namespace) -> int:
     if too_much:
         print(f"{excess:.4f} nats a token above the floor, more than {args.max_excess:g}")
     return ExitCode.FAILING if too_much else ExitCode.GOOD
+
+
+def register_model(args: argparse.Namespace) -> int:
+    """Register a trained model as a version."""
+    from console.cli.output import print_json, print_table, printable
+    from core.settings.in_force import settings_in_force
+    from core.training.text_models import register_text_model
+
+    _require_written(args)
+    workspace = open_workspace(args)
+    made = register_text_model(
+        workspace,
+        args.folder,
+        args.model,
+        settings_in_force(workspace.root),
+        actor=person(),
+        n_written=args.written,
+        description=args.description,
+        reason=args.reason,
+    )
+    version = made.version
+    if args.json:
+        print_json(version)
+        return ExitCode.GOOD
+    why = f" ({version.bump})" if version.bump else ""
+    print(f"{version.model} {version.version} is registered in {version.stage}{why}, run {version.run_id}")
+    print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
+    rows = [{"gate": gate.name, "verdict": gate.verdict, "why": printable(gate.sentence)} for gate in version.gates]
+    print_table(rows, ("gate", "verdict", "why"), empty="")
+    return ExitCode.GOOD
+
+
+def _require_written(args: argparse.Namespace) -> None:
+    if not 0 <= args.written <= _MOST_WRITTEN:
+        raise UsageError(f"--written {args.written:,} must be from 0 to {_MOST_WRITTEN:,}.")
 
 
 def sample_model(args: argparse.Namespace) -> int:
@@ -338,6 +392,7 @@ def _print_progress(progress: "TextProgress") -> None:
 
 def _print_report(report: "TextReport") -> None:
     from console.cli.output import print_table
+    from core.text.gates import calibration_error
 
     scores = [*report.scores, *([] if report.held_out is None else [report.held_out])]
     rows = [
@@ -355,10 +410,7 @@ def _print_report(report: "TextReport") -> None:
         print(f"floor: {report.floor_nats:.4f} nats a token, on {report.n_documents:,} documents")
     if report.attainment is not None:
         print(f"attainment: {report.attainment:.1%} of the way from the 5-gram to the floor")
-    off = sum(each.n * abs(each.said - each.came) for each in report.calibration)
-    print(
-        f"calibration: the likeliest token is off by {off / sum(each.n for each in report.calibration):.4f} on average"
-    )
+    print(f"calibration: the likeliest token is off by {calibration_error(report):.4f} on average")
     if (writing := report.writing) is not None:
         consistent = "" if writing.consistent_share is None else f"{writing.consistent_share:.1%} consistent, "
         print(

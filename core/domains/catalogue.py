@@ -18,7 +18,7 @@ from core.domains.domain import Domain, ModelOffer
 from core.domains.own_file import FileDomain
 from core.domains.registry import built_in_domains, domain_names, find_domain
 from core.errors import CoreError
-from core.models.errors import ArtifactError, UninstalledModelError
+from core.models.errors import AnswersNoRowsError, ArtifactError, UninstalledModelError
 from core.plugins import MODELS, PluginLoadError, PluginNameTakenError, Plugins, installed_plugins, load_object
 
 if TYPE_CHECKING:
@@ -155,15 +155,18 @@ def load_model(folder: Path) -> "Model":
 
     Raises:
         ArtifactError: The artifact is damaged, tampered with, or of an unknown model.
+        AnswersNoRowsError: It is a model of language.
     """
     return class_of(folder).load(folder)
 
 
 def class_of(folder: Path) -> "type[Model]":
     """Find the class of a saved model; raises as `load_model` does."""
-    from core.models.persistence.archive import read_header
+    from core.models.persistence.archive import KIND, TEXT, read_header
 
     header = read_header(folder)  # the class reads and checks the other files
+    if header.get(KIND) == TEXT:
+        raise AnswersNoRowsError
     try:
         return model_class(str(header.get("model"))).trained_by(str(header.get("algorithm")))
     except (UninstalledModelError, PluginLoadError) as error:

@@ -111,6 +111,16 @@ class ArtifactError(RefusedError):
     """An artifact is damaged, tampered with or of a kind we do not load; no part of it was used."""
 
 
+class AnswersNoRowsError(UsageError):
+    """A model of language is asked for what only a model of rows can do."""
+
+    def __init__(self, which: str = "This version") -> None:
+        super().__init__(
+            f"{which} is a model of language, which writes texts and answers no rows: predictions, drift, "
+            "explanations, stress tests, rollouts and retrainings are not for it."
+        )
+
+
 class UnknownTruthError(UsageError):
     """Attainment was requested for a panel without a known truth."""
 

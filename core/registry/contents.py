@@ -11,6 +11,7 @@ from core.plain_files import open_regular
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
 NO_MODEL = f"its files hold no {MODEL_NAME}, so this program cannot serve it"
 ANSWERED = "it was loaded and answered rows of its own signature"
+WROTE = "it was loaded and wrote a text"
 NOT_CHECKED = "not checked"
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"

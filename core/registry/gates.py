@@ -6,6 +6,7 @@ from core.explain.stored import ExplanationFinding
 from core.quality.gate import GateResult, counted, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
+from core.registry.language_models import is_language_model
 from core.registry.stages import Stage
 from core.registry.tested_rows import n_trained_rows, tested_rows
 from core.settings.promotion import PromotionSettings
@@ -99,6 +100,9 @@ def servable_gate(version: ModelVersion, problem: str | None, *, n_rows: int = 0
         blocking: Whether a failure stops it.
     """
     rows = counted(n_rows, "rows") if n_rows else "rows"
+    done, window = f"answers {rows} of its own signature", "rows of its own signature, in a process of its own"
+    if is_language_model(version):
+        done, window = "writes a text", "a text, in a process of its own"
     return judge(
         SERVABLE,
         0.0 if problem is None else 1.0,
@@ -106,8 +110,8 @@ def servable_gate(version: ModelVersion, problem: str | None, *, n_rows: int = 0
         0.0,
         unit="problems",
         n_samples=n_rows,
-        window="rows of its own signature, in a process of its own",
-        reason=problem or f"{version.version} loads and answers {rows} of its own signature",
+        window=window,
+        reason=problem or f"{version.version} loads and {done}",
         blocking=blocking,
     )
 
@@ -212,12 +216,13 @@ def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
     failed = [gate.name for gate in candidate.gates if gate.blocks]
     n_gates = len(candidate.gates)
     n_rows = n_trained_rows(candidate)
+    judged, rows = ("the model", "documents") if is_language_model(candidate) else ("the training data", "rows")
     if not n_gates:
         reason = f"no quality gates were recorded with {candidate.version}"
     elif failed:
-        reason = f"the training data failed {', '.join(failed)}"
+        reason = f"{judged} failed {', '.join(failed)}"
     else:
-        reason = f"the training data passed {n_gates} gates"
+        reason = f"{judged} passed {n_gates} gates"
     return judge(
         "quality_gates",
         float(len(failed)) if n_gates else None,
@@ -225,7 +230,7 @@ def _quality_gate(candidate: ModelVersion, *, blocking: bool) -> GateResult:
         0.0,
         unit="failed",
         n_samples=n_rows,
-        window=f"rows of the training data{'' if n_rows else ', of unrecorded number'}" if n_gates else "",
+        window=f"{rows} of the training data{'' if n_rows else ', of unrecorded number'}" if n_gates else "",
         reason=reason,
         n_offending=len(failed),
         offending=failed,

@@ -10,6 +10,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.files import digest
+from core.models.errors import AnswersNoRowsError
 from core.quality.gate import GateResult
 from core.registry.aliases import Alias, Aliases
 from core.registry.approvals import Approval, Approvals
@@ -331,9 +332,14 @@ class RegistryReader:
             HashMismatchError: The files differ from the registered files; a critical alert was fired.
             QuarantinedError: The version killed the process that loaded it.
             TrialFailedError: The version could not be tried now.
+            AnswersNoRowsError: Whoever opened it has found a model of language, and wants one of rows.
         """
-        with self._tried(self._loadable(model, version)) as folder:
-            yield folder
+        found = self._loadable(model, version)
+        with self._tried(found) as folder:
+            try:
+                yield folder
+            except AnswersNoRowsError:
+                raise AnswersNoRowsError(f"{found.model} {found.version}") from None
 
     def _loadable(self, model: str, version: str) -> ModelVersion:
         found = self.get(model, version)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from core.registry.documents import ModelVersion
 
-_TRAINED_ON = frozenset({"draws", "validation", "file"})
+_TRAINED_ON = frozenset({"draws", "validation", "file", "documents"})
 _MAIN_PANEL = "test"
 UNKNOWN = "its registration does not say on how many rows"
 
@@ -40,9 +40,9 @@ def tested_rows(version: ModelVersion) -> TestedRows:
 
 
 def n_trained_rows(version: ModelVersion) -> int:
-    """Return how many rows the training of a version read: its pooled draws, or its file; 0 if nothing says so."""
+    """Return how many rows the training of a version read: pooled draws, its file or documents; 0 if unknown."""
     data = version.lineage.get("data")
-    entries = [data.get(name) for name in ("draws", "file")] if isinstance(data, Mapping) else []
+    entries = [data.get(name) for name in ("draws", "file", "documents")] if isinstance(data, Mapping) else []
     return next((n for entry in entries if isinstance(entry, Mapping) and (n := _count(entry.get("n_rows")))), 0)
 
 

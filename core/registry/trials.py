@@ -23,7 +23,7 @@ from core.installed_packages import DISTRIBUTION, installed_packages, installed_
 from core.plain_files import read_file
 from core.progress import begins
 from core.registry.changes import registry_change
-from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, is_own_header, onnx_files
+from core.registry.contents import ANSWERED, MODEL_NAME, NO_MODEL, NOT_CHECKED, WROTE, is_own_header, onnx_files
 from core.registry.documents import ModelVersion
 from core.registry.errors import ArtifactRefusedError
 from core.registry.free_memory import SHORT_MIB, free_mib
@@ -141,7 +141,7 @@ class Trials:
         if found.problem:
             problem = found.problem.replace(f"{folder}/", "").replace(str(folder), "its folder")
             raise ArtifactRefusedError(f"The model cannot be used: {problem.rstrip('.')}.")
-        if found.found == ANSWERED:
+        if found.found in (ANSWERED, WROTE):
             self._remember(manifest_sha256, found.n_rows)
         return found.found
 
@@ -244,7 +244,7 @@ def _software() -> bytes:
 @functools.lru_cache(maxsize=1)
 def _software_of(_installed: frozenset[str]) -> bytes:
     """Read the versions once while the same packages are installed: reading metadata takes a millisecond each."""
-    names = (DISTRIBUTION, "lightgbm", "scikit-learn", "skops", "numpy")
+    names = (DISTRIBUTION, "lightgbm", "scikit-learn", "skops", "numpy", "torch")
     versions = (f"{name} {installed_version(name) or 'none'}" for name in names)
     parts = [f"python {platform.python_version()}", *versions]
     return " ".join(parts).encode()

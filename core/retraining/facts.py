@@ -9,6 +9,7 @@ from core.errors import CoreError
 from core.monitoring.monitoring_store import MonitoringStore
 from core.registry import ModelVersion, Registry
 from core.registry.errors import ModelNotFoundError
+from core.registry.language_models import is_language_model
 from core.retraining.document import Retraining
 from core.retraining.retrainings import Retrainings
 from core.retraining.triggers import ModelFacts
@@ -76,11 +77,12 @@ def _counted(
 
 
 def known_models(workspace: Workspace) -> list[str]:
-    """Name the models with a live version."""
+    """Name the models with a live version that answers rows."""
     found = []
     registry = Registry(workspace)
     for model in registry.models():
         with suppress(ModelNotFoundError):
-            if registry.production(model.model) is not None:
+            live = registry.production(model.model)
+            if live is not None and not is_language_model(live):
                 found.append(model.model)
     return found

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from core.registry import Registry
+from core.registry.language_models import require_rows
 from core.retraining.facts import facts_of, known_models
 from core.retraining.triggers import RetrainingPlan, judge
 from core.settings import PolicySource
@@ -20,9 +21,12 @@ def plan_of(workspace: Workspace, model: str, *, now: datetime, policy: Policy |
         policy: The policy; by default the one in force.
     Raises:
         NotFoundError: There is no such model.
+        AnswersNoRowsError: Its live version is a model of language.
         SettingsError: The policy cannot be used.
     """
-    Registry(workspace).production(model)  # an unknown name is refused before the policy is read
+    live = Registry(workspace).production(model)  # an unknown name is refused before the policy is read
+    if live is not None:
+        require_rows(live)
     rules = (policy or PolicySource(workspace.root).policy()).for_model(model).retraining
     return judge(rules, facts_of(workspace, model, rules, now=now, counts=True), now)
 

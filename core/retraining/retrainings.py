@@ -11,6 +11,7 @@ from core.clock import Clock, utc_now
 from core.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from core.governance import audited, require_access
 from core.registry import Registry
+from core.registry.language_models import require_rows
 from core.registry.stages import Stage
 from core.retraining.document import (
     DesiredRetraining,
@@ -167,6 +168,7 @@ class Retrainings:
                 f"{model} has no live version to compare a new one with: promote a version first (bondx registry "
                 f"promote {model})."
             )
+        require_rows(live)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if (active := self.active(model)) is not None:

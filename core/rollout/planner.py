@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from core.actor import Actor
+from core.models.errors import AnswersNoRowsError
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
+from core.registry.language_models import is_language_model
 from core.rollout.errors import RolloutActiveError
 from core.rollout.expectation_text import deadline_warning, duration_lines, settle_lines
 from core.rollout.expectations import Expectations, expect
@@ -106,6 +108,8 @@ def refusal_of(
 ) -> str | None:
     """Name the rule that forbids a rollout of a version, or None."""
     what = f"{version.model} {version.version}"
+    if is_language_model(version):
+        return f"{AnswersNoRowsError(what)} Promote it."
     if active is not None:
         return str(RolloutActiveError(active))
     if live is None:

@@ -21,6 +21,7 @@ from core.plain_files import read_file
 from core.tables.errors import InputError, TableError
 
 SIGNATURE_NAME = "signature.json"
+TEXT_TASK = "text"  # of a model of language, whose signature has no columns
 
 
 class ColumnKind(StrEnum):
@@ -185,14 +186,15 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, folder: Path) -> "TableSignature | None":
-        """Read the signature of an artifact, if it has one.
+        """Read the signature of an artifact, if it has one of rows: that of a model of language has none.
 
         Raises:
             TableError: The signature cannot be read.
         """
         path = folder / SIGNATURE_NAME
         try:
-            return cls.from_bytes(read_file(path))
+            content = read_file(path)
+            return None if is_of_texts(content) else cls.from_bytes(content)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
@@ -248,6 +250,19 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         number_like = {ColumnKind.INTEGER: ColumnKind.NUMBER}  # a wider number is the same interface
         columns = tuple((column.name, number_like.get(column.kind, column.kind)) for column in self.columns)
         return self.task, self.target, self.classes, columns
+
+
+class _TaskAlone(msgspec.Struct, frozen=True):
+    task: str = ""
+
+
+def is_of_texts(content: bytes) -> bool:
+    """Return whether the bytes of a signature are those of a model of language.
+
+    >>> is_of_texts(b'{"task": "text"}'), is_of_texts(b'{"task": "regression"}')
+    (True, False)
+    """
+    return decode_json(content, type=_TaskAlone).task == TEXT_TASK
 
 
 def _checked(column: ColumnSignature, row: Mapping[str, Any], position: int) -> float | str | None:

@@ -102,6 +102,11 @@ class TextReport(msgspec.Struct, frozen=True, kw_only=True):
     writing: WritingScore | None
     n_documents: int
 
+    @property
+    def has_grammar(self) -> bool:
+        """Whether the documents are of a grammar, which can say whether their facts agree."""
+        return bool(self.notice)
+
 
 def encoded(tokenizer: Tokenizer, documents: Sequence[str]) -> list[list[int]]:
     """Return documents in tokens."""

@@ -19,7 +19,7 @@ from core.text.ngrams import NgramModel
 from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
 
 MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.safetensors"
-ADAPTERS = "adapters.safetensors"
+ADAPTERS, SPEED = "adapters.safetensors", "speed.json"
 WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors", "gpt2": "weights.safetensors"}
 _FORMAT = 1
 _SHAPE = ("tokenizer", "vocab_size", "embedding_dim", "hidden_dim", "num_heads", "num_layers", "max_length")
@@ -128,6 +128,18 @@ class ModelFolder:
         remove_file(self.checkpoint)
         return done
 
+    def note_speed(self, step: int, tokens_per_second: float) -> None:
+        """Keep the speed of training, which is no part of the model: it differs from time to time."""
+        speeds = {**self.speeds(), step: tokens_per_second}
+        write_file(self.path / SPEED, msgspec.json.encode(speeds), durable=False)
+
+    def speeds(self) -> dict[int, float]:
+        """Return the tokens a second at each evaluation; empty where nobody can tell."""
+        try:
+            return decode_json(read_file(self.path / SPEED), dict[int, float])
+        except (OSError, msgspec.DecodeError):
+            return {}
+
     def manifest(self) -> TextModelManifest:
         """Return what the folder holds.
 
@@ -184,7 +196,7 @@ class ModelFolder:
             )
             merged = with_adapters(base.model, weights, manifest.settings, self.path / name)
             return TextModel(manifest, tokenizer, merged)
-        return TextModel(manifest, tokenizer, _opened(manifest, tokenizer, weights, self.path / name))
+        return TextModel(manifest, tokenizer, open_model(manifest, tokenizer, weights, self.path / name))
 
     def _write(self, manifest: TextModelManifest) -> None:
         write_file(self.path / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
@@ -200,7 +212,17 @@ class ModelFolder:
         return content
 
 
-def _opened(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, where: Path) -> LanguageModel:
+def open_model(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, where: Path) -> LanguageModel:
+    """Read the weights of a whole model, without adapters.
+
+    Args:
+        manifest: What it is.
+        tokenizer: Its tokenizer.
+        weights: What its file holds.
+        where: That file, for the errors.
+    Raises:
+        UsageError: They are not those of such a model.
+    """
     if manifest.architecture == "ngram":
         return NgramModel.from_bytes(weights, where)
     from core.text.neural.weights import open_decoder

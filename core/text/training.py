@@ -36,7 +36,11 @@ def train_text_model(
     if prepared.manifest.architecture != "ngram":
         from core.text.neural.training import train_decoder
 
-        weights, curve = train_decoder(prepared, folder.checkpoint, report)
+        def told(progress: TextProgress) -> None:
+            folder.note_speed(progress.step, progress.tokens_per_second)
+            report(progress)
+
+        weights, curve = train_decoder(prepared, folder.checkpoint, told)
         return folder.finish(prepared.manifest, weights, curve)
     begins("counting n-grams")
     tokenizer, data = prepared.tokenizer, prepared.data

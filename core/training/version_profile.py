@@ -1,6 +1,7 @@
 """The profile of a version: that of its artifact, else the one that was made later. Every reader finds it here."""
 
 from core.monitoring.data_profile import DataProfile, NoProfileError, ProfileError
+from core.registry.language_models import is_language_model
 from core.registry.made_profiles import DamagedProfileError, ProfileFile
 from core.registry.registry_reader import RegistryReader
 
@@ -24,6 +25,12 @@ def profile_and_file(registry: RegistryReader, model: str, version: str) -> tupl
     """Read what a version learned from, and say where that lies; raises as `profile_of_version`."""
     place, command = f"{model} {version}", f"bondx drift profile {model} --version {version} --data FILE"
     file = profile_file(registry, model, version)
+    if file is None and is_language_model(registry.get(model, version)):
+        raise NoProfileError(
+            place,
+            "it is a model of language, which answers no rows",
+            f"Its gates judge what it writes: bondx registry show {model} {version}",
+        )
     if file is None:
         raise NoProfileError(
             place,

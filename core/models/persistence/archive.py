@@ -18,6 +18,7 @@ from core.plain_files import open_regular, what_it_is
 
 HEADER = "model.json"
 FORMAT = 1
+KIND, TEXT = "kind", "text"  # of a model of language; other headers name no kind
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date a zip can hold
 MAX_UNPACKED_BYTES = 2 << 30
 

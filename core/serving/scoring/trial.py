@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from core.json_documents import decode_json
-from core.registry.contents import ANSWERED, MODEL_NAME, NOT_CHECKED, onnx_files
+from core.registry.contents import ANSWERED, MODEL_NAME, NOT_CHECKED, WROTE, onnx_files
 from core.registry.trial_child import IDLE_EXIT, TrialOutcome, TrialRequest
+from core.text.version import is_text_version
 
 IDLE_SECONDS = 60.0
 _MIB = 1 << 20
@@ -48,7 +49,8 @@ def _tried(request: TrialRequest, warm: Callable[[Path], int]) -> TrialOutcome:
     try:
         if not (folder / MODEL_NAME).exists() and (files := onnx_files(folder)):
             return TrialOutcome(found=_parsed_onnx(files))
-        return TrialOutcome(found=ANSWERED, n_rows=warm(folder))
+        n_rows = warm(folder)
+        return TrialOutcome(found=WROTE if is_text_version(folder) else ANSWERED, n_rows=n_rows)
     except BaseException as error:  # an exit in a model's code is a fault of the version, and no end of the child
         if _was_refused_memory(error):
             return _over_memory(request)

@@ -19,8 +19,10 @@ from core.models.scoring.scorer import UnsupportedSpaceError
 from core.rollout.answers import form_of_model, form_of_signature
 from core.serving.renamed_signature import signature_of
 from core.serving.scoring.scorer import FrameScorer, OpenScorer, Scorer, compiled
+from core.serving.scoring.texts import TextScorer
 from core.serving.signature import ServingSignature
 from core.tables.signature import TableSignature
+from core.text.version import is_text_version
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ def warm_scorer(folder: Path) -> Scorer:
     Raises:
         CoreError: The artifact cannot be loaded, or cannot answer rows of its own signature.
     """
+    if is_text_version(folder):
+        return TextScorer(folder)
     model = load_model(folder)
     scorer = _proven(model)
     described = TableSignature.read(folder)
@@ -58,7 +62,7 @@ def warmed_by(folder: Path) -> int:
     Raises:
         CoreError: The artifact cannot be loaded, or cannot answer rows of its own signature.
     """
-    return 0 if isinstance(warm_scorer(folder), OpenScorer) else N_PROBES + 1
+    return 0 if isinstance(warm_scorer(folder), OpenScorer | TextScorer) else N_PROBES + 1
 
 
 def probes(signature: ServingSignature, n_rows: int = N_PROBES) -> Rows:

@@ -2,6 +2,7 @@
 
 from core.errors import NotFoundError
 from core.registry import ModelVersion, Registry, Stage
+from core.registry.language_models import require_rows
 
 
 def chosen_version(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
@@ -9,7 +10,14 @@ def chosen_version(registry: Registry, model: str, version: str | None, stage: S
 
     Raises:
         NotFoundError: There is no such version.
+        AnswersNoRowsError: It is a model of language.
     """
+    chosen = _chosen(registry, model, version, stage)
+    require_rows(chosen)
+    return chosen
+
+
+def _chosen(registry: Registry, model: str, version: str | None, stage: Stage | None) -> ModelVersion:
     if version is not None:
         return registry.get(model, version)
     if stage is None and (live := registry.production(model)) is not None:

@@ -314,6 +314,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "policy rehearse": LOOKS,
     **{f"cluster {verb}": LOOKS for verb in ("start", "show")},
     **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "draft", "serve")},
+    "text register": "run.start run.log_artifact run.finish version.register",
     "retrain now": "retraining.start",
     **{f"retrain {verb}": f"retraining.{verb}" for verb in ("hold", "resume", "cancel", "approve")},
     **{f"alerts {verb}": LOOKS for verb in ("list", "notifications", "routes", "oncall", "check", "rules", "eval")},

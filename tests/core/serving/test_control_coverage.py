@@ -160,6 +160,7 @@ PATHS = {
     "text tokenizer": LEFT_OUT,
     "text train": LEFT_OUT,
     "text judge": LEFT_OUT,
+    "text register": LEFT_OUT,
     "text sample": LEFT_OUT,
     "text serve": LEFT_OUT,
     "text draft": LEFT_OUT,

@@ -1,0 +1,101 @@
+"""A trained model as the files of a registered version: whole in itself, with adapters merged into their base."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.files import digest, write_file
+from core.json_documents import decode_json
+from core.models.errors import ArtifactError
+from core.models.persistence.archive import KIND, TEXT, read_header, read_model, write_model
+from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
+from core.text.language_model import LanguageModel
+from core.text.model_folder import TOKENIZER, WEIGHTS, ModelFolder, TextModel, TextModelManifest, open_model
+from core.text.ngrams import NgramModel
+from core.text.tokenizers import read_tokenizer, spell_tokenizer
+from core.text.torch_extra import require_torch
+
+DESCRIPTION = "text.json"
+_SIGNATURE: dict[str, Any] = {
+    "task": TEXT_TASK,
+    "inputs": [{"name": "prompt", "type": "string"}],
+    "outputs": [{"name": "text", "type": "string"}],
+}
+
+
+def write_text_version(source: Path, folder: Path) -> TextModel:
+    """Write a trained model as the files of a version, which need neither its base nor any other file.
+
+    Args:
+        source: The folder of `bondx text train`.
+        folder: An empty folder.
+    Returns:
+        The model.
+    Raises:
+        NotFoundError: There is no model.
+        RefusedError: Its training is not finished, or a file was changed.
+    """
+    opened = ModelFolder(source).load()
+    weights, tokenizer = _spelled(opened.model), spell_tokenizer(opened.tokenizer)
+    settings = opened.manifest.settings
+    settings = msgspec.structs.replace(settings, corpus=_name(settings.corpus), base=_name(settings.base), lora_rank=0)
+    manifest = msgspec.structs.replace(
+        opened.manifest,
+        settings=settings,
+        tokenizer_sha256=digest(tokenizer),
+        weights_sha256=digest(weights),
+    )
+    described = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
+    files = {DESCRIPTION: described, TOKENIZER: tokenizer, WEIGHTS[manifest.architecture]: weights}
+    write_model(folder, {KIND: TEXT, "architecture": manifest.architecture}, files)
+    signature = msgspec.json.format(msgspec.json.encode(_SIGNATURE), indent=2) + b"\n"
+    write_file(folder / SIGNATURE_NAME, signature, durable=False)
+    return opened
+
+
+def is_text_version(folder: Path) -> bool:
+    """Return whether the files of a version are those of a model of language.
+
+    Raises:
+        ArtifactError: Its header cannot be read.
+    """
+    return read_header(folder).get(KIND) == TEXT
+
+
+def open_text_version(folder: Path) -> TextModel:
+    """Open the files of a version.
+
+    Raises:
+        ArtifactError: They are no model of language, or damaged.
+        MissingTorchError: It is a decoder, and the extra is not installed.
+        UsageError: The weights or the tokenizer are not those of such a model.
+    """
+    header, files = read_model(folder)
+    try:
+        manifest = decode_json(files[DESCRIPTION], TextModelManifest)
+        tokenizer, weights = files[TOKENIZER], files[WEIGHTS[manifest.architecture]]
+    except (KeyError, msgspec.DecodeError) as error:
+        raise ArtifactError(f"{folder} holds no model of language that can be read: {error}") from None
+    if header.get(KIND) != TEXT or (manifest.gpt2 is None) != (manifest.architecture != "gpt2"):
+        raise ArtifactError(f"{folder} holds no model of language that can be read: its parts do not belong together")
+    if manifest.architecture != "ngram":
+        require_torch()
+    words = read_tokenizer(tokenizer, folder / TOKENIZER)
+    model = open_model(manifest, words, weights, folder / WEIGHTS[manifest.architecture])
+    return TextModel(manifest, words, model)
+
+
+def _spelled(model: LanguageModel) -> bytes:
+    """Return the weights of a model, those of adapters within them; the same weights give the same bytes."""
+    if isinstance(model, NgramModel):
+        return model.to_bytes()
+    from core.text.neural.weights import DecoderModel, spell_weights
+
+    assert isinstance(model, DecoderModel)
+    return spell_weights(dict(model.decoder.named_parameters()))
+
+
+def _name(path: str) -> str:
+    """Return the name of a file without its folders, which are of one machine alone."""
+    return Path(path).name if path else ""
