@@ -65,6 +65,15 @@ def licence_of(distribution: "Distribution") -> str:
     return next((line.strip() for text in texts for line in text.splitlines() if line.strip()), "unknown")
 
 
+def purl_of(name: str, version: str) -> str:
+    """Return the address of a version of a package, as inventories spell it.
+
+    >>> purl_of("Typing_Extensions", "4.12")
+    'pkg:pypi/typing-extensions@4.12'
+    """
+    return f"pkg:pypi/{spelled(name)}@{version}"
+
+
 def own_release() -> str:
     """Return the version of the installed product; "unknown" in a bare source tree."""
     return installed_version(DISTRIBUTION) or "unknown"

@@ -1,4 +1,4 @@
-"""`bondx registry register`, `prune`, `lineage` and `bom`: versions that enter and leave the registry, their origin."""
+"""`bondx registry register`, `prune`, `lineage`, `bom` and `provenance`: versions come, go, and have an origin."""
 
 import argparse
 from pathlib import Path
@@ -61,13 +61,15 @@ def add_verbs(verbs: Subparsers) -> None:
     add_json_argument(lineage)
     lineage.set_defaults(command=show_lineage)
 
-    bill = command_parser(
-        verbs, "bom", help="the bill of materials of a version: model card, data sets, files and packages (CycloneDX)"
-    )
-    bill.add_argument("model", metavar="MODEL")
-    bill.add_argument("version", metavar="VERSION")
-    bill.add_argument("--out", type=Path, metavar="FILE", help="write a new file instead of printing")
-    bill.set_defaults(command=show_bill)
+    for name, help_, command in (
+        ("bom", "the bill of materials of a version: model card, data, files and packages (CycloneDX)", show_bill),
+        ("provenance", "what made a version, from what, signed (in-toto statement, SLSA)", show_provenance),
+    ):
+        document = command_parser(verbs, name, help=help_)
+        document.add_argument("model", metavar="MODEL")
+        document.add_argument("version", metavar="VERSION")
+        document.add_argument("--out", type=Path, metavar="FILE", help="write a new file instead of printing")
+        document.set_defaults(command=command)
 
 
 def register_path(args: argparse.Namespace) -> int:
@@ -185,20 +187,44 @@ def show_lineage(args: argparse.Namespace) -> int:
 
 def show_bill(args: argparse.Namespace) -> int:
     """Print the bill of materials of a version, or write it into a new file."""
-    from console.cli.output import printable
-    from console.cli.streams import answers
     from core.evidence import bill_of_version, encoded_bill
     from core.evidence.bill import SPEC_VERSION
-    from core.output_files import require_new_output, write_new_output
 
-    if args.out is not None:
-        require_new_output(args.out)
+    _require_new(args.out)
     content = encoded_bill(bill_of_version(open_workspace(args), args.model, args.version))
-    if args.out is None:
+    return _hand_out(content, args.out, f"bill of materials of {args.model} {args.version}, CycloneDX {SPEC_VERSION}")
+
+
+def show_provenance(args: argparse.Namespace) -> int:
+    """Print the provenance of a version, or write it into a new file."""
+    from console.cli.output import complain
+    from core.evidence import encoded_provenance, is_signed_provenance, provenance_of
+
+    _require_new(args.out)
+    found = provenance_of(open_workspace(args), args.model, args.version)
+    if not is_signed_provenance(found):
+        complain("warning: not signed, because this account cannot read keys/audit-signing.key of the workspace.")
+    return _hand_out(encoded_provenance(found), args.out, f"provenance of {args.model} {args.version}, SLSA 1")
+
+
+def _require_new(out: Path | None) -> None:
+    from core.output_files import require_new_output
+
+    if out is not None:
+        require_new_output(out)
+
+
+def _hand_out(content: bytes, out: Path | None, title: str) -> int:
+    """Print a document, or write it into a new file."""
+    from console.cli.output import printable
+    from console.cli.streams import answers
+    from core.output_files import write_new_output
+
+    if out is None:
         print(content.decode(), end="", file=answers())
     else:
-        write_new_output(args.out, content)
-        print(printable(f"{args.out}: bill of materials of {args.model} {args.version}, CycloneDX {SPEC_VERSION}"))
+        write_new_output(out, content)
+        print(printable(f"{out}: {title}"))
     return ExitCode.GOOD
 
 

@@ -244,6 +244,19 @@ class ModelRegistry:
         return encoded_bill(bill_of_version(self._config.workspace, name, self.get_model(name, version).version))
 
     @checked
+    def provenance(self, name: str, version: str | None = None) -> bytes:
+        """Return where a version comes from as an in-toto statement with SLSA's predicate, in a signed DSSE envelope.
+
+        Where this account has no key of the workspace to sign it with, it is the statement alone.
+
+        Raises:
+            HashMismatchError: The files differ from the registered files.
+        """
+        from core.evidence import encoded_provenance, provenance_of
+
+        return encoded_provenance(provenance_of(self._config.workspace, name, self.get_model(name, version).version))
+
+    @checked
     def verify_models(self, name: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again."""
         return self._registry.verify(name)

@@ -4,12 +4,13 @@
 one thing, `sections/` writes the sixteen sections of it, `regulation.py` maps rules to them, `log_proof.py` proves that
 the quoted audit records are in the log, `page.py` and `charts.py` draw it, `signing.py` signs it, `verification.py`
 checks it on any machine, `packs.py` keeps the packs of a workspace. `bill.py` writes the bill of materials of a
-version.
+version and `provenance.py` its provenance, both from what `recorded_version.py` reads.
 """
 
 from core.evidence.bill import bill_of_version, encoded_bill
 from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
 from core.evidence.packs import EvidencePacks, KeptPack
+from core.evidence.provenance import encoded_provenance, is_signed_provenance, provenance_of
 from core.evidence.verification import PackVerdict, verify_pack
 
 __all__ = [
@@ -23,5 +24,8 @@ __all__ = [
     "SectionStatus",
     "bill_of_version",
     "encoded_bill",
+    "encoded_provenance",
+    "is_signed_provenance",
+    "provenance_of",
     "verify_pack",
 ]

@@ -7,33 +7,23 @@ Source:
     CycloneDX 1.7 (ECMA-424), https://cyclonedx.org/docs/1.7/json/
 """
 
-import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from core.clock import to_iso
-from core.evidence.denied import words_in
-from core.explain.deny_list import DenyList, naming
-from core.installed_packages import DISTRIBUTION, licence_of, spelled
+from core.evidence.recorded_version import RecordedVersion, recorded_version, sha256_in
+from core.installed_packages import DISTRIBUTION, licence_of, purl_of
 from core.quality.gate import GateVerdict
-from core.registry import HashMismatchError, ModelVersion, Registry
-from core.registry.artifacts import ArtifactStore
-from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, SIGNATURE_NAME, parsed_object
-from core.registry.errors import ChangedFileError
-from core.registry.lineage import parents_of
 from core.state.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.domains.domain import Domain
 
 SPEC_VERSION = "1.7"
-BILL = "bill.cdx.json"  # its name in an evidence pack
-_EXPLANATION_NAME = "explanation.json"
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.I)
 _PURPOSES = ("purpose", "intended_use")  # tags that say what a version is for
 _PROHIBITED = "prohibited_use"
 _RECORDED = ("random_seed", "settings_sha256", "epochs", "best_epoch", "way", "target")  # of the lineage
@@ -53,20 +43,7 @@ def bill_of_version(workspace: Workspace, model: str, version: str) -> dict[str,
         HashMismatchError: Its files differ from the registered files.
         SettingsError: The settings cannot be read.
     """
-    registry = Registry(workspace)
-    found = registry.get(model, version)
-    store = ArtifactStore(workspace.artifacts_dir)
-    names = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME, MODEL_NAME, _EXPLANATION_NAME)
-    try:
-        manifest = store.manifest(found.model, found.version, found.manifest_sha256)
-        contents = store.contents(found.model, found.version, found.manifest_sha256, names)
-    except ChangedFileError as error:
-        raise HashMismatchError(found.model, found.version, (str(error),)) from None
-    describing = {name: parsed_object(contents.get(name, b"")) for name in names}
-    denied = DenyList.in_force(workspace.root)
-    ancestors = {parent: _manifest_of(registry, parent) for parent in _parents(found)}
-    files = {name: file.sha256 for name, file in manifest.files.items()}
-    return _VersionBill(found, files, describing, ancestors, denied).written()
+    return _VersionBill(recorded_version(workspace, model, version)).written()
 
 
 def encoded_bill(bill: Mapping[str, Any]) -> bytes:
@@ -74,39 +51,13 @@ def encoded_bill(bill: Mapping[str, Any]) -> bytes:
     return orjson.dumps(bill, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 
-def _parents(version: ModelVersion) -> tuple[str, ...]:
-    """Return the keys of the versions that a version was made from."""
-    continued = version.lineage.get("continues")
-    said = (f"{version.model}/{continued}",) if isinstance(continued, str) and continued else ()
-    return tuple(dict.fromkeys((*parents_of(version), *said)))
-
-
-def _manifest_of(registry: Registry, key: str) -> str:
-    """Return the hash of the manifest of a version, pruned or not; empty if it was never registered here."""
-    found = {each.key: each.manifest_sha256 for each in registry.pruned()}
-    found |= {each.key: each.manifest_sha256 for each in registry.versions_in_brief()}
-    return found.get(key, "")
-
-
 class _VersionBill:
     """The bill that is being written."""
 
-    def __init__(
-        self,
-        version: ModelVersion,
-        files: Mapping[str, str],
-        describing: Mapping[str, Mapping[str, Any]],
-        ancestors: Mapping[str, str],
-        denied: DenyList,
-    ) -> None:
-        self._version = version
-        self._files = files
-        self._ancestors = ancestors
-        self._report, self._signature, self._environment, self._header, _ = describing.values()
-        self._trained_as = str(self._header.get("model", ""))
-        said = (*describing.values(), version.lineage, version.metrics)
-        words = {part for each in said for word in words_in(each) for part in (word, *re.split("[.=]", word))}
-        self._hidden = naming(denied.among(words))
+    def __init__(self, recorded: RecordedVersion) -> None:
+        self._recorded = recorded
+        self._version = recorded.version
+        self._trained_as = str(recorded.header.get("model", ""))
 
     def written(self) -> dict[str, Any]:
         own = f"model:{self._version.key}"
@@ -135,25 +86,25 @@ class _VersionBill:
             "name": version.model,
             "version": version.version,
             "hashes": _hashes(version.manifest_sha256),
-            "properties": self._silent(
+            "properties": self._recorded.silent(
                 _properties(hash_is_of="MANIFEST.json", run=version.run_id, session=version.session_id)
             ),
-            "components": self._silent(
+            "components": self._recorded.silent(
                 {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": _hashes(sha256)}
-                for name, sha256 in sorted(self._files.items())
+                for name, sha256 in sorted(self._recorded.files.items())
             ),
             "modelCard": self._card(data),
         }
-        if version.description and not self._names_hidden(version.description):
+        if version.description and not self._recorded.is_hidden(version.description):
             found["description"] = version.description
-        if self._ancestors:
-            found["pedigree"] = {"ancestors": [_ancestor(*each) for each in self._ancestors.items()]}
+        if self._recorded.ancestors:
+            found["pedigree"] = {"ancestors": [_ancestor(*each) for each in self._recorded.ancestors.items()]}
         return found
 
     def _card(self, data: list[dict[str, Any]]) -> dict[str, Any]:
         version = self._version
-        task = version.lineage.get("task") or self._signature.get("task") or _task_of(self._trained_as)
-        chosen = version.lineage.get("chosen") or self._report.get("ships")
+        task = version.lineage.get("task") or self._recorded.signature.get("task") or _task_of(self._trained_as)
+        chosen = version.lineage.get("chosen") or self._recorded.report.get("ships")
         parameters: dict[str, Any] = {
             "approach": {"type": "unsupervised" if task == "anomaly" else "supervised"} if task else None,
             "task": task,
@@ -165,8 +116,8 @@ class _VersionBill:
         limits += [f"{gate.name}: {gate.sentence}" for gate in version.gates if gate.verdict is not GateVerdict.PASS]
         limits += [getattr(_domain_of(self._trained_as), "notice", "")] if version.session_id else []  # of drawn data
         considerations = {
-            "useCases": self._silent(version.tags[name] for name in _PURPOSES if version.tags.get(name)),
-            "technicalLimitations": self._silent(filter(None, limits)),
+            "useCases": self._recorded.silent(version.tags[name] for name in _PURPOSES if version.tags.get(name)),
+            "technicalLimitations": self._recorded.silent(filter(None, limits)),
         }
         gates = {f"gate:{gate.name}": f"{gate.verdict}: {gate.sentence}" for gate in version.gates}
         recorded = {name: version.lineage.get(name) for name in _RECORDED}
@@ -176,10 +127,10 @@ class _VersionBill:
             for name, kind in self._columns(side)
         }
         card = {
-            "modelParameters": _filled(parameters, self._names_hidden),
-            "quantitativeAnalysis": _filled({"performanceMetrics": self._silent(self._metrics())}),
+            "modelParameters": _filled(parameters, self._recorded.is_hidden),
+            "quantitativeAnalysis": _filled({"performanceMetrics": self._recorded.silent(self._metrics())}),
             "considerations": _filled(considerations),
-            "properties": self._silent(_properties(**gates, **recorded, **columns)),
+            "properties": self._recorded.silent(_properties(**gates, **recorded, **columns)),
         }
         return _filled(card)
 
@@ -200,15 +151,11 @@ class _VersionBill:
                 )
 
     def _data(self) -> list[dict[str, Any]]:
-        lineage = self._version.lineage.get("data")
-        return self._silent(
-            _data_set(str(purpose), entry if isinstance(entry, Mapping) else {"sha256": entry})
-            for purpose, entry in (sorted(lineage.items()) if isinstance(lineage, Mapping) else ())
-        )
+        return [_data_set(purpose, entry) for purpose, entry in self._recorded.data_sets()]
 
     def _packages(self) -> Iterator[dict[str, Any]]:
         """Yield the interpreter and the packages of the environment in which the version was registered."""
-        environment = self._environment
+        environment = self._recorded.environment
         if python := environment.get("python"):
             system = {name: environment.get(name) for name in ("system", "machine")}
             name = str(environment.get("implementation") or "Python")
@@ -219,46 +166,36 @@ class _VersionBill:
                 "version": str(python),
                 "properties": _properties(**system),
             }
-        for key, scope in (("packages", "required"), ("optional_packages", "optional")):
-            packages = environment.get(key)
-            for name, version in sorted(packages.items()) if isinstance(packages, Mapping) else ():
-                yield _package(str(name), str(version), scope)
+        for name, version, scope in self._recorded.packages():
+            yield _package(name, version, scope)
 
     def _kinds(self, side: str) -> list[str]:
         return sorted({kind for _, kind in self._columns(side)})
 
     def _columns(self, side: str) -> Iterator[tuple[str, str]]:
-        columns = self._signature.get(side)
+        columns = self._recorded.signature.get(side)
         for column in columns if isinstance(columns, list) else ():
             if isinstance(column, Mapping):
                 yield str(column.get("name")), str(column.get("type"))
 
-    def _silent(self, entries: Iterable[Any]) -> list[Any]:
-        """Return the entries that name no denied column."""
-        return [each for each in entries if not self._names_hidden(each)]
-
-    def _names_hidden(self, entry: Any) -> bool:
-        return self._hidden is not None and any(map(self._hidden.search, words_in(entry)))
-
 
 def _data_set(purpose: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a data set; a hash that is no SHA-256 of 64 digits, as a person may register it, is a property."""
-    sha256 = str(entry.get("sha256") or "")
+    sha256 = sha256_in(entry)
     more = {name: entry.get(name) for name in ("n_rows", "seed")}
-    hashes = _hashes(sha256)
-    contents = {"properties": _properties(**more, **({} if hashes else {"hash": sha256}))}
+    contents = {"properties": _properties(**more, **({} if sha256 else {"hash": entry.get("sha256")}))}
     found = {
         "type": "data",
         "bom-ref": f"data:{purpose}",
         "name": purpose,
-        "hashes": hashes,
+        "hashes": _hashes(sha256),
         "data": [{"type": "dataset", "name": purpose, **({"contents": contents} if contents["properties"] else {})}],
     }
     return _filled(found)
 
 
 def _package(name: str, version: str, scope: str) -> dict[str, Any]:
-    purl = f"pkg:pypi/{spelled(name)}@{version}"
+    purl = purl_of(name, version)
     found = {
         "type": "library",
         "bom-ref": purl,
@@ -311,7 +248,7 @@ def _task_of(model: str) -> str | None:
 
 
 def _hashes(sha256: str) -> list[dict[str, str]]:
-    return [{"alg": "SHA-256", "content": sha256.lower()}] if _SHA256.fullmatch(sha256) else []
+    return [{"alg": "SHA-256", "content": sha256}] if sha256 else []
 
 
 def _properties(**values: Any) -> list[dict[str, str]]:

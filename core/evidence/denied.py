@@ -5,7 +5,7 @@ hash alone. Lines of the audit log stay: they are the proof.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -88,3 +88,20 @@ def words_in(document: Any) -> Iterator[str]:
             waiting += found
         elif isinstance(found, str):
             yield found
+
+
+def without_hidden(document: Any, is_hidden: Callable[[Any], bool]) -> Any:
+    """Return a document without the names and the texts that are hidden.
+
+    >>> without_hidden({"size": [1, "tax_id"], "tax_id": 2}, "tax_id".__eq__)
+    {'size': [1]}
+    """
+    if isinstance(document, Mapping):
+        return {
+            name: without_hidden(value, is_hidden)
+            for name, value in document.items()
+            if not (is_hidden(name) or (isinstance(value, str) and is_hidden(value)))
+        }
+    if isinstance(document, list):
+        return [without_hidden(each, is_hidden) for each in document if not (isinstance(each, str) and is_hidden(each))]
+    return document

@@ -11,13 +11,23 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
-from core.evidence.bill import BILL, bill_of_version, encoded_bill
+from core.evidence.bill import bill_of_version, encoded_bill
 from core.evidence.denied import without_denied_columns
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
 from core.evidence.page import page_of
+from core.evidence.provenance import encoded_provenance, provenance_of
 from core.evidence.sections import sections_of
-from core.evidence.signing import DATA, MANIFEST, PAGE, encoded_manifest, encoded_pack, signed_manifest
+from core.evidence.signing import (
+    BILL,
+    DATA,
+    MANIFEST,
+    PAGE,
+    PROVENANCE,
+    encoded_manifest,
+    encoded_pack,
+    signed_manifest,
+)
 from core.evidence.subject import (
     Period,
     Subject,
@@ -30,6 +40,7 @@ from core.evidence.subject import (
 from core.explain.deny_list import DenyList
 from core.files import access_error, digest, make_folder, new_folder, remove_tree, write_file, write_folder
 from core.governance.audit import audited, require_access
+from core.governance.keys import AuditKeys
 from core.governance.record import Evidence
 from core.installed_packages import own_release
 from core.json_documents import decode_json
@@ -169,7 +180,7 @@ class EvidencePacks:
         subject = gather()
         denied = DenyList(settings_in_force(self._workspace.root).explanation.denied_columns)
         sections, shown = without_denied_columns(sections_of(subject), subject.book.sources, denied)
-        files = self._bill(subject)
+        files = self._attached(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)
         pack_id, folder = self._claimed()
@@ -195,13 +206,17 @@ class EvidencePacks:
             remove_tree(folder, root=self._workspace.root)
             raise
 
-    def _bill(self, subject: Subject) -> dict[str, bytes]:
-        """Return the bill of materials of the version that a pack is about; none if its files are not as registered."""
+    def _attached(self, subject: Subject) -> dict[str, bytes]:
+        """Return the bill and the provenance of the version that a pack is about; none if its files are changed."""
         if subject.kind is not PackKind.VERSION or subject.version is None:
             return {}
-        number = str(subject.version.document["version"])
+        named = self._workspace, subject.model, str(subject.version.document["version"])
+        AuditKeys(self._workspace.keys_dir).public_key()  # the key that signs the pack is made on first use
         try:
-            return {BILL: encoded_bill(bill_of_version(self._workspace, subject.model, number))}
+            return {
+                BILL: encoded_bill(bill_of_version(*named)),
+                PROVENANCE: encoded_provenance(provenance_of(*named)),
+            }
         except HashMismatchError:  # the pack says that its manifest cannot be read
             return {}
 

@@ -10,13 +10,14 @@ import orjson
 
 from core.errors import NotFoundError
 from core.escape import shown
-from core.evidence.bill import BILL
 from core.evidence.log_proof import faults_of
 from core.evidence.pack import EvidencePack, PackManifest
 from core.evidence.signing import (
+    BILL,
     DATA,
     MANIFEST,
     PAGE,
+    PROVENANCE,
     encoded_manifest,
     hex_of,
     is_signed,
@@ -73,7 +74,8 @@ def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = ()) -> PackVe
     except msgspec.DecodeError as error:
         return PackVerdict(ok=False, damage=(f"{MANIFEST} was edited: it cannot be read ({shown(str(error))})",))
     damage = _faults_of_manifest(manifest, content, public)
-    contents = {name: _read(folder / name) for name in (PAGE, DATA, *manifest.files.keys() & {BILL})}
+    attached = [name for name in (BILL, PROVENANCE) if name in manifest.files]
+    contents = {name: _read(folder / name) for name in (PAGE, DATA, *attached)}
     damage += [
         f"{name} is missing" if found is None else f"{name} was edited: its SHA-256 is not that in {MANIFEST}"
         for name, found in contents.items()

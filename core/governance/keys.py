@@ -4,6 +4,7 @@ Each is written once, readable by its owner only, and never changed. The public 
 beside them for auditors: `audit-signing.pub`.
 """
 
+import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,10 @@ class AuditKeys:
     def present(self) -> list[str]:
         """Name the key files that exist: the key of the chain is made with the first change."""
         return [file.name for file in (self._chain_file, self._signing_file) if file.exists()]
+
+    def can_sign(self) -> bool:
+        """Say whether this account can sign without making a key."""
+        return os.access(self._signing_file, os.R_OK)
 
     def sign(self, message: bytes) -> str:
         """Sign a message; the key pair is made on first use.

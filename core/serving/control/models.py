@@ -7,7 +7,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.actor import Actor
-from core.evidence import bill_of_version
+from core.evidence import bill_of_version, provenance_of
 from core.registry import (
     IntegrityResult,
     LineageGraph,
@@ -73,6 +73,13 @@ class Models(Controller):
     def get_bill(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> dict[str, Any]:
         """Return the bill of materials of a version as a CycloneDX document: model card, data sets, files, packages."""
         return bill_of_version(workspace, model, version)
+
+    @get("/{model:str}/versions/{version:str}/provenance", opt=LOOK, sync_to_thread=True)
+    def get_provenance(
+        self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]
+    ) -> dict[str, Any]:
+        """Return where a version comes from: an in-toto statement with SLSA's predicate, in a signed DSSE envelope."""
+        return provenance_of(workspace, model, version)
 
     @get("/{model:str}/history", opt=LOOK, sync_to_thread=True)
     def list_history(

@@ -302,7 +302,10 @@ VERB_OF_COMMAND: dict[str, str] = {
     "runs prune": "run.prune run.forget",
     "runs import-mlflow": "run.start run.log_parameters run.log_artifact run.finish run.tag version.register",
     "runs export-mlflow": OWN_FILES,
-    **{f"registry {verb}": LOOKS for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom")},
+    **{
+        f"registry {verb}": LOOKS
+        for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom", "provenance")
+    },
     **{f"registry {verb}": f"version.{verb}" for verb in ("promote", "rollback", "undo", "archive", "register")},
     **{f"registry {verb}": f"version.{verb}" for verb in ("prune", "release", "tag")},
     "registry alias": "alias.set alias.remove",
@@ -534,7 +537,10 @@ VERB_OF_METHOD: dict[str, str] = {
         f"ModelRegistry.{name}": LOOKS
         for name in ("aliases", "bill_of_materials", "compare_models", "get_model", "lineage", "list_models")
     },
-    **{f"ModelRegistry.{name}": LOOKS for name in ("load_model", "model_path", "plan_archive", "plan_promotion")},
+    **{
+        f"ModelRegistry.{name}": LOOKS
+        for name in ("load_model", "model_path", "plan_archive", "plan_promotion", "provenance")
+    },
     **{f"ModelRegistry.{name}": LOOKS for name in ("plan_rollback", "plan_undo", "verify_models", "leaderboard")},
     "RetrainPipeline.trigger_retraining": "retraining.start",
     "RetrainPipeline.rehearse": LOOKS,

@@ -11,7 +11,8 @@ from console.cli.main import main
 from core.api import MLOpsConfig, ModelRegistry
 from core.errors import ExitCode
 from core.evidence import EvidencePacks, bill_of_version, encoded_bill, verify_pack
-from core.evidence.bill import BILL, SPEC_VERSION
+from core.evidence.bill import SPEC_VERSION
+from core.evidence.signing import BILL
 from core.files import digest
 from core.installed_packages import installed_version
 from core.quality.gate import judge

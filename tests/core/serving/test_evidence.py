@@ -3,7 +3,7 @@
 import pytest
 
 from core.actor import Actor, Origin
-from core.evidence import bill_of_version
+from core.evidence import bill_of_version, provenance_of
 from core.quality.gate import judge
 from core.registry import Registry
 
@@ -55,3 +55,9 @@ def test_the_bill_of_materials_of_a_version_is_read_over_http(api, workspace, ve
     assert found.json() == bill_of_version(workspace, "rent", version)
     unknown = api.get("/api/v1/models/rent/versions/9.9.9/bom")
     assert (unknown.status_code, "9.9.9" in unknown.text) == (404, True)
+
+
+def test_the_provenance_of_a_version_is_read_over_http(api, workspace, version):
+    found = api.get(f"/api/v1/models/rent/versions/{version}/provenance")
+    assert found.json() == provenance_of(workspace, "rent", version)
+    assert api.get("/api/v1/models/rent/versions/9.9.9/provenance").status_code == 404
