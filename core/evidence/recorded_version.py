@@ -30,7 +30,8 @@ class RecordedVersion:
         environment: Its `environment.json`.
         header: Its `model.json`.
         ancestors: The hash of the manifest of each version that it was made from, by key; empty if not known.
-        hidden: The pattern of texts that name a denied column.
+        denied: The columns that must not appear.
+        hidden: The pattern of texts that name one of them that is recorded.
     """
 
     version: ModelVersion
@@ -40,6 +41,7 @@ class RecordedVersion:
     environment: Mapping[str, Any]
     header: Mapping[str, Any]
     ancestors: Mapping[str, str]
+    denied: DenyList
     hidden: re.Pattern[str] | None
 
     def silent(self, entries: Iterable[Any]) -> list[Any]:
@@ -48,7 +50,10 @@ class RecordedVersion:
 
     def is_hidden(self, entry: Any) -> bool:
         """Say whether a text, or a text in a document, names a denied column."""
-        return self.hidden is not None and any(map(self.hidden.search, words_in(entry)))
+        return any(
+            self.denied.denies(word) or (self.hidden is not None and self.hidden.search(word) is not None)
+            for word in words_in(entry)
+        )
 
     def data_sets(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the purpose of each data set of the lineage, and what it says of it, such as `sha256` and `n_rows`."""
@@ -91,6 +96,7 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
     describing = {name: parsed_object(contents.get(name, b"")) for name in names}
     said = (*describing.values(), found.lineage, found.metrics)
     words = {part for each in said for word in words_in(each) for part in (word, *re.split("[.=]", word))}
+    denied = DenyList.in_force(workspace.root)
     return RecordedVersion(
         version=found,
         files={name: file.sha256 for name, file in sorted(manifest.files.items())},
@@ -99,7 +105,8 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
         environment=describing[ENVIRONMENT_NAME],
         header=describing[MODEL_NAME],
         ancestors={parent: _manifest_of(registry, parent) for parent in _ancestors(found)},
-        hidden=naming(DenyList.in_force(workspace.root).among(words)),
+        denied=denied,
+        hidden=naming(denied.among(words)),
     )
 
 

@@ -172,6 +172,14 @@ def test_denied_columns_are_nowhere_in_a_statement(demo, registered):
     assert found["predicate"]["buildDefinition"]["externalParameters"]["request"] == {"keep": ["size"]}
 
 
+def test_a_denied_column_that_the_settings_of_a_session_alone_name_is_left_out(demo):
+    version = next(each for each in Registry(demo).versions() if each.session_id)
+    assert "patience" in json.dumps(statement(demo, version))
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: [patience]"))
+    assert "patience" not in json.dumps(statement(demo, version))
+
+
 def test_a_provenance_of_changed_files_or_of_no_version_is_refused(demo, registered):
     with pytest.raises(VersionNotFoundError, match=r"9\.9\.9"):
         provenance_of(demo, "spread", "9.9.9")
