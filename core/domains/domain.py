@@ -123,7 +123,12 @@ class SlicedDomain(Protocol):
     """A domain that names the slices of its reports; for others, they are the categories of few levels."""
 
     def slices(self, frame: "pd.DataFrame") -> Mapping[str, "pd.Series[Any]"]:
-        """Return the slice of each row, by the name of the slicing; a missing value is in no slice."""
+        """Return the slice of each row, by the name of the slicing; a missing value is in no slice.
+
+        Each series keeps the name of the column that it is made of, or those of several with " x " between them: slices
+        of a column that must not appear do not appear under another name, either. A series of another name may be made
+        of any column.
+        """
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from core.evidence.pack import EvidenceSection, EvidenceSource, SectionStatus
 from core.explain.deny_list import DenyList, naming
 from core.json_documents import decode_json
+from core.registry.contents import sliced_by
 
 
 def without_denied_columns(
@@ -27,9 +28,11 @@ def without_denied_columns(
     """
     if not denied.patterns:
         return tuple(sections), tuple(sources)
-    named = denied.among(
-        word for each in sources if each.content is not None for word in words_in(decode_json(each.content.encode()))
-    )
+    contents = [decode_json(each.content.encode()) for each in sources if each.content is not None]
+    named = set(denied.among(word for found in contents for word in words_in(found)))
+    for found in contents:
+        made_of = sliced_by(found) if isinstance(found, dict) else {}
+        named.update(name for name, column in made_of.items() if denied.denies(column))
     if (pattern := naming(named)) is None:
         return tuple(sections), tuple(sources)
     kept = tuple(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -93,6 +94,17 @@ class DenyList:
     def visible_slices(self, figures: Mapping[str, ColumnFigure]) -> dict[str, ColumnFigure]:
         """Return the figures of slices without those of denied columns."""
         return {name: each for name, each in figures.items() if not self.denies_slice(name)}
+
+    def with_slicings(self, made_of: Mapping[str, str]) -> "DenyList":
+        """Return a list for the names of slices: it denies what is made of a denied column, whatever it is called.
+
+        Args:
+            made_of: The column behind each slicing, by the name of the slicing.
+
+        >>> DenyList(["tax_*"]).with_slicings({"class": "tax_class"}).denies_slice("class=A")
+        True
+        """
+        return DenyList((*self.patterns, *(escape(name) for name, column in made_of.items() if self.denies(column))))
 
     def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""

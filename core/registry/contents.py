@@ -76,3 +76,13 @@ def importance_shares(report: dict[str, Any]) -> dict[str, float]:
     {'size': 1.0}
     """
     return {str(name): float(share) for name, share in importances(report).items() if isinstance(share, int | float)}
+
+
+def sliced_by(report: dict[str, Any]) -> dict[str, str]:
+    """Return the column that each slicing of a report is made of, by the name of the slicing.
+
+    >>> sliced_by({"sliced_by": {"maturity": "maturity_years"}}), sliced_by({"sliced_by": 3})
+    ({'maturity': 'maturity_years'}, {})
+    """
+    found = report.get("sliced_by")
+    return {str(name): str(column) for name, column in found.items()} if isinstance(found, dict) else {}

@@ -17,7 +17,7 @@ from core.files import digest
 from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object
+from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object, sliced_by
 from core.registry.documents import ModelVersion
 from core.registry.gates import ATTAINMENT
 from core.registry.manifest import MANIFEST_NAME, Manifest
@@ -183,6 +183,8 @@ def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied
         )
     }
     hidden = {name for name in columns if denied.denies(name)}
+    for side in sides:  # slices may have another name than the column that they are made of
+        hidden.update(name for name, column in sliced_by(side.report).items() if denied.denies(column))
     if (pattern := naming(hidden)) is None:
         return found
     rows = tuple(

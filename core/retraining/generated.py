@@ -39,7 +39,7 @@ from core.training.registration import facts_of_model
 from core.training.run_record import EVERY_EPOCH
 from core.training.session_domain import domain_of
 from core.training.session_work import SessionWork
-from core.training.slicing import domain_slices
+from core.training.slicing import domain_slices, slicings_of
 
 SESSION = "session"  # the folder of the epochs, in that of the retraining
 NOTE = "drawn rows carry no reported outcomes: nothing to look for poisoning in"
@@ -191,7 +191,8 @@ def compare_on_draws(
     else:
         slices = domain_slices(old.rows, panels.domain)
         found = compare("newest rows", old, new, slices, group, margin=policy.margin, slice_margin=policy.slice_margin)
-    return found, attained
+    denied = DenyList.in_force(workspace.root).with_slicings(slicings_of(old.rows, panels.domain))
+    return found.without_names(denied), attained
 
 
 def _warm_start(workspace: Workspace, live: ModelVersion, plan: GeneratorPlan) -> tuple[dict[str, Model], str | None]:

@@ -55,7 +55,7 @@ from core.training.records import DrawRecord, EnsembleRecord, FinalModel, FinalR
 from core.training.scores import EpochScores, merit
 from core.training.session_domain import ensembles_of
 from core.training.session_model_stress import final_stress, stress_sections
-from core.training.slicing import Slices
+from core.training.slicing import Slices, slicings_of
 from core.training.stressed_training import REFIT, stressed_training, training_section
 from core.training.tuning.outcome import TuningOutcome
 from core.training.tuning.sections import selection_sections, tuning_sections
@@ -146,6 +146,7 @@ class FinalFit:
             choice=choice,
             metrics=metrics,
             slices=slices,
+            slicings=slicings_of(self._validation.panel.frame, self._panels.domain),
             draws=panels,
             columns=columns,
             learned_columns=learned,
@@ -246,6 +247,7 @@ class FinalFit:
                 ensembles=ensembles,
                 tuning=made.tuning.records,
                 selections=made.tuning.selections,
+                columns=_columns(made),
             )
             write_file(folder / FINAL_RECORD, to_json(record), durable=False)
 
@@ -262,6 +264,7 @@ class _Made:
     choice: dict[str, str]
     metrics: dict[str, dict[str, float]]
     slices: dict[str, Slices]
+    slicings: dict[str, str]  # the column that each is made of
     draws: tuple[DrawRecord, ...]
     columns: dict[str, ColumnProfile]  # of the draws, without a shock: live traffic is compared with it
     learned_columns: dict[str, ColumnProfile]  # of the draws that the models were fitted to, stressed rows among them
@@ -272,6 +275,21 @@ class _Made:
     explanation: ExplanationSettings
     ensembles: tuple[EnsembleRecord, ...]
     tuning: TuningOutcome
+
+
+def _columns(made: "_Made") -> tuple[str, ...]:
+    """Name the columns of the data, those made of them, and those that were chosen from."""
+    models, selections = made.model_set.models.values(), made.tuning.selections
+    return tuple(
+        dict.fromkeys(
+            (
+                *made.columns,
+                *made.learned_columns,
+                *(name for model in models for name in model.feature_importance()),
+                *(record.name for selection in selections for record in selection.columns),
+            )
+        )
+    )
 
 
 def _outcomes(model_set: ModelSet, frame: pd.DataFrame) -> dict[str, Outcomes]:
@@ -298,6 +316,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     if choices := [record for record in made.tuning.selections if record.model == name]:
         account["columns"] = msgspec.to_builtins(choices[0])
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
+    report["sliced_by"] = made.slicings
     report[PROFILE] = figures_of(made.columns.values())
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(place / REPORT, content + b"\n", durable=False)
@@ -328,7 +347,7 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         way=made.choice[name],
         metrics=metrics,
         importance=denied.shares(importance),
-        slices=denied.visible_slices(slices),
+        slices=denied.with_slicings(made.slicings).visible_slices(slices),
         report=account,
     )
 

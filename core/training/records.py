@@ -134,7 +134,11 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a session: the models that ship, and their one test."""
+    """The end of a session: the models that ship, and their one test.
+
+    Attributes:
+        columns: Of its data, and those that its models made of them; these alone can be denied in its report.
+    """
 
     epoch: int
     best_epoch: int
@@ -145,3 +149,4 @@ class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):
     ensembles: tuple[EnsembleRecord, ...] = ()
     tuning: tuple[TuningRecord, ...] = ()
     selections: tuple[SelectionRecord, ...] = ()
+    columns: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import pandas as pd
 from core.arrays import BoolArray
 from core.domains.domain import SessionDomain, SlicedDomain
 from core.explain.deny_list import DenyList
+from core.explain.documents import SEVERAL_READ
 from core.models import Model, PanelLike
 from core.models.slices import LEAST_ROWS, MOST_COLUMNS, MOST_LEVELS
 from core.training.epoch_slices import SliceTable, slice_table
@@ -50,7 +51,8 @@ class EpochSlices:
         if answers is None:
             return None
         if model not in self._slices:
-            self._slices[model] = self._denied.visible_slices(_large_slices(answers.rows, self._domain))
+            denied = self._denied.with_slicings(slicings_of(answers.rows, self._domain))
+            self._slices[model] = denied.visible_slices(_large_slices(answers.rows, self._domain))
         found = _scores(answers, self._slices[model])
         return slice_table(found) if found else None
 
@@ -65,10 +67,23 @@ def _large_slices(frame: pd.DataFrame, domain: SessionDomain) -> dict[str, BoolA
 
 def domain_slices(frame: pd.DataFrame, domain: SessionDomain) -> Iterator[tuple[str, BoolArray]]:
     """Return the rows of each slice that a domain names, else of the categories of few levels."""
-    columns = domain.slices(frame) if isinstance(domain, SlicedDomain) else _categories(frame, domain)
-    for name, values in columns.items():
+    for name, values in _sliced(frame, domain).items():
         for level in sorted(values.dropna().unique(), key=_order(values)):
             yield f"{name}={level}", np.asarray(values == level)
+
+
+def slicings_of(frame: pd.DataFrame, domain: SessionDomain) -> dict[str, str]:
+    """Return the column that each slicing of a domain is made of, by the name of the slicing; else all columns."""
+    known = {str(name) for name in frame}
+    found = {name: str(values.name) for name, values in _sliced(frame, domain).items()}
+    return {
+        name: column if known.issuperset(column.split(SEVERAL_READ)) else SEVERAL_READ.join(sorted(known))
+        for name, column in found.items()
+    }
+
+
+def _sliced(frame: pd.DataFrame, domain: SessionDomain) -> Mapping[str, "pd.Series[Any]"]:
+    return domain.slices(frame) if isinstance(domain, SlicedDomain) else _categories(frame, domain)
 
 
 def _order(values: "pd.Series[Any]") -> Any:

@@ -19,6 +19,8 @@ def two_versions(registry: Registry, source, ana: Actor, workspace) -> Registry:
             "parameters": {"max_depth": depth, "tuning": {"method": "random"}},
             "features": ["rating", "maturity"] + (["esg"] if depth == 8 else []),
             "feature_importance": {"rating": 0.5, "maturity": depth / 100},
+            "slices": {name: {"loss": depth / 10} for name in ("years=0-1y", "region=EU")},
+            "sliced_by": {"years": "maturity", "region": "region"},
         }
         (source / "report.json").write_text(json.dumps(report))
         registry.register(
@@ -45,11 +47,23 @@ def test_a_diff_lists_the_changes_of_every_section(two_versions: Registry) -> No
     assert changed.pop(("model", "ships")) == ("trees of depth 6", "trees of depth 8")
     assert changed.pop(("features", "esg")) == (None, True)
     assert changed.pop(("importances", "maturity")) == (0.06, 0.08)
+    for name in ("years=0-1y.loss", "region=EU.loss"):
+        assert changed.pop(("slices", name)) == (0.6, 0.8)
     assert {name for section, name in changed if section == "files"} == {
         "model.txt",
         "report.json",
         "registration.json",
     }
+
+
+def test_the_slices_of_a_denied_column_are_left_out_under_another_name(two_versions: Registry, workspace) -> None:
+    def slices() -> set[str]:
+        rows = two_versions.diff("spread", "1.0.0", "1.1.0").rows
+        return {row.name for row in rows if row.section == "slices"}
+
+    assert slices() == {"years=0-1y.loss", "region=EU.loss"}
+    workspace.settings_file.write_text("explanation: {denied_columns: [maturity]}\n")
+    assert slices() == {"region=EU.loss"}
 
 
 def test_equal_values_are_listed_as_the_same(two_versions: Registry) -> None:

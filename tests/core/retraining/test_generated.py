@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from core.explain.documents import DENIED
 from core.governance import AuditLog
 from core.registry import Registry
 from core.retraining.comparing import compare_rankings, misranked
@@ -90,12 +91,19 @@ def test_a_specialist_is_trained_anew_on_rows_of_its_slice_under_its_own_name(
     settings = recipe("bonds", "liquidity_shock", "linear", random_seed=5, only={"sector": "banks"})
     assert put_live(workspace, Registry(workspace, clock=clock), settings).key == "liquidity_shock_banks/1.0.0"
     world = World(workspace, clock)
+    workspace.settings_file.write_text(f"explanation: {{denied_columns: [maturity_*]}}\n{SETTINGS}")
     asked = world.retrainings.now("liquidity_shock_banks", actor=ANA, policy=RULES)
     rolling = world.run(asked.retraining_id, to=StepName.ROLLOUT)
     version = world.registry.get("liquidity_shock_banks", rolling.observed.challenger)
     assert version.lineage["parents"] == ["liquidity_shock_banks/1.0.0"]
     made_by = version.lineage["recipe"]
     assert (made_by["only"], list(made_by["models"])) == ({"sector": "banks"}, ["liquidity_shock"])
+    named = {
+        each["name"].partition("=")[0]
+        for each in rolling.observed.step(StepName.VALIDATE).evidence["newest rows"]["slices"]
+    }
+    assert DENIED in named  # the slices by maturity, which are made of maturity_years
+    assert "maturity" not in named
     world.pipeline.close()
 
 

@@ -1,5 +1,7 @@
 """What a session reports of its models, and stress tests of its versions, without the figures of denied columns."""
 
+import json
+
 import msgspec
 
 from core.explain.documents import DENIED
@@ -26,18 +28,21 @@ def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, w
         dataset_size=150,
         max_epochs=1,
         models={"spread": ModelSettings(algorithm="linear")},
-        explanation=ExplanationSettings(denied_columns=("rating*", "credit_cycle")),
+        explanation=ExplanationSettings(denied_columns=("rating*", "credit_cycle", "maturity_*")),
         stress_testing=StressTestingSettings(enable_stress_testing=True, scenario_count=2),
     )
     work = SessionWork(settings, tmp_path)
     epoch = work.run_epoch(1).record
-    assert "rating" not in str(epoch.slices)
-    assert epoch.slices["spread"].slices
-    (spread,) = work.finish().models
-    assert not [name for name in spread.importance if name.startswith(("rating", "credit_cycle"))]
+    slicings = {name.partition("=")[0] for name in epoch.slices["spread"].slices}
+    assert slicings == {"sector", "region"}  # the slices by maturity are made of maturity_years
+    final = work.finish()
+    (spread,) = final.models
+    assert {"rating", "credit_cycle", *spread.importance} - set(final.columns) == {DENIED}
+    assert not [name for name in spread.importance if name.startswith(("rating", "credit_cycle", "maturity"))]
     assert spread.importance[DENIED] > 0
-    assert not [name for name in spread.slices if name.startswith("rating")]
-    assert spread.slices
+    assert {name.partition("=")[0] for name in spread.slices} == {"sector", "region"}
+    report = json.loads((tmp_path / spread.folder / "report.json").read_text())
+    assert (report["sliced_by"]["maturity"], report["sliced_by"]["sector"]) == ("maturity_years", "sector")
     (left,) = tmp_path.rglob(STRESS_FILE)
     assert "credit_cycle" not in left_ranges(msgspec.json.decode(left.read_bytes(), type=StressReport))
 

@@ -17,7 +17,13 @@ MODEL = FinalModel(
     metrics={"test.attainment": 0.9},
     importance={"size": 0.6, "(denied columns)": 0.4},
     slices={"sector=Energy": {"n_rows": 50.0}},
-    report={"ships": "trees", "weights": {"tax_id": 0.2, "size": 0.8}, "reads": ["tax_id", "size"]},
+    report={
+        "ships": "trees",
+        "n_rows": 150,
+        "weights": {"tax_id": 0.2, "size": 0.8},
+        "reads": ["tax_id", "size"],
+        "most_different": "tax_id x size",
+    },
 )
 RECORDS = tuple(
     FeatureRecord(name=name, score=0.5, shadow=0.1, kept_on=1.0, is_kept=True) for name in ("tax_id", "size")
@@ -41,6 +47,7 @@ FINAL = FinalRecord(
             model="spread", method="gain", n_columns=2, columns=RECORDS, features=("tax_id", "size"), ships=True, why=""
         ),
     ),
+    columns=("tax_id", "size", "tax_id x size"),
 )
 
 
@@ -49,9 +56,17 @@ def test_what_names_a_denied_column_is_left_out():
     assert "tax_id" not in msgspec.json.encode(found).decode()
     (model,) = found.models
     assert (model.importance, model.slices) == (MODEL.importance, MODEL.slices)
-    assert model.report == {"ships": "trees", "weights": {"size": 0.8}, "reads": ["size"]}
+    assert model.report == {"ships": "trees", "n_rows": 150, "weights": {"size": 0.8}, "reads": ["size"]}
     assert found.sections[0].rows == (("calm", ""),)
     assert found.selections[0].features == ("size",)
+
+
+def test_a_broad_pattern_leaves_out_every_column_and_nothing_else():
+    found = reported_final(FINAL, DenyList(["*"]))
+    assert not any(name in msgspec.json.encode(found.selections).decode() for name in FINAL.columns)
+    assert found.models[0].report == {"ships": "trees", "n_rows": 150, "weights": {}, "reads": []}
+    assert found.sections == reported_final(FINAL, DenyList(["tax_*"])).sections
+    assert (found.columns, found.selections[0].model) == ((), "spread")
 
 
 def test_without_denied_columns_nothing_changes():

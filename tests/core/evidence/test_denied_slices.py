@@ -1,0 +1,23 @@
+"""A pack tells no slice that is made of a denied column, whatever the slice is called."""
+
+import json
+
+from core.evidence.denied import without_denied_columns
+from core.evidence.pack import EvidenceSection, EvidenceSource, EvidenceTable, Figure, SectionStatus
+from core.explain.deny_list import DenyList
+
+NAMES = ("years=0-1y", "region=EU")
+REPORT = {"slices": {name: {"n_rows": 40.0} for name in NAMES}, "sliced_by": {"years": "maturity", "region": "region"}}
+TABLE = EvidenceTable(title="Slices", columns=("slice",), rows=tuple((Figure(name, "S1"),) for name in NAMES))
+SECTION = EvidenceSection(number=1, title="Scores", status=SectionStatus.COMPLETE, tables=(TABLE,))
+SOURCE = EvidenceSource(id="S1", kind="file", place="report.json", sha256="ab" * 32, content=json.dumps(REPORT))
+
+
+def test_a_slice_of_another_name_than_its_denied_column_is_left_out():
+    ((section,), (source,)) = without_denied_columns((SECTION,), (SOURCE,), DenyList(["maturity"]))
+    assert [row[0].text for row in section.tables[0].rows] == ["region=EU"]
+    assert source.content is None
+
+
+def test_slices_of_other_columns_stay():
+    assert without_denied_columns((SECTION,), (SOURCE,), DenyList(["other"])) == ((SECTION,), (SOURCE,))
