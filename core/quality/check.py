@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, T
 
 import msgspec
 
-from core.quality.gate import GateOperator, GateResult, GateVerdict, counted, judge
+from core.quality.gate import GateOperator, GateResult, GateVerdict, counted, judge, withheld
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray
@@ -58,6 +58,7 @@ class Measurement(NamedTuple):
         bound: The end of the value's one-sided 95 % interval nearest to the threshold; where it holds, the rows do not
             prove a failure, and the check warns.
         samples: What the observations are, in the plural.
+        is_withheld: Whether the value must not be shown, since it is one of a denied column.
     """
 
     value: float
@@ -69,6 +70,7 @@ class Measurement(NamedTuple):
     is_gross: bool = False
     bound: float | None = None
     samples: str = "rows"
+    is_withheld: bool = False
 
 
 class Examined(NamedTuple):
@@ -158,6 +160,8 @@ class Check(Generic[S]):
             result = msgspec.structs.replace(result, verdict=GateVerdict.WARN, blocking=False, reason=reason)
         elif result.blocks and not self.blocking:
             result = msgspec.structs.replace(result, reason=f"{result.reason}; a breach this large blocks")
+        if seen.is_withheld:
+            result = withheld(result)
         if self.dimension == "completeness" and result.unit == "%":
             return Examined(result, 1.0 - seen.value / 100 if result.comparison == ">=" else seen.value / 100)
         return Examined(result, min(share, 1.0) if seen.offending is not None or result.passed else self.lost)

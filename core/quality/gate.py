@@ -13,6 +13,7 @@ import msgspec
 GateOperator = Literal[">=", "<="]
 
 MAX_OFFENDING_SHOWN = 20
+WITHHELD = "explanation.denied_columns names its column"
 _MEASURES = ("", "%", "bps", "ms")
 
 
@@ -27,7 +28,8 @@ class GateVerdict(StrEnum):
 class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one gate, with all the evidence to verify it.
 
-    `value` is None when it could not be measured; the gate then never passes, and `reason` says why.
+    `value` is None when it could not be measured; the gate then never passes, and `reason` says why. It is None as well
+    when it must not be shown; the gate is judged by it all the same.
     """
 
     name: str
@@ -71,6 +73,8 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
         >>> judge("coverage", None, ">=", 90.0, unit="%", reason="no column has a value").sentence
         'could not be measured (limit >= 90%): no column has a value'
         """
+        if self.value is None and WITHHELD in self.reason:
+            return self.reason
         figures = _sentence(self.value, self.comparison, self.threshold, self.unit, held=self.passed)
         if self.reason == figures and self.value is not None:
             return figures
@@ -134,6 +138,17 @@ def judge(
         offending=tuple(str(identifier) for identifier in offending[:MAX_OFFENDING_SHOWN]),
         blocking=blocking,
     )
+
+
+def withheld(result: GateResult) -> GateResult:
+    """Return a result without its value, and without a reason that may tell it; the verdict stays.
+
+    >>> withheld(judge("median", 12.0, ">=", 10.0, unit="bps")).sentence
+    'within the limit (>= 10 bps): explanation.denied_columns names its column'
+    """
+    kept = "within" if result.passed else "outside"
+    limit = f"{result.comparison} {result.threshold:.4g}{_spaced(result.unit)}"
+    return msgspec.structs.replace(result, value=None, reason=f"{kept} the limit ({limit}): {WITHHELD}", offending=())
 
 
 def counts_things(unit: str, threshold: float) -> bool:

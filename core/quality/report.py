@@ -1,5 +1,6 @@
 """The quality of one data set: every check applied, and one score from 0 to 1."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
@@ -9,7 +10,7 @@ from core.quality import custom
 from core.quality.cells import Cells
 from core.quality.check import Check, Dimension, Examined
 from core.quality.check_set import CheckSet
-from core.quality.gate import GateResult
+from core.quality.gate import GateResult, withheld
 from core.settings.quality import QualityGates
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def assess(
         check_set: The checks.
         settings: Thresholds; the defaults if not given.
         source: Where the rows are from, such as "the file"; every gate says so.
-        denied: The columns whose values no sentence of the checks may quote; a custom gate words its own.
+        denied: The columns whose values no sentence of the checks may quote; a custom gate that names one tells its
+            verdict alone.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
@@ -57,7 +59,8 @@ def assess(
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
     dimensions = score_dimensions(check_set.checks, examined)
-    results += [custom.apply(name, frame, settings, source=source) for name in settings.custom_gates]
+    own = [custom.apply(name, frame, settings, source=source) for name in settings.custom_gates]
+    results += [withheld(result) if _names(result, denied) else result for result in own]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
         gates=tuple(results),
@@ -65,6 +68,12 @@ def assess(
         passed=n_failed == 0,
         dimensions=dimensions,
     )
+
+
+def _names(result: GateResult, columns: Collection[str]) -> bool:
+    """Whether the sentence of a custom gate, or what it says of rows, names one of some columns."""
+    told = "\n".join((result.reason, *result.offending))
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", told) for name in columns)
 
 
 def with_gate(report: QualityReport, gate: GateResult) -> QualityReport:

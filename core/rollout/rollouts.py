@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.actor import Actor
+from core.explain.deny_list import DenyList
 from core.governance import audited, require_access
 from core.losses import AnswerForm, LossRule
 from core.registry.planning import reason_against
@@ -390,7 +391,7 @@ class Rollouts(RolloutRecords):
             return ()
         numbers = (live.version, self._registry.get(model, candidate).version)
         columns = {f"{model} {number}": read_columns(self._registry, model, number) for number in numbers}
-        return make_slices(policy.slice_rules, columns)
+        return make_slices(policy.slice_rules, columns, DenyList.in_force(self._workspace.root))
 
     def _usual_traffic(self, model: str, loss: LossRule) -> UsualTraffic | None:
         """Return what the model and its stable version did in the last week; None if nothing is known."""

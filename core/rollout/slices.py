@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.rollout.read_columns import ReadColumn
 from core.settings.policy import MAX_CUTS, MAX_LEVELS, SliceRule
 
@@ -108,12 +109,15 @@ def code_of(slices: Sequence[Slice], row: Mapping[str, Any]) -> int:
     return packed([each.number_of(row.get(each.column)) for each in slices])
 
 
-def make_slices(rules: Sequence[SliceRule], columns: Mapping[str, Mapping[str, ReadColumn]]) -> tuple[Slice, ...]:
+def make_slices(
+    rules: Sequence[SliceRule], columns: Mapping[str, Mapping[str, ReadColumn]], denied: DenyList = NONE_DENIED
+) -> tuple[Slice, ...]:
     """Fix the levels of the slice columns of a policy.
 
     Args:
         rules: The slice columns.
         columns: The columns of each version that answers, by version; the first is the stable version.
+        denied: Columns whose levels are numbered and not named, since their values must not appear.
     Raises:
         ValueError: A version does not read a column, or the column cannot be divided as the rule says.
     """
@@ -123,7 +127,13 @@ def make_slices(rules: Sequence[SliceRule], columns: Mapping[str, Mapping[str, R
                 names = ", ".join(sorted(known)) or "none that it declares"
                 raise ValueError(f"{version} does not read the slice column {rule.column!r}; its columns: {names}")
     stable = next(iter(columns.values()), {})
-    return tuple(_slice(rule, stable[rule.column]) for rule in rules)
+    found = [_slice(rule, stable[rule.column]) for rule in rules]
+    return tuple(_numbered(each) if denied.denies(each.column) else each for each in found)
+
+
+def _numbered(found: Slice) -> Slice:
+    names = (MISSING, *(f"level {number}" for number in range(1, len(found.names))))
+    return msgspec.structs.replace(found, names=names, origin="")
 
 
 def _slice(rule: SliceRule, column: ReadColumn) -> Slice:

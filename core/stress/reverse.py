@@ -254,9 +254,19 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
             if not target.heights:
                 found, _ = _descent(value, value, target, size * direction)
                 best = best if found is None or size < found[0] else found
+    if best is None and not last.any():  # the target has no slope: the axis on which it comes nearest, and most is lost
+        last = max((*np.eye(n_axes), *-np.eye(n_axes)), key=partial(_far_out, engine, portfolio, target))
     size, direction = best if best is not None else (None, last)
     shock = engine.plausible(direction * (MOST_SD if size is None else size))
     return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
+
+
+def _far_out(
+    engine: StressEngine, portfolio: StressedPortfolio, target: ReverseTarget, direction: FloatArray
+) -> tuple[float, float]:
+    """Return the target, and the loss, at the largest shock along a direction."""
+    shock = engine.plausible(MOST_SD * direction)
+    return target.value(shock), _loss(engine, portfolio, shock)
 
 
 def _promising(engine: StressEngine, target: ReverseTarget) -> list[Callable[[FloatArray], float]]:

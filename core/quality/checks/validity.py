@@ -134,7 +134,9 @@ def median(name: str) -> Callable[[Cells], Measurement]:
         seen = np.sort(values[~np.isnan(values)])
         rank = median_rank(len(seen))
         bound = float(seen[min(rank, len(seen) - 1)])
-        return Measurement(float(np.median(seen)), len(seen), bound=bound, samples="values")
+        return Measurement(
+            float(np.median(seen)), len(seen), bound=bound, samples="values", is_withheld=name in cells.denied
+        )
 
     return measure
 

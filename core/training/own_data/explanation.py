@@ -252,7 +252,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         row,
         nearby.frame,
         reference=reference,
-        actual=nearby.actual,
+        actual=None if denied.denies(_target(loaded)) else nearby.actual,
         turn=request.turn,
         fixed=request.fixed,
         interval=interval,
@@ -454,6 +454,11 @@ def _row(rows: _Rows, place: int) -> pd.DataFrame:
             f"There is no row {place} among {rows.words}: they are numbered 0 to {len(rows.frame) - 1}."
         )
     return rows.frame.iloc[[place]].reset_index(drop=True)
+
+
+def _target(loaded: _Loaded) -> str:
+    """Name the column whose outcomes the rows have."""
+    return (loaded.signature.target if loaded.signature is not None else None) or loaded.model.label
 
 
 def _complete(row: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:

@@ -132,3 +132,18 @@ def test_a_gate_that_does_not_say_what_it_looked_at_has_looked_at_the_rows(sound
     rows = f"on {len(sound):,} rows of the file"
     found = assess(sound, NO_CHECKS, named, source="the file").gates
     assert [gate.basis for gate in found] == [rows, "on 2 desks of the firm", rows]
+
+
+@pytest.mark.parametrize(("names", "is_withheld"), [(True, True), (False, False)])
+def test_a_custom_gate_that_names_a_denied_column_tells_its_verdict_alone(names, is_withheld):
+    reason = "the largest tax_id is 4711" if names else "the largest tax_ids are 4711"
+
+    def gate(frame):
+        return judge("taxes", frame["tax_id"].max(), "<=", 10.0, reason=reason, offending=["4711"], n_offending=1)
+
+    register_gate(f"taxes {names}")(gate)
+    settings = QualityGates(custom_gates=(f"taxes {names}",))
+    frame = pd.DataFrame({"tax_id": [1.0, 4711.0]})
+    (result,) = assess(frame, CheckSet(checks=()), settings, denied=["tax_id"]).gates
+    assert ("4711" not in f"{result.sentence} {result.value} {result.offending}") is is_withheld
+    assert (result.blocks, result.n_offending) == (True, 1)

@@ -184,11 +184,15 @@ def test_draws_that_fail_a_gate_end_it_with_the_live_version_in_place(
     workspace: Workspace, clock: HandClock, small: None
 ) -> None:
     world = live_world(workspace, clock, *MODELS[0])
-    workspace.settings_file.write_text(f"quality_gates: {{esg_missing_max: 0.0}}\n{SETTINGS}")
+    workspace.settings_file.write_text(
+        "quality_gates: {esg_missing_max: 0.0, liquidity_index_median_min: 99.0}\n"
+        f"explanation: {{denied_columns: [liquidity_*]}}\n{SETTINGS}"
+    )
     asked = world.retrainings.now("liquidity_shock", actor=ANA, policy=RULES)
     rejected = world.run(asked.retraining_id, to=RetrainingPhase.REJECTED)
     assert rejected.observed.step(StepName.CHECK).state is StepState.STOPPED
     assert "esg_missing" in rejected.observed.reason
+    assert "liquidity_index_median: outside the limit (>= 99)" in rejected.observed.reason
     assert world.registry.numbers("liquidity_shock") == ["1.0.0"]
     world.pipeline.close()
 

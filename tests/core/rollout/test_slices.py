@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.explain.deny_list import DenyList
 from core.rollout import Strategy, make_plan
 from core.rollout.read_columns import ReadColumn
 from core.rollout.slices import MISSING, OTHER, code_of, levels_of, make_slices, places_of
@@ -21,6 +22,19 @@ COLUMNS = {
 def slices_of(*rules, **more):
     versions = {"m 1.0.0": COLUMNS, "m 1.1.0": COLUMNS} | more
     return make_slices([rule if isinstance(rule, SliceRule) else SliceRule(column=rule) for rule in rules], versions)
+
+
+def test_the_levels_of_a_denied_column_are_numbered_and_divide_as_ever():
+    rules = [SliceRule(column=name) for name in ("sector", "size", "callable", "region")]
+    named = make_slices(rules, {"m 1.0.0": COLUMNS})
+    hidden = make_slices(rules, {"m 1.0.0": COLUMNS}, DenyList(["s*", "callable"]))
+    assert hidden[0].names == (MISSING, "level 1", "level 2")
+    assert str(hidden[2]) == "callable (level 1, level 2)"
+    assert hidden[3] == named[3]
+    assert (hidden[1].origin, set(hidden[1].names[1:])) == ("", {f"level {n}" for n in range(1, len(named[1].names))})
+    row = {"sector": "utility", "size": 7.0, "callable": True, "region": "AS"}
+    assert code_of(hidden, row) == code_of(named, row)
+    assert len(levels_of(hidden)) == len(levels_of(named))
 
 
 def test_a_category_has_its_levels_and_the_others_together():

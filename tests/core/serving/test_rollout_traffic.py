@@ -355,6 +355,15 @@ def test_a_slice_column_that_the_model_does_not_read_is_refused_with_its_columns
         rollouts.plan("spread", "1.1.0", policy=CanaryPolicy(slices=("rating_num",)))
 
 
+def test_the_levels_of_a_denied_slice_column_are_numbered_in_the_plan(workspace, staged):
+    with workspace.settings_file.open("a") as settings:
+        settings.write("\nexplanation: {denied_columns: [sector]}\n")
+    plan = Rollouts(workspace).plan("spread", "1.1.0", policy=CanaryPolicy(slices=("sector", "seniority"))).plan
+    hidden, named = plan.slices
+    assert set(hidden.names[1:]) == {f"level {number}" for number in range(1, len(hidden.names))}
+    assert not set(named.names[1:]) & set(hidden.names[1:])
+
+
 def test_the_plan_over_http_has_slices_usual_traffic_and_expected_times(workspace, staged, rows_of):
     (workspace.root / "policy.yaml").write_text("canary: {slices: [sector], answer_changes_outcome: false}\n")
     rows = rows_of("spread", 30)

@@ -8,6 +8,7 @@ from core.domains.bonds.data.panel import generate
 from core.domains.bonds.data.settings import PanelSettings
 from core.domains.bonds.stress.plausible import FACTORS, plausible_shock, yearly_root
 from core.domains.registry import session_domain
+from core.domains.stress import fields_set
 from core.errors import UsageError
 from core.quality.report import assess
 from core.settings.quality import QualityGates
@@ -146,6 +147,14 @@ def test_a_gate_that_fails_without_a_shock_is_refused():
     with pytest.raises(UsageError, match="liquidity_index_median fails already without a shock: leave it out"):
         gate_target(ENGINE, panel, checks, gates=strict, wanted=["liquidity_index_median"])
     assert "liquidity_index_median" not in gate_target(ENGINE, panel, checks, gates=strict).gates(ENGINE.shock())
+
+
+def test_a_gate_that_no_shock_moves_is_not_reached_at_the_largest_shock_rather_than_in_calm():
+    request = StressRequest(domain="bonds", n_rows=60, seed=4, scenarios=["rates_up"])
+    *_, least = reverse_stress(request, ReverseAim(gates=["duplicates"]))
+    assert (least.direction, least.size, least.gates) == ("least favourable", None, ())
+    assert least.shock != dict(fields_set(ENGINE.shock()))
+    assert least.pnl_share < 0
 
 
 def test_no_shock_that_is_nearer_fails_the_gate():

@@ -5,18 +5,22 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core.actor import Actor, Origin
 from core.explain.documents import DENIED
+from core.quality import custom, judge, register_gate
 from core.registry import Registry
 from core.settings import PolicySource, settings_in_force
 from core.state import Workspace
 from core.tracking import Runs
 from core.training.own_data import TrainRequest, train_on_file
 from core.training.own_data.drift import check_version
+from core.training.own_data.explanation import ExplainRequest, explain_one
 from core.training.own_data.profile import version_profile
+from core.training.own_data.training import gates_of_file
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 DENY = "explanation:\n  denied_columns: ['*_secret']\nmodels:\n  price: {algorithm: linear}\n"
@@ -124,3 +128,26 @@ def test_a_profile_names_a_denied_column_without_its_values(shop):
     assert by_name["zip_secret"].levels == {}
     assert by_name["size"].mean is not None
     assert not [name for name in found.slices if "secret" in name]
+
+
+def test_the_gates_of_a_file_know_the_denied_columns(shop, monkeypatch):
+    monkeypatch.setattr(custom, "_registered", {})
+    register_gate("secrets")(lambda frame: judge("secrets", frame["tax_secret"].max(), "<=", 1.0, reason="tax_secret"))
+    settings = settings_in_force(shop.root)
+    settings = replace(settings, quality_gates=replace(settings.quality_gates, custom_gates=("secrets",)))
+    request = TrainRequest(model="price", data=shop.root.parent / "prices.csv", target="price")
+    (gate,) = [each for each in gates_of_file(request, settings) if each.name == "secrets"]
+    assert (gate.value, gate.blocks) == (None, True)
+    assert "secret" not in gate.sentence
+
+
+def test_the_nearest_rows_tell_no_outcome_of_a_denied_target(shop):
+    request = ExplainRequest(model="price", row=0)
+    assert all(near.actual is not None for near in explain_one(shop, request).report.nearest)
+    text = shop.settings_file.read_text()
+    try:
+        shop.settings_file.write_text(text.replace("'*_secret'", "'*_secret', price"))
+        nearest = explain_one(shop, request).report.nearest
+    finally:
+        shop.settings_file.write_text(text)
+    assert [near.actual for near in nearest] == [None] * 3

@@ -62,3 +62,14 @@ def test_rows_at_fault_are_not_named_by_a_denied_column(bonds):
     for denied, first in ((["bond_id"], str(bonds["as_of_date"].iloc[0].date())), (["bond_id", "as_of_date"], "row 0")):
         gates = {gate.name: gate for gate in assess(frame, BOND_CHECKS, denied=denied).gates}
         assert gates["negative_spreads"].offending[0] == first
+
+
+@pytest.mark.parametrize(("index", "said"), [(12.5, "outside the limit"), (87.5, "within the limit")])
+def test_a_gate_on_a_median_withholds_it_and_judges_by_it(bonds, index, said):
+    frame = bonds.assign(liquidity_index=bonds["liquidity_index"] * 0.01 + index)
+    (told,) = [gate for gate in assess(frame, BOND_CHECKS).gates if gate.name == "liquidity_index_median"]
+    report = assess(frame, BOND_CHECKS, denied=["liquidity_index"])
+    (silent,) = [gate for gate in report.gates if gate.name == "liquidity_index_median"]
+    assert (silent.verdict, silent.n_samples, silent.value) == (told.verdict, told.n_samples, None)
+    assert silent.sentence == f"{said} (>= {told.threshold:.4g}): explanation.denied_columns names its column"
+    assert report.score == assess(frame, BOND_CHECKS).score
