@@ -22,8 +22,12 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pandas as pd
+
 from core.actor import Actor, Origin
 from core.client import Client, RejectedError, UnknownModelError
+from core.domains.catalogue import load_model
+from core.interop.version_export import VersionFormat, export_version
 from core.registry import ModelVersion, Registry
 from core.settings import Settings
 from core.settings.promotion import PromotionSettings
@@ -55,8 +59,10 @@ def main() -> None:
         prove_rpc({"triton": peers, "mlserver": peers, "kserve": kserve, "tensorflow": tensorflow}, workspace, folder)
         if peers:
             prove_v2(peers, workspace, version, folder, processes)
+            prove_export(peers, workspace, version, folder, processes)
             prove_mlflow(peers, workspace, version, folder, processes)
         if kserve:
+            prove_service(kserve, workspace, version, folder)
             prove_kserve(kserve, workspace, folder, processes)
         if tensorflow:
             prove_tensorflow(tensorflow, folder, processes)
@@ -91,6 +97,40 @@ def prove_v2(python: Path, workspace: Workspace, version: ModelVersion, folder: 
         refused(RejectedError, lambda: client.predict(MODEL, {"area": "large", "floor": 1, "age": "old"}))
     proved("our client reads MLServer over V2: predictions, versions, metadata, health; with the numbers of our server")
     prove_triton(python, f"http://127.0.0.1:{ours}", f"http://127.0.0.1:{mlserver}")
+
+
+def prove_export(python: Path, workspace: Workspace, version: ModelVersion, folder: Path, processes: ExitStack) -> None:
+    """Let MLServer serve a version that was exported as ONNX, with nothing of this package in its process."""
+    exported = folder / "exported"
+    found = export_version(workspace, MODEL, version.version, exported, format=VersionFormat.KSERVE)
+    served, port, log = exported / "models", free_port(), folder / "exported.log"
+    server = {"parallel_workers": 0, "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "debug": False}
+    (served / "settings.json").write_text(json.dumps(server | {"metrics_port": free_port()}))
+    peer = processes.enter_context(running([str(python.parent / "mlserver"), "start", str(served)], log))
+    model = load_model(Registry(workspace).load_path(MODEL, version.version))
+    rows = [{"area": 20.0 + 3 * n, "floor": float(n % 7), "age": ("old", "new", "unseen")[n % 3]} for n in range(60)]
+    expected = model.predict(pd.DataFrame(rows)).tolist()
+    with Client(f"http://127.0.0.1:{port}", "v2") as client:
+        until(lambda: client.health(MODEL).ready, peer, log)
+        answer = client.predict(MODEL, rows)
+        require(close(answer.values, expected), (answer.values, expected))
+        require(answer.version == version.version, answer)
+        refused(RejectedError, lambda: client.predict(MODEL, {"area": "large", "floor": 1.0, "age": "old"}))
+        refused(RejectedError, lambda: client.predict(MODEL, {"area": 50.0, "age": "old"}))
+    largest = max(abs(a - b) / abs(b) for a, b in zip(answer.values, expected, strict=True))
+    proved(
+        f"MLServer serves a version exported as ONNX, without our package: {len(rows)} answers are the version's own, "
+        f"the largest difference {largest:.1g} of the answer (at the export {found.parity.largest:.1g})"
+    )
+
+
+def prove_service(python: Path, workspace: Workspace, version: ModelVersion, folder: Path) -> None:
+    """Read the exported `InferenceService` with KServe's own types: nothing in it is unknown to them."""
+    exported = folder / "service"
+    export_version(workspace, MODEL, version.version, exported, format=VersionFormat.KSERVE)
+    heard = ask(python, "kserve_service.py", str(exported / "inferenceservice.yaml"))
+    require(heard == {"unknown": [], "n_known": 8}, heard)
+    proved("KServe's own types read the exported InferenceService, and nothing of it is unknown to them")
 
 
 def prove_triton(python: Path, ours: str, mlserver: str) -> None:

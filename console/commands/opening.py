@@ -2,9 +2,11 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from core.errors import UsageError
 
@@ -216,6 +218,20 @@ def person() -> "Actor":
     from core.actor import Actor, Origin
 
     return Actor.current(Origin.COMMAND_LINE)
+
+
+@contextmanager
+def removing_unfinished() -> Iterator[None]:
+    """Let SIGTERM end a block as an interruption does: what is half-written is removed on the way out."""
+
+    def leave(*_: object) -> NoReturn:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    earlier = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def past_instant(text: str) -> "datetime":

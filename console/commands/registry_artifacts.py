@@ -11,12 +11,14 @@ from console.commands.opening import (
     command_parser,
     open_workspace,
     person,
+    removing_unfinished,
 )
 from console.commands.typed_numbers import count, number
 from core.errors import ExitCode
 
 LINEAGE_REACH = 10  # versions around the requested one that are never folded
 LINEAGE_COLUMNS = ("", "version", "stage", "aliases", "changed", "created", "metric", "data", "run")
+FORMATS = ("onnx", "kserve")
 BUMPS = ("auto", "major", "minor", "patch")
 
 
@@ -51,6 +53,23 @@ def add_verbs(verbs: Subparsers) -> None:
     add_reason_argument(prune)
     add_json_argument(prune)
     prune.set_defaults(command=prune_versions)
+
+    export = command_parser(
+        verbs, "export", help="write a version as ONNX, or for Triton, MLServer and KServe, once it answers alike"
+    )
+    export.add_argument("model", metavar="MODEL")
+    export.add_argument("version", metavar="VERSION")
+    export.add_argument("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="a new file; for kserve a new or an empty folder"
+    )
+    export.add_argument(
+        "--storage-uri",
+        metavar="URI",
+        help="where KServe finds the folder models (default: pvc://bondx-models/MODEL/VERSION/models)",
+    )
+    add_json_argument(export)
+    export.set_defaults(command=export_one)
 
     lineage = command_parser(
         verbs, "lineage", help="the ancestors and descendants of a version, with data and runs, as a graph"
@@ -139,6 +158,34 @@ def prune_versions(args: argparse.Namespace) -> int:
     elif plan.doomed:
         going = counted(len(plan.doomed), "version")
         print(f"{going} would go, {plan.n_bytes / 1e6:,.1f} MB; nothing was removed. Add --yes.")
+    return ExitCode.GOOD
+
+
+def export_one(args: argparse.Namespace) -> int:
+    """Write a version for other servers, whole or not at all, also when a signal comes."""
+    from console.cli.output import print_json, printable
+    from console.presentation.phrases import size
+    from core.interop.version_export import VersionFormat, export_version
+
+    workspace = open_workspace(args)
+    with removing_unfinished():
+        made = export_version(
+            workspace,
+            args.model,
+            args.version,
+            args.out,
+            format=VersionFormat(args.format),
+            storage_uri=args.storage_uri,
+        )
+    if args.json:
+        print_json(made)
+        return ExitCode.GOOD
+    parity = made.parity
+    print(f"{made.model} {made.version} is in {printable(made.out)} ({size(made.n_bytes)} of ONNX)")
+    print(
+        f"It answers {parity.n_held_out:,} held-out rows and {parity.n_made:,} made ones as the version does: they "
+        f"differ by {parity.largest:.1g} of the answer at most."
+    )
     return ExitCode.GOOD
 
 

@@ -1,19 +1,24 @@
 """`bondx telemetry`: the traffic of each version by the minute or the hour, and telemetry as files."""
 
 import argparse
-import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    command_parser,
+    noun_parser,
+    open_workspace,
+    removing_unfinished,
+)
 from core.errors import ExitCode
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 WHAT = ("predictions", "outcomes", "metrics", "resources", "epochs")
-_TERMINATED = 128 + signal.SIGTERM
 _COLUMNS = ("at", "model", "version", "n_requests", "n_rows", "n_failed", "error_share", "p50_ms", "p95_ms", "p99_ms")
 
 
@@ -94,11 +99,8 @@ def export_files(args: argparse.Namespace) -> int:
         by=TrafficGrain(args.by),
     )
     workspace = open_workspace(args)
-    earlier = signal.signal(signal.SIGTERM, _end)
-    try:
+    with removing_unfinished():
         made = export_telemetry(workspace.predictions_file, workspace.telemetry_file, args.out, wanted, now=now)
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
     if args.json:
         print_json(made)
         return ExitCode.GOOD
@@ -106,8 +108,3 @@ def export_files(args: argparse.Namespace) -> int:
         print(f"{file.file}: {file.n_rows:,} rows, {size(file.n_bytes)}")
     print(f"in {printable(made.folder)} ({time.monotonic() - began:.1f} s)")
     return ExitCode.GOOD
-
-
-def _end(*_: object) -> NoReturn:
-    """Leave as an interruption does: what is half-written is removed on the way out."""
-    raise SystemExit(_TERMINATED)

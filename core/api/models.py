@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.api.arguments import checked
 from core.api.config import MLOpsConfig
-from core.errors import NotFoundError
+from core.errors import NotFoundError, UsageError
+from core.escape import shown
 from core.maintenance.disk_reserve import DiskReserve
 from core.quality.gate import GateResult
 from core.registry import (
@@ -26,6 +27,7 @@ from core.registry.planning import reason_for, require_confirmed
 from core.registry.registration import Bump
 
 if TYPE_CHECKING:
+    from core.interop.version_export import ExportedVersion
     from core.models import Model
 
 
@@ -221,6 +223,35 @@ class ModelRegistry:
     def model_path(self, name: str, version: str | None = None) -> Path:
         """Return a private copy of a version's folder, hashed on the way; it lasts until this process ends."""
         return self._registry.load_path(name, self.get_model(name, version).version)
+
+    @checked
+    def export_model(
+        self,
+        name: str,
+        version: str | None = None,
+        *,
+        out: Path | str,
+        format: str = "onnx",  # noqa: A002
+        storage_uri: str | None = None,
+    ) -> "ExportedVersion":
+        """Write a version for other servers, once its answers there are its own; needs the extra `onnx`.
+
+        Args:
+            name: The model.
+            version: Its version; by default the live one.
+            out: A new file, or for KServe a new or an empty folder.
+            format: `onnx`, or `kserve` for Triton, MLServer and KServe.
+            storage_uri: Where KServe will find the folder `models`.
+        Raises:
+            UsageError: The extra is missing, the place cannot be used, or a part of the model has no form in ONNX.
+            ParityError: An answer there differs by more than a millionth.
+        """
+        from core.interop.version_export import VersionFormat, export_version
+
+        if format not in tuple(VersionFormat):
+            raise UsageError(f"{shown(format)} is not a format of an export. Formats: {', '.join(VersionFormat)}.")
+        number, form = self.get_model(name, version).version, VersionFormat(format)
+        return export_version(self._config.workspace, name, number, Path(out), format=form, storage_uri=storage_uri)
 
     @checked
     def compare_models(self, name: str, a: str, b: str) -> VersionDiff:

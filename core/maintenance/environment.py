@@ -27,6 +27,7 @@ _TOOLS = {
 }
 _EXTRAS = {
     "mlflow": ("mlflow",),
+    "onnx": ("onnx", "onnxruntime"),
     "otel": ("opentelemetry.proto",),
     "tf-serving": ("grpc", "google.protobuf"),
     "xgboost": ("xgboost",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from core.models.learners.flat_forest import FlatForest
 from core.models.learners.learner import ContinuingLearner, FitOnceLearner
 from core.models.learners.samples import Matrices
 
+AnswerCurve = Literal["", "logistic", "sinh"]
 FOREST_SCALE: Final = "log2 of the anomaly score"
 
 
@@ -31,6 +32,9 @@ class Anatomy:
         classes: The names of the classes; empty for numbers and scores.
         members: Of a stack of models, whose score is `constant` plus their weighted scores, each of them; else none.
         constant: Of a stack.
+        curve: How answers follow from margins, where they are not the margins: the logistic function, or the hyperbolic
+            sine.
+        sinh_unit: What the hyperbolic sine is multiplied by.
     """
 
     columns: tuple[str, ...]
@@ -44,6 +48,8 @@ class Anatomy:
     classes: tuple[str, ...] = ()
     members: "tuple[MemberAnatomy, ...]" = ()
     constant: float = 0.0
+    curve: AnswerCurve = ""
+    sinh_unit: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,8 @@ class ModelStack(SupervisedModel):
                 if anatomy is not None
             ),
             constant=float(self.meta.coefficients[0]),
+            curve="logistic" if self.link == "classification" else self.curve,
+            sinh_unit=self.sinh_unit,
         )
 
     @override

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
-from core.models.anatomy import Anatomy
+from core.models.anatomy import Anatomy, AnswerCurve
 from core.models.errors import EmptyPanelError, NotFittedError, NotReweighableError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
@@ -159,6 +159,8 @@ class SupervisedModel(Model):
 
     unit: ClassVar[str] = ""  # of the answer
     scale_name: ClassVar[str] = ""  # the learning scale in words; by default log odds, or the label
+    curve: ClassVar[AnswerCurve] = ""  # how `answer` turns scores of a regression into answers; empty: it does not
+    sinh_unit: ClassVar[float] = 1.0
 
     @override
     def anatomy(self) -> Anatomy | None:
@@ -174,6 +176,8 @@ class SupervisedModel(Model):
             scale=self.scale_name or usual,
             to_answer=self.answer,
             classes=("0", "1") if self.link == "classification" else (),
+            curve="logistic" if self.link == "classification" else self.curve,
+            sinh_unit=self.sinh_unit,
         )
 
     @classmethod

@@ -74,13 +74,14 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
         "registry bom": ["registry", "bom", "pricing", "1.0.0", "--out"],
         "registry provenance": ["registry", "provenance", "pricing", "1.0.0", "--out"],
+        "registry export": ["registry", "export", "pricing", "1.0.0", "--out"],
         "audit anchor": ["audit", "anchor", "--to"],
     }
 
 
 NAMES = (
     "telemetry export", "labels wanted", "data generate", "compliance check", "text corpus", "text tokenizer",
-    "registry bom", "registry provenance", "audit anchor",
+    "registry bom", "registry provenance", "registry export", "audit anchor",
 )  # fmt: skip
 
 

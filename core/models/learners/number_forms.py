@@ -98,6 +98,16 @@ class NumberDesign:
         return design
 
     @property
+    def numbers(self) -> list[int]:
+        """The columns of the matrix that are numbers."""
+        return self._numbers
+
+    @property
+    def curves(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Of the form `scores`: for each number the places between which it is interpolated, and the values there."""
+        return self._scores
+
+    @property
     def sources(self) -> list[int]:
         """The column of the matrix behind each column of the design."""
         of_numbers = self._numbers * (1 + (len(HINGES) if self.form == "hinges" else 0))

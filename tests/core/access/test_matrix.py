@@ -53,7 +53,7 @@ MAY: dict[VerbClass, str] = {
 LOOKS_LIKE_A_VERB = re.compile(r"""["'][a-z]+\.[a-z_]+["']""")
 NO_VERBS = {
     *("backup.lock", "backup.to", "engine.lease", "evidence.html", "evidence.json", "model.json", "model.skops"),
-    *("stress.json", "outcome.json", "access.gate", "model.safetensors"),
+    *("stress.json", "outcome.json", "access.gate", "model.safetensors", "model.onnx"),
 }
 """Texts of core that look like verbs: names of files and settings."""
 
@@ -302,6 +302,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "runs prune": "run.prune run.forget",
     "runs import-mlflow": "run.start run.log_parameters run.log_artifact run.finish run.tag version.register",
     "runs export-mlflow": OWN_FILES,
+    "registry export": OWN_FILES,
     **{
         f"registry {verb}": LOOKS
         for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom", "provenance")
@@ -531,6 +532,7 @@ VERB_OF_METHOD: dict[str, str] = {
     "ModelMonitoringService.make_profile": "version.make_profile",
     **{f"ModelRegistry.{verb}_model": f"version.{verb}" for verb in ("approve", "archive", "promote", "register")},
     **{f"ModelRegistry.{verb}_model": f"version.{verb}" for verb in ("rollback", "undo")},
+    "ModelRegistry.export_model": OWN_FILES,
     "ModelRegistry.prune_models": "version.prune",
     "ModelRegistry.set_alias": "alias.set",
     **{

@@ -58,6 +58,7 @@ PATHS = {
     "runs prune": "post /api/v1/prunes/runs",
     "runs import-mlflow": LEFT_OUT,
     "runs export-mlflow": LEFT_OUT,
+    "registry export": LEFT_OUT,
     "registry list": "get /api/v1/models/{model}/versions",
     "registry show": f"get {VERSION}",
     "registry diff": "get /api/v1/models/{model}/diff",

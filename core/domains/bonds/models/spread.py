@@ -31,6 +31,8 @@ class SpreadModel(BondModel):
     design = designs.SPREAD
     robust = True
     scale_name = "asinh(spread / 10 bp)"
+    curve = "sinh"
+    sinh_unit = UNIT_BPS
 
     @override
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ class RiskModel(DealModel):
     unit = "score"
     truth_column = "log_odds"
     scale_name = "log odds of the score"
+    curve = "logistic"
     design = designs.RISK
 
     @override

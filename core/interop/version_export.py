@@ -1,0 +1,121 @@
+"""Export of a version for other servers: a file of ONNX, or the folder from which Triton, MLServer and KServe serve it.
+
+The answers of the file are compared with the version's own before anything is written.
+"""
+
+import hashlib
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from core.domains.catalogue import load_model
+from core.errors import UsageError
+from core.explain.deny_list import DenyList
+from core.files import FolderInUseError, is_occupied, write_folder
+from core.interop.kserve_layout import default_storage, require_storage, write_layout
+from core.interop.onnx_model import OnnxInput, require_onnx, written_onnx
+from core.interop.onnx_parity import Parity, compare
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.output_files import require_new_output, require_output, write_new_output
+from core.progress import begins
+from core.registry import Registry
+from core.state import Workspace
+
+
+class VersionFormat(StrEnum):
+    """What a version is exported as."""
+
+    ONNX = "onnx"
+    KSERVE = "kserve"
+
+
+class ExportedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """An exported version.
+
+    Attributes:
+        out: The file, or the folder.
+        onnx_sha256: The hash of the file of ONNX.
+        n_bytes: Its size.
+        inputs: Its inputs.
+        parity: How its answers were compared with the version's.
+    """
+
+    model: str
+    version: str
+    format: VersionFormat
+    out: str
+    onnx_sha256: str
+    n_bytes: int
+    inputs: tuple[OnnxInput, ...]
+    parity: Parity
+
+
+def export_version(
+    workspace: Workspace,
+    model: str,
+    version: str,
+    out: Path,
+    *,
+    format: VersionFormat = VersionFormat.ONNX,  # noqa: A002
+    storage_uri: str | None = None,
+) -> ExportedVersion:
+    """Write a version for other servers: whole or not at all, and the same bytes for the same version.
+
+    Args:
+        workspace: Where it is registered.
+        model: Its model.
+        version: Its number.
+        out: The file of ONNX, or the folder of KServe; it must be new, or an empty folder.
+        format: What to write.
+        storage_uri: Where KServe will find the folder `models`; by default in the claim `bondx-models`.
+    Raises:
+        UsageError: The extra is not installed, the place cannot be used, or a part of the model has no form in ONNX.
+        ParityError: The file answers a row otherwise than the version.
+        RefusedError: The place is in a workspace.
+        HashMismatchError: The files of the version are not those that were registered.
+        FolderInUseError: The folder is not empty.
+        FileAccessError: The place cannot be written; nothing is left of it.
+    """
+    if storage_uri is not None:
+        if format is not VersionFormat.KSERVE:
+            raise UsageError("--storage-uri goes with --format kserve: a file of ONNX names no storage.")
+        require_storage(storage_uri)
+    if format is VersionFormat.ONNX:
+        require_new_output(out)
+    else:
+        require_output(out)
+        if is_occupied(out):
+            raise FolderInUseError(out)
+    require_onnx()
+    registry = Registry(workspace)
+    found = registry.get(model, version)
+    notes = {
+        "bondx.model": found.model,
+        "bondx.version": found.version,
+        "bondx.manifest_sha256": found.manifest_sha256,
+    }
+    with registry.opened(found.model, found.version) as folder:
+        begins("writing the model as ONNX")
+        written = written_onnx(load_model(folder), notes)
+        held_out = HeldOutRows.read(folder, found.key).rows if (folder / HELD_OUT_NAME).exists() else None
+    content = written.onnx.content
+    begins("comparing its answers with the version's")
+    denied = DenyList.in_force(workspace.root)
+    parity = compare(content, written.scored, written.fields, held_out, written.splits, denied=denied)
+    if format is VersionFormat.ONNX:
+        write_new_output(out, content)
+    else:
+        storage = storage_uri or default_storage(found.model, found.version)
+        facts = {"model": found.model, "version": found.version, "manifest_sha256": found.manifest_sha256}
+        write_folder(out, lambda place: write_layout(place, written.onnx, **facts, storage_uri=storage))
+    return ExportedVersion(
+        model=found.model,
+        version=found.version,
+        format=format,
+        out=str(out),
+        onnx_sha256=hashlib.sha256(content).hexdigest(),
+        n_bytes=len(content),
+        inputs=written.onnx.inputs,
+        parity=parity,
+    )
