@@ -70,6 +70,7 @@ def test_packages_of_extras_are_recorded_apart_and_a_machine_without_them_is_no_
     try:
         found = software()
     finally:
+        monkeypatch.undo()
         software.cache_clear()
     assert found["optional_packages"] == {"torch": "2.9.0"}
     assert "torch" not in found["packages"]

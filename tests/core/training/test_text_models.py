@@ -133,6 +133,7 @@ NEEDS_ROWS = {
     "labels wanted": ["prose"],
     "labels judge": ["prose"],
     "stress run": ["--model", "prose@1.0.0"],
+    "registry export": ["prose", "1.0.0", "--format", "onnx", "--out", "{rows}.onnx"],
     "retrain now": ["prose"],
     "retrain plan": ["prose"],
     "rollout start": ["prose", "1.0.1"],
@@ -140,6 +141,7 @@ NEEDS_ROWS = {
 LIKE_ANY = {
     "registry list", "registry show", "registry diff", "registry promote", "registry rollback", "registry undo",
     "registry archive", "registry verify", "registry register", "registry prune", "registry lineage", "registry bom",
+    "registry provenance",
     "registry alias", "registry approve", "registry release", "registry tag", "registry policy",
     "evidence build version", "evidence build model", "text register",
 }  # fmt: skip
