@@ -291,8 +291,8 @@ def test_a_full_cache_of_files_is_no_lack_of_memory(monkeypatch, tmp_path, own):
     assert free_memory.free_mib() == 41
 
 
-def test_words_in_an_error_are_no_proof_of_a_lack_of_memory():
-    request = TrialRequest(folder="", memory_mib=1, seconds=60)
+def test_words_in_an_error_are_no_proof_of_a_lack_of_memory(tmp_path):
+    request = TrialRequest(folder=str(tmp_path), memory_mib=1, seconds=60)
 
     def raising(error, cause=None):
         def warm(_):

@@ -111,9 +111,13 @@ def test_an_onnx_file_is_parsed_where_a_library_for_it_is_installed(workspace, t
     source = tmp_path / "source"
     source.mkdir()
     (source / "model.onnx").write_bytes(b"sound")
-    assert register(workspace, source).checked == "not checked: neither onnx nor onnxruntime is installed"
-    package = tmp_path / "package"
+    without, package = tmp_path / "without", tmp_path / "package"
+    without.mkdir()
     package.mkdir()
+    for name in ("onnx", "onnxruntime"):
+        (without / f"{name}.py").write_text("raise ModuleNotFoundError(name=__name__)\n")
+    with installed(without, "onnx", {}):
+        assert register(workspace, source).checked == "not checked: neither onnx nor onnxruntime is installed"
     (package / "onnx.py").write_text(ONNX)
     with installed(package, "onnx", {}):
         assert register(workspace, source).checked == "its ONNX files were parsed by onnx"
