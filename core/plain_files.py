@@ -86,10 +86,15 @@ def open_regular(path: Path) -> BinaryIO:
     return open_plain(path, follow_links=False)
 
 
-def read_file(path: Path) -> bytes:
-    """Return the bytes of a plain file; raises as `open_plain` does."""
+def read_file(path: Path, *, most: int = -1) -> bytes:
+    """Return the bytes of a plain file; raises as `open_plain` does.
+
+    Args:
+        path: The file.
+        most: How many bytes it may have: of a larger file only one more is read, by which the caller sees it.
+    """
     with open_plain(path) as file:
-        return file.read()
+        return file.read(most + 1) if most >= 0 else file.read()
 
 
 def signatures_of(files: Iterable[Path]) -> Signatures:

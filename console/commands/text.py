@@ -382,10 +382,11 @@ def _ignored(progress: "TextProgress") -> None:
 
 def _print_progress(progress: "TextProgress") -> None:
     excess = "" if progress.excess is None else f", {progress.excess:.4f} above the floor"
+    left = "" if progress.seconds_left is None else f", {progress.seconds_left / 60:.1f} min left"
     print(
         f"step {progress.step:,} of {progress.n_steps:,}: {progress.training_nats:.4f} nats a token, validation "
-        f"{progress.validation_nats:.4f}{excess}; {progress.tokens_per_second:,.0f} tokens/s, "
-        f"{progress.seconds_left / 60:.1f} min left{'' if progress.is_best else '; no better'}",
+        f"{progress.validation_nats:.4f}{excess}; {progress.tokens_per_second:,.0f} tokens/s"
+        f"{left}{'' if progress.is_best else '; no better'}",
         flush=True,
     )
 

@@ -163,11 +163,11 @@ def read_corpus(path: Path) -> Corpus:
         FileAccessError: It cannot be read.
     """
     try:
-        content = read_file(path)
+        content = read_file(path, most=MAX_FILE_BYTES)
     except OSError as error:
         raise access_error(path, "read", error) from error
     if len(content) > MAX_FILE_BYTES:
-        raise UsageError(f"{path} has {len(content):,} bytes; a corpus has at most {MAX_FILE_BYTES:,}.")
+        raise UsageError(f"{path} has more than {MAX_FILE_BYTES:,} bytes, the most that a corpus may have.")
     records = list(_records(path, content))
     if not records:
         raise UsageError(f"{path} holds no document; write one a line.")

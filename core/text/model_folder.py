@@ -113,12 +113,14 @@ class ModelFolder:
                     f"{self.path} holds the unfinished training of another model: other settings or documents. Name "
                     "another folder, or remove this one."
                 )
+            if not (self.path / TOKENIZER).exists():  # it was killed in between
+                write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
             return
         if self.path.exists() and any(self.path.iterdir()):
             raise RefusedError(f"{self.path} is not empty. Name another folder, or empty this one.")
         make_folder(self.path)
+        self._write(manifest)  # first: by it an interrupted training knows its folder
         write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
-        self._write(manifest)
 
     def finish(self, manifest: TextModelManifest, weights: bytes, curve: Sequence[CurvePoint]) -> TextModelManifest:
         """Keep the weights; from here on the model is trained."""
@@ -149,7 +151,7 @@ class ModelFolder:
         """
         path = self.path / MANIFEST
         try:
-            content = read_file(path)
+            content = read_file(path, most=_MAX_MANIFEST_BYTES)
         except FileNotFoundError:
             raise NotFoundError(
                 f"{self.path} holds no text model; bondx text train --out {self.path} makes one."
@@ -157,7 +159,7 @@ class ModelFolder:
         except OSError as error:
             raise access_error(path, "read", error) from error
         if len(content) > _MAX_MANIFEST_BYTES:
-            raise UsageError(f"{path} has {len(content):,} bytes; it has at most {_MAX_MANIFEST_BYTES:,}.")
+            raise UsageError(f"{path} has more than {_MAX_MANIFEST_BYTES:,} bytes, the most that it may have.")
         try:
             found = decode_json(content, TextModelManifest)
         except msgspec.DecodeError as error:
@@ -168,6 +170,8 @@ class ModelFolder:
             or (found.gpt2 is None) != (found.architecture != "gpt2")
         ):
             raise UsageError(f"{path} has the format {found.format} and the architecture {found.architecture!r}.")
+        if found.settings.lora_rank and not found.base_sha256:
+            raise UsageError(f"{path}: base_sha256 is empty; adapters fit only the base that they were trained on.")
         return found
 
     def load(self) -> TextModel:

@@ -25,7 +25,7 @@ class TextProgress(msgspec.Struct, frozen=True, kw_only=True):
         validation_nats: Mean loss a token of the validation documents.
         excess: The same above the floor; None where nobody knows it.
         tokens_per_second: Since this process began.
-        seconds_left: At this speed, if training does not end early.
+        seconds_left: At this speed, if training does not end early; None before the first step.
         is_best: Whether no evaluation before was better.
     """
 
@@ -35,7 +35,7 @@ class TextProgress(msgspec.Struct, frozen=True, kw_only=True):
     validation_nats: float
     excess: float | None
     tokens_per_second: float
-    seconds_left: float
+    seconds_left: float | None
     is_best: bool
 
 
@@ -78,6 +78,7 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
         UsageError: The settings cannot be met.
         FileAccessError: The user's documents cannot be read.
     """
+    settings = _located(settings)
     architecture = architecture_of(settings)
     begins("drawing documents")
     data = text_data(settings)
@@ -99,3 +100,11 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
         gpt2=None if base is None else base.shape,
     )
     return PreparedText(manifest, data, tokenizer, base)
+
+
+def _located(settings: TextModelSettings) -> TextModelSettings:
+    """Return settings that name the same files from every working folder."""
+    found = {name: getattr(settings, name) for name in ("base", "corpus")}
+    return msgspec.structs.replace(
+        settings, **{name: str(Path(given).expanduser().absolute()) for name, given in found.items() if given}
+    )

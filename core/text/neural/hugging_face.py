@@ -19,7 +19,7 @@ from core.plain_files import open_plain, read_file
 from core.text.gpt2_shape import Gpt2Shape
 from core.text.neural.gpt2 import Gpt2
 from core.text.neural.weights import WeightsError
-from core.text.tokenizers.gpt2 import Gpt2Tokenizer, read_gpt2_tokenizer
+from core.text.tokenizers.gpt2 import MAX_BYTES, Gpt2Tokenizer, read_gpt2_tokenizer
 
 CONFIG, TOKENIZER, WEIGHTS, INDEX = "config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -29,7 +29,7 @@ _MAX_SHARDS = 1_000
 _LONGEST_NAME = 100
 _PREFIX = "transformer."
 _MASKS = re.compile(r"h\.\d+\.attn\.(?:bias|masked_bias)")
-_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+_DTYPES = ("F32", "F16", "BF16")
 _LAYER = {
     "ln_1": "attention_norm",
     "attn.c_attn": "attention.queries_keys_values",
@@ -71,20 +71,20 @@ def open_gpt2(folder: Path) -> OpenedGpt2:
     homes, files = _homes(folder)
     for file in files:
         _require_header(file)
-    spelled = _content_of(folder / TOKENIZER)
+    spelled = _content_of(folder / TOKENIZER, MAX_BYTES)
     vocabulary = read_gpt2_tokenizer(spelled, folder / TOKENIZER)
     if vocabulary.tokenizer.n_tokens != shape.vocab_size:
         raise WeightsError(
             f"{folder / TOKENIZER} has {vocabulary.tokenizer.n_tokens:,} tokens, and vocab_size of {CONFIG} is "
             f"{shape.vocab_size:,}: it is the tokenizer of another model."
         )
+    decoder = _filled(shape, list(vocabulary.order), homes, files)
     hashes = {CONFIG: digest(config), TOKENIZER: digest(spelled)}
     for file in files:
         try:
             hashes[file.name] = sha256_of(file)
         except OSError as error:
             raise access_error(file, "read", error) from error
-    decoder = _filled(shape, list(vocabulary.order), homes, files)
     lines = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
     return OpenedGpt2(digest(lines.encode()), shape, vocabulary.tokenizer, decoder)
 
@@ -135,7 +135,7 @@ def _homes(folder: Path) -> tuple[dict[str, Path] | None, list[Path]]:
     except msgspec.DecodeError as error:
         raise WeightsError(f"{where} is no index of shards: {error}.") from None
     for name in homes.values():
-        if Path(name).name != name or not name.endswith(".safetensors"):
+        if Path(name).name != name or "\0" in name or not name.endswith(".safetensors"):
             raise WeightsError(f"{where}, weight_map: {shown(name)} must be a file of safetensors in this folder.")
     files = sorted(set(homes.values()))
     if not 1 <= len(files) <= _MAX_SHARDS:
@@ -184,12 +184,12 @@ def _filled(shape: Gpt2Shape, order: list[int], homes: dict[str, Path] | None, f
 
 def _read(tensors: Any, name: str, expected: torch.Size, where: str) -> Tensor:
     """Read a tensor whose shape was looked at before."""
-    shape = list(tensors.get_slice(name).get_shape())
-    if shape != list(expected):
-        raise WeightsError(f"{where}: its shape is {shape}; {CONFIG} says {list(expected)}.")
+    found = tensors.get_slice(name)
+    if found.get_shape() != list(expected):
+        raise WeightsError(f"{where}: its shape is {found.get_shape()}; {CONFIG} says {list(expected)}.")
+    if found.get_dtype() not in _DTYPES:
+        raise WeightsError(f"{where}: its type is {found.get_dtype()}; it must be one of {', '.join(_DTYPES)}.")
     tensor: Tensor = tensors.get_tensor(name)
-    if tensor.dtype not in _DTYPES:
-        raise WeightsError(f"{where}: its type is {tensor.dtype}; it must be float32, float16 or bfloat16.")
     if not bool(torch.isfinite(tensor).all()):
         raise WeightsError(f"{where}: it holds a value that is no finite number.")
     return tensor.float()
@@ -229,15 +229,15 @@ def _require_header(file: Path) -> None:
 
 
 def _json_of(path: Path) -> bytes:
-    content = _content_of(path)
+    content = _content_of(path, _MAX_JSON_BYTES)
     if len(content) > _MAX_JSON_BYTES:
-        raise WeightsError(f"{path} has {len(content):,} bytes; it has at most {_MAX_JSON_BYTES:,}.")
+        raise WeightsError(f"{path} has more than {_MAX_JSON_BYTES:,} bytes, the most that it may have.")
     return content
 
 
-def _content_of(path: Path) -> bytes:
+def _content_of(path: Path, most: int) -> bytes:
     try:
-        return read_file(path)
+        return read_file(path, most=most)
     except FileNotFoundError:
         raise NotFoundError(f"{path} is missing; the folder of a GPT-2 has it.") from None
     except OSError as error:

@@ -223,7 +223,7 @@ class _DecoderTraining:
             validation_nats=nats,
             excess=None if self._floor is None else nats - self._floor,
             tokens_per_second=per_second,
-            seconds_left=left / max(per_second, 1e-9),
+            seconds_left=left / per_second if per_second else None,
             is_best=is_best,
         )
 

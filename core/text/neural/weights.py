@@ -1,6 +1,6 @@
 """The decoder as a model of language, and its weights as safetensors: arrays and nothing else, never executed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from core.text.neural.lora import add_adapters, merge_adapters, trained_weights
 from core.text.tokenizers.tokenizer import END
 
 _ROWS_AT_ONCE = 64
+_LOGITS_AT_ONCE = 1 << 26  # 256 MiB
 
 
 class WeightsError(UsageError):
@@ -59,15 +60,23 @@ class DecoderModel:
             rows += cut
             owners += [owner] * len(cut)
         nats = np.zeros(len(documents))
-        order = np.argsort([len(row) for row in rows], kind="stable").tolist()
-        for at in range(0, len(order), _ROWS_AT_ONCE):
-            places = order[at : at + _ROWS_AT_ONCE]
+        for places in self._batches([len(row) for row in rows]):
             batch = batch_of([rows[place] for place in places])
             targets = torch.from_numpy(batch.targets)
             logits, _ = self.decoder(torch.from_numpy(batch.inputs))
             losses = token_losses(logits, targets).double().sum(dim=1).numpy()
             np.add.at(nats, [owners[place] for place in places], losses)
         return nats
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Return places, the shortest rows first, as many at once as memory has room for their logits."""
+        left = np.argsort(lengths, kind="stable").tolist()
+        while left:
+            n = min(_ROWS_AT_ONCE, len(left))
+            while n > 1 and n * lengths[left[n - 1]] * self.n_tokens > _LOGITS_AT_ONCE:
+                n -= 1
+            yield left[:n]
+            left = left[n:]
 
     def begin(self) -> "DecoderContinuation":
         """Begin a document."""
@@ -143,9 +152,16 @@ def open_decoder(
     """
     if shape is not None and shape.vocab_size != n_tokens:
         raise WeightsError(f"{where} is of {shape.vocab_size:,} tokens, and its tokenizer has {n_tokens:,}.")
-    decoder = Decoder(settings, n_tokens) if shape is None else Gpt2(shape, settings.dropout)
-    fill(decoder, read_tensors(content, where), where)
+    weights = read_tensors(content, where)
+    with torch.device("meta"):  # a shape that the weights do not have takes no memory
+        _put(_drawn(settings, n_tokens, shape), weights, where, assign=True)
+    decoder = _drawn(settings, n_tokens, shape)
+    fill(decoder, weights, where)
     return DecoderModel(decoder)
+
+
+def _drawn(settings: TextModelSettings, n_tokens: int, shape: Gpt2Shape | None) -> Decoder | Gpt2:
+    return Decoder(settings, n_tokens) if shape is None else Gpt2(shape, settings.dropout)
 
 
 def add_lora(decoder: Decoder | Gpt2, settings: TextModelSettings) -> None:
@@ -185,10 +201,14 @@ def fill(decoder: Decoder | Gpt2, weights: Mapping[str, Any], where: object) -> 
     frozen = {name: weight for name, weight in decoder.state_dict().items() if name not in trained}
     if foreign := sorted(frozen.keys() & weights.keys()):
         raise WeightsError(f"{where} holds no weights of this decoder: {foreign[0]} is that of its base")
+    _put(decoder, {**frozen, **weights}, where)
+    if not all(bool(torch.isfinite(weight).all()) for weight in decoder.parameters()):
+        raise WeightsError(f"{where} holds weights that are no finite numbers.")
+
+
+def _put(decoder: Decoder | Gpt2, weights: Mapping[str, Any], where: object, *, assign: bool = False) -> None:
     try:
-        decoder.load_state_dict({**frozen, **weights}, strict=True)
+        decoder.load_state_dict(weights, strict=True, assign=assign)
     except RuntimeError as error:
         first = str(error).strip().splitlines()[-1].strip()
         raise WeightsError(f"{where} holds no weights of this decoder: {first}") from None
-    if not all(bool(torch.isfinite(weight).all()) for weight in decoder.parameters()):
-        raise WeightsError(f"{where} holds weights that are no finite numbers.")

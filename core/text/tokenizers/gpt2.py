@@ -90,7 +90,7 @@ def read_gpt2_tokenizer(content: bytes, where: object) -> Gpt2Vocabulary:
         TokenizerError: It is not the tokenizer of a GPT-2.
     """
     if len(content) > MAX_BYTES:
-        raise TokenizerError(f"{where} has {len(content):,} bytes; a tokenizer has at most {MAX_BYTES:,}.")
+        raise TokenizerError(f"{where} has more than {MAX_BYTES:,} bytes, the most that a tokenizer may have.")
     try:
         found = decode_json(content, _TokenizerFile)
     except msgspec.DecodeError as error:
@@ -99,7 +99,11 @@ def read_gpt2_tokenizer(content: bytes, where: object) -> Gpt2Vocabulary:
     unusual = model.dropout or model.continuing_subword_prefix or model.end_of_word_suffix or model.ignore_merges
     if model.type != "BPE" or unusual:
         raise TokenizerError(f"{where}, model: it is not the byte pairs of a GPT-2.")
-    if pieces.get("type") != "ByteLevel" or pieces.get("add_prefix_space") or not pieces.get("use_regex", True):
+    if (
+        pieces.get("type") != "ByteLevel"
+        or pieces.get("add_prefix_space")
+        or (pieces.get("use_regex", True) is not True)
+    ):
         raise TokenizerError(f"{where}, pre_tokenizer: it must be ByteLevel without add_prefix_space, as of a GPT-2.")
     if found.normalizer is not None:
         raise TokenizerError(f"{where}, normalizer: a GPT-2 has none.")

@@ -15,6 +15,7 @@ from core.text.tokenizers.tokenizer import MAX_TOKENS, N_FIXED, Tokenizer, Token
 from core.text.tokenizers.words import WordTokenizer
 
 MAX_BYTES = 16 * 1024 * 1024
+_MAX_TOKEN_BYTES = 20_000  # the longest line of a corpus
 _FORMAT = 1
 
 
@@ -52,7 +53,7 @@ def read_tokenizer(content: bytes, where: object) -> Tokenizer:
         TokenizerError: It is no tokenizer.
     """
     if len(content) > MAX_BYTES:
-        raise TokenizerError(f"{where} has {len(content):,} bytes; a tokenizer has at most {MAX_BYTES:,}.")
+        raise TokenizerError(f"{where} has more than {MAX_BYTES:,} bytes, the most that a tokenizer may have.")
     try:
         found = decode_json(content, _Words | _Pairs | _Gpt2Pairs)  # type: ignore[arg-type]
     except msgspec.DecodeError as error:
@@ -69,6 +70,14 @@ def read_tokenizer(content: bytes, where: object) -> Tokenizer:
         if not all(1 <= token < N_FIXED + place for token in pair):
             raise TokenizerError(
                 f"{where}, merge {place + 1}: {list(pair)} names a token that does not come before it."
+            )
+    lengths = [0] + [1] * (N_FIXED - 1)  # of the tokens: of the end and of the bytes
+    for place, (left, right) in enumerate(found.merges):
+        lengths.append(lengths[left] + lengths[right])
+        if lengths[-1] > _MAX_TOKEN_BYTES:
+            raise TokenizerError(
+                f"{where}, merge {place + 1}: its token has {lengths[-1]:,} bytes; one has at most "
+                f"{_MAX_TOKEN_BYTES:,}."
             )
     if len(set(found.merges)) != len(found.merges):
         raise TokenizerError(f"{where} has a merge twice.")
@@ -93,7 +102,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
         FileAccessError: It cannot be read.
     """
     try:
-        content = read_file(path)
+        content = read_file(path, most=MAX_BYTES)
     except OSError as error:
         raise access_error(path, "read", error) from error
     return read_tokenizer(content, path)

@@ -58,7 +58,7 @@ def test_a_file_that_is_none_or_too_large_is_refused(tmp_path, monkeypatch):
             read_corpus(path)
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 3)
     (tmp_path / "a.txt").write_text("long")
-    with pytest.raises(UsageError, match="4 bytes"):
+    with pytest.raises(UsageError, match="more than 3 bytes"):
         read_corpus(tmp_path / "a.txt")
 
 

@@ -22,6 +22,7 @@ from core.errors import CoreError, NotFoundError, RefusedError, UsageError  # no
 from core.settings.text_model import TextModelSettings  # noqa: E402
 from core.text.model_folder import ModelFolder, open_base  # noqa: E402
 from core.text.neural import training as neural_training  # noqa: E402
+from core.text.neural import weights  # noqa: E402
 from core.text.neural.lora import LowRankLinear, merge_adapters, trained_weights  # noqa: E402
 from core.text.neural.weights import WeightsError, add_lora  # noqa: E402
 from core.text.training import judge_folder, train_text_model  # noqa: E402
@@ -191,13 +192,54 @@ def test_a_model_in_shards_is_the_same_model(copied):
     sharded, whole = open_base(copied), open_base(SMALL)
     assert (sharded.model.document_nats(DOCUMENTS) == whole.model.document_nats(DOCUMENTS)).all()
     assert sharded.sha256 != whole.sha256
-    for name in ("../model.safetensors", "pytorch_model.bin"):
+    for name in ("../model.safetensors", "pytorch_model.bin", "b\0.safetensors"):
         index.write_text(json.dumps({"weight_map": homes | {"h.0.ln_1.bias": name}}))
         with pytest.raises(WeightsError, match="weight_map"):
             open_base(copied)
     index.write_text(json.dumps({"weight_map": homes | {min(homes): "model-2.safetensors"}}))
     with pytest.raises(WeightsError, match=r"model-1\.safetensors, .*does not place this tensor"):
         open_base(copied)
+
+
+def test_documents_are_weighed_in_as_few_at_once_as_memory_allows(own, monkeypatch):
+    model = open_base(own).model
+    documents = [[token % model.n_tokens or 1 for token in range(n)] for n in (50, 3, 40, 0, 17)]
+    whole, sizes = model.document_nats(documents), []
+    monkeypatch.setattr(weights, "_LOGITS_AT_ONCE", 45 * model.n_tokens)
+    model.decoder.register_forward_hook(lambda *call: sizes.append(call[-1][0].shape[:2].numel()))
+    assert model.document_nats(documents) == pytest.approx(whole, rel=1e-5)
+    assert len(sizes) > 2
+    assert max(sizes) == 51  # that of the longest document alone
+
+
+def test_a_shape_that_the_weights_do_not_have_takes_no_memory(own, tmp_path):
+    path = Path(shutil.copytree(own, tmp_path / "own"))
+    manifest = json.loads((path / "model.json").read_text())
+    manifest["settings"] |= {"embedding_dim": 2048, "hidden_dim": 8192, "num_layers": 48}
+    (path / "model.json").write_text(json.dumps(manifest))
+    with pytest.raises(WeightsError, match="holds no weights of this decoder"):
+        ModelFolder(path).load()
+
+
+def test_adapters_without_the_hash_of_their_base_are_refused(own, tmp_path):
+    path = tmp_path / "tuned"
+    train_text_model(tuned(own, lora_rank=2), path)
+    manifest = json.loads((path / "model.json").read_text())
+    (path / "model.json").write_text(json.dumps(manifest | {"base_sha256": ""}))
+    with pytest.raises(UsageError, match="base_sha256 is empty"):
+        ModelFolder(path).load()
+
+
+def test_a_base_and_documents_are_found_from_every_folder(own, tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("".join(f"Note {n} of the desk on gas.\n" for n in range(60)))
+    monkeypatch.chdir(tmp_path)
+    Path("base").symlink_to(own)
+    told = []
+    train_text_model(tuned("base", lora_rank=2, corpus="notes.txt"), tmp_path / "tuned", report=told.append)
+    monkeypatch.chdir("/")
+    judge_folder(tmp_path / "tuned")
+    assert told[0].seconds_left is None
+    assert told[-1].seconds_left == 0
 
 
 def test_names_masks_and_a_tied_output_of_other_releases_are_read(copied):
@@ -252,7 +294,7 @@ def _changed(name, change):
         (_changed("h.0.ln_1.bias", lambda each: each * torch.nan), r"h\.0\.ln_1\.bias: it holds a value"),
         (_changed("wte.weight", lambda each: each / 0), r"wte\.weight: it holds a value"),
         (_changed("h.1.attn.c_attn.weight", lambda each: each.T.contiguous()), r"c_attn\.weight: its shape is"),
-        (_changed("h.0.ln_1.bias", lambda each: each.to(torch.int32)), r"its type is torch\.int32"),
+        (_changed("h.0.ln_1.bias", lambda each: each.to(torch.int32)), r"its type is I32; it must be one of F32"),
         (lambda tensors: tensors.pop(next(each for each in tensors if "wpe" in each)), r"lacks a tensor: wpe\.weight"),
         (lambda tensors: tensors.update(extra=torch.ones(2)), r"extra: a GPT-2 of this shape has no such tensor"),
     ],

@@ -102,6 +102,16 @@ def test_an_unfinished_training_of_other_settings_is_not_gone_on_with(folder, tm
     assert train_text_model(NGRAMS, tmp_path).weights_sha256 == ModelFolder(folder).manifest().weights_sha256
 
 
+def test_a_training_killed_before_its_tokenizer_was_written_goes_on(folder, tmp_path):
+    path = tmp_path / "model"
+    path.mkdir()
+    whole = json.loads((folder / "model.json").read_text())
+    (path / "model.json").write_text(json.dumps(whole | {"weights_sha256": "", "curve": []}))
+    train_text_model(NGRAMS, path)
+    for name in ("model.json", "tokenizer.json"):
+        assert (path / name).read_bytes() == (folder / name).read_bytes()
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json", "ngrams.npz"])
 def test_a_changed_file_is_not_opened(folder, tmp_path, name):
     for file in folder.iterdir():

@@ -66,6 +66,13 @@ def test_a_vocabulary_keeps_to_its_cap_and_says_what_it_reached(kind, size):
     assert vocabulary_report(TRAINED[kind, 257], documents).characters_a_token <= report.characters_a_token
 
 
+@pytest.mark.parametrize("kind", ["bpe", "gpt2"])
+def test_a_file_whose_tokens_double_in_length_is_refused(kind):
+    merges = [[98, 98], *([257 + each, 257 + each] for each in range(40))]
+    with pytest.raises(TokenizerError, match=r"here, merge 15: its token has 32,768 bytes"):
+        read_tokenizer(json.dumps({"kind": kind, "format": 1, "merges": merges}).encode(), "here")
+
+
 def test_merges_are_those_of_counting_every_pair_anew():
     documents = ["aaab aab", "abab caab", "aaaa", "ab ab  ab", "aaabaaab baab caabab", "baaa caaa aaab"]
     fast = train_tokenizer("bpe", documents, 264)
