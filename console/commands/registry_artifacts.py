@@ -234,24 +234,24 @@ def show_lineage(args: argparse.Namespace) -> int:
 
 def show_bill(args: argparse.Namespace) -> int:
     """Print the bill of materials of a version, or write it into a new file."""
-    from core.evidence import bill_of_version, encoded_bill
+    from core.evidence import bill_of_version, encoded_record
     from core.evidence.bill import SPEC_VERSION
 
     _require_new(args.out)
-    content = encoded_bill(bill_of_version(open_workspace(args), args.model, args.version))
+    content = encoded_record(bill_of_version(open_workspace(args), args.model, args.version))
     return _hand_out(content, args.out, f"bill of materials of {args.model} {args.version}, CycloneDX {SPEC_VERSION}")
 
 
 def show_provenance(args: argparse.Namespace) -> int:
     """Print the provenance of a version, or write it into a new file."""
     from console.cli.output import complain
-    from core.evidence import encoded_provenance, is_signed_provenance, provenance_of
+    from core.evidence import encoded_record, is_signed_provenance, provenance_of
 
     _require_new(args.out)
     found = provenance_of(open_workspace(args), args.model, args.version)
     if not is_signed_provenance(found):
         complain("warning: not signed, because this account cannot read keys/audit-signing.key of the workspace.")
-    return _hand_out(encoded_provenance(found), args.out, f"provenance of {args.model} {args.version}, SLSA 1")
+    return _hand_out(encoded_record(found), args.out, f"provenance of {args.model} {args.version}, SLSA 1")
 
 
 def _require_new(out: Path | None) -> None:

@@ -270,9 +270,9 @@ class ModelRegistry:
         Raises:
             HashMismatchError: The files differ from the registered files.
         """
-        from core.evidence import bill_of_version, encoded_bill
+        from core.evidence import bill_of_version, encoded_record
 
-        return encoded_bill(bill_of_version(self._config.workspace, name, self.get_model(name, version).version))
+        return encoded_record(bill_of_version(self._config.workspace, name, self.get_model(name, version).version))
 
     @checked
     def provenance(self, name: str, version: str | None = None) -> bytes:
@@ -283,9 +283,9 @@ class ModelRegistry:
         Raises:
             HashMismatchError: The files differ from the registered files.
         """
-        from core.evidence import encoded_provenance, provenance_of
+        from core.evidence import encoded_record, provenance_of
 
-        return encoded_provenance(provenance_of(self._config.workspace, name, self.get_model(name, version).version))
+        return encoded_record(provenance_of(self._config.workspace, name, self.get_model(name, version).version))
 
     @checked
     def verify_models(self, name: str | None = None) -> list[IntegrityResult]:

@@ -7,10 +7,11 @@ checks it on any machine, `packs.py` keeps the packs of a workspace. `bill.py` w
 version and `provenance.py` its provenance, both from what `recorded_version.py` reads.
 """
 
-from core.evidence.bill import bill_of_version, encoded_bill
+from core.evidence.bill import bill_of_version
 from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
 from core.evidence.packs import EvidencePacks, KeptPack
-from core.evidence.provenance import encoded_provenance, is_signed_provenance, provenance_of
+from core.evidence.provenance import is_signed_provenance, provenance_of
+from core.evidence.recorded_version import encoded_record
 from core.evidence.verification import PackVerdict, verify_pack
 
 __all__ = [
@@ -23,8 +24,7 @@ __all__ = [
     "PackVerdict",
     "SectionStatus",
     "bill_of_version",
-    "encoded_bill",
-    "encoded_provenance",
+    "encoded_record",
     "is_signed_provenance",
     "provenance_of",
     "verify_pack",

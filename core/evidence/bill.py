@@ -46,11 +46,6 @@ def bill_of_version(workspace: Workspace, model: str, version: str) -> dict[str,
     return _VersionBill(recorded_version(workspace, model, version)).written()
 
 
-def encoded_bill(bill: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a bill, the same for the same bill."""
-    return orjson.dumps(bill, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
-
-
 class _VersionBill:
     """The bill that is being written."""
 

@@ -11,12 +11,13 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError
 from core.escape import shown
-from core.evidence.bill import bill_of_version, encoded_bill
+from core.evidence.bill import bill_of_version
 from core.evidence.denied import without_denied_columns
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
 from core.evidence.page import page_of
-from core.evidence.provenance import encoded_provenance, provenance_of
+from core.evidence.provenance import provenance_of
+from core.evidence.recorded_version import encoded_record
 from core.evidence.sections import sections_of
 from core.evidence.signing import (
     BILL,
@@ -214,8 +215,8 @@ class EvidencePacks:
         AuditKeys(self._workspace.keys_dir).public_key()  # the key that signs the pack is made on first use
         try:
             return {
-                BILL: encoded_bill(bill_of_version(*named)),
-                PROVENANCE: encoded_provenance(provenance_of(*named)),
+                BILL: encoded_record(bill_of_version(*named)),
+                PROVENANCE: encoded_record(provenance_of(*named)),
             }
         except HashMismatchError:  # the pack says that its manifest cannot be read
             return {}

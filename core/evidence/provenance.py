@@ -66,11 +66,6 @@ def is_signed_provenance(document: Mapping[str, Any]) -> bool:
     return "signatures" in document
 
 
-def encoded_provenance(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of an envelope or a statement, the same for the same one."""
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
-
-
 def _envelope(statement: Mapping[str, Any], keys: AuditKeys) -> dict[str, Any]:
     payload = orjson.dumps(statement, option=orjson.OPT_SORT_KEYS)
     signature = bytes.fromhex(keys.sign(_signed_bytes(payload)))

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from core.evidence.denied import words_in
 from core.explain.deny_list import DenyList, naming
 from core.registry import HashMismatchError, ModelVersion, Registry
@@ -104,10 +106,15 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
         signature=describing[SIGNATURE_NAME],
         environment=describing[ENVIRONMENT_NAME],
         header=describing[MODEL_NAME],
-        ancestors={parent: _manifest_of(registry, parent) for parent in _ancestors(found)},
+        ancestors=_manifests_of(registry, _ancestors(found)),
         denied=denied,
         hidden=naming(denied.among(words)),
     )
+
+
+def encoded_record(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a bill or a provenance, the same for the same one."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
 
 
 def sha256_in(entry: Mapping[str, Any]) -> str:
@@ -127,8 +134,10 @@ def _ancestors(version: ModelVersion) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*parents_of(version), *said)))
 
 
-def _manifest_of(registry: Registry, key: str) -> str:
-    """Return the hash of the manifest of a version, pruned or not; empty if it was never registered here."""
-    found = {each.key: each.manifest_sha256 for each in registry.pruned()}
-    found |= {each.key: each.manifest_sha256 for each in registry.versions_in_brief()}
-    return found.get(key, "")
+def _manifests_of(registry: Registry, keys: Iterable[str]) -> dict[str, str]:
+    """Return the hash of the manifest of each version, pruned or not; empty of one that was never registered here."""
+    if not (wanted := tuple(keys)):
+        return {}
+    known = {each.key: each.manifest_sha256 for each in registry.pruned()}
+    known |= {each.key: each.manifest_sha256 for each in registry.versions_in_brief()}
+    return {key: known.get(key, "") for key in wanted}

@@ -3,7 +3,6 @@
 The answers of the file are compared with the version's own before anything is written.
 """
 
-import hashlib
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import msgspec
 from core.domains.catalogue import load_model
 from core.errors import UsageError
 from core.explain.deny_list import DenyList
-from core.files import FolderInUseError, is_occupied, write_folder
+from core.files import FolderInUseError, digest, is_occupied, write_folder
 from core.interop.kserve_layout import default_storage, require_storage, write_layout
 from core.interop.onnx_model import OnnxInput, require_onnx, written_onnx
 from core.interop.onnx_parity import Parity, compare
@@ -114,7 +113,7 @@ def export_version(
         version=found.version,
         format=format,
         out=str(out),
-        onnx_sha256=hashlib.sha256(content).hexdigest(),
+        onnx_sha256=digest(content),
         n_bytes=len(content),
         inputs=written.onnx.inputs,
         parity=parity,

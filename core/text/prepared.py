@@ -85,7 +85,7 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
     base = None
     if settings.base:
         begins("opening the base")
-        base = open_base(Path(settings.base).expanduser())
+        base = open_base(Path(settings.base))
         settings, tokenizer = base.shaped(settings), base.tokenizer
     else:
         begins("training the tokenizer")

@@ -29,9 +29,8 @@ class _Pairs(msgspec.Struct, frozen=True, tag="bpe", tag_field="kind", forbid_un
     merges: tuple[tuple[int, int], ...]
 
 
-class _Gpt2Pairs(msgspec.Struct, frozen=True, tag="gpt2", tag_field="kind", forbid_unknown_fields=True):
-    format: int
-    merges: tuple[tuple[int, int], ...]
+class _Gpt2Pairs(_Pairs, frozen=True, tag="gpt2"):
+    pass
 
 
 def spell_tokenizer(tokenizer: Tokenizer) -> bytes:

@@ -10,7 +10,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from console.cli.main import main
 from core.api import MLOpsConfig, ModelRegistry
 from core.errors import ExitCode
-from core.evidence import EvidencePacks, bill_of_version, encoded_bill, verify_pack
+from core.evidence import EvidencePacks, bill_of_version, encoded_record, verify_pack
 from core.evidence.bill import SPEC_VERSION
 from core.evidence.signing import BILL
 from core.files import digest
@@ -72,7 +72,7 @@ def bill(workspace: Workspace, version: ModelVersion) -> dict:
 
 
 def faults(found: dict) -> object:
-    return JsonStrictValidator(SchemaVersion.from_version(SPEC_VERSION)).validate_str(encoded_bill(found).decode())
+    return JsonStrictValidator(SchemaVersion.from_version(SPEC_VERSION)).validate_str(encoded_record(found).decode())
 
 
 def valued(properties: list[dict]) -> dict[str, str]:
@@ -91,7 +91,7 @@ def test_every_bill_holds_to_the_strict_schema(demo, described, registered):
 def test_the_same_version_has_the_same_bytes_and_another_tag_another_number(demo, registered):
     found = bill(demo, registered)
     Registry(demo).apply(Registry(demo).plan_archive("pricing", registered.version), actor=ANA)
-    assert encoded_bill(bill(Workspace.open(demo.root), registered)) == encoded_bill(found)
+    assert encoded_record(bill(Workspace.open(demo.root), registered)) == encoded_record(found)
     Registry(demo).set_tags("pricing", registered.version, {"purpose": "prices of bonds"}, actor=ANA)
     assert bill(demo, registered)["serialNumber"] != found["serialNumber"]
 
@@ -154,12 +154,12 @@ def test_a_package_has_the_licence_of_its_recorded_version_or_none(demo, registe
 
 
 def test_denied_columns_are_nowhere_in_a_bill(demo, registered):
-    assert "tax_id" in encoded_bill(bill(demo, registered)).decode()
+    assert "tax_id" in encoded_record(bill(demo, registered)).decode()
     text = demo.settings_file.read_text()
     demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: ['tax_*']"))
     found = bill(demo, registered)
-    assert "tax" not in encoded_bill(found).decode()
-    assert SHA256["tax_id"] not in encoded_bill(found).decode()
+    assert "tax" not in encoded_record(found).decode()
+    assert SHA256["tax_id"] not in encoded_record(found).decode()
     assert faults(found) is None
     assert "bondx:input:size" in valued(found["metadata"]["component"]["modelCard"]["properties"])
 
@@ -181,7 +181,7 @@ def test_a_pack_about_a_version_holds_its_bill_and_an_edit_of_it_shows(demo, reg
     packs = EvidencePacks(demo)
     pack = packs.of_version("pricing", registered.version, actor=ANA)
     file = packs.folder_of(pack) / BILL
-    assert file.read_bytes() == encoded_bill(bill(demo, registered))
+    assert file.read_bytes() == encoded_record(bill(demo, registered))
     assert verify_pack(file, key).ok
     file.chmod(0o600)
     file.write_text(file.read_text().replace("regression", "classification"))
@@ -192,7 +192,7 @@ def test_a_pack_about_a_version_holds_its_bill_and_an_edit_of_it_shows(demo, reg
 
 def test_a_command_prints_the_bill_or_writes_it_into_a_new_file(demo, registered, tmp_path, called):
     words = ["registry", "bom", "pricing", registered.version, "--workspace", demo.root]
-    wanted = encoded_bill(bill(demo, registered)).decode()
+    wanted = encoded_record(bill(demo, registered)).decode()
     assert called(main, *words)[:2] == (ExitCode.GOOD, wanted)
     out = tmp_path / "pricing.cdx.json"
     code, said, _ = called(main, *words, "--out", out)
@@ -203,4 +203,4 @@ def test_a_command_prints_the_bill_or_writes_it_into_a_new_file(demo, registered
 
 def test_a_program_gets_the_same_bytes(demo, registered):
     registry = ModelRegistry(MLOpsConfig.from_yaml(workspace=demo.root))
-    assert registry.bill_of_materials("pricing", registered.version) == encoded_bill(bill(demo, registered))
+    assert registry.bill_of_materials("pricing", registered.version) == encoded_record(bill(demo, registered))

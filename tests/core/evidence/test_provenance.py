@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from console.cli.main import main
 from core.api import MLOpsConfig, ModelRegistry
 from core.errors import ExitCode
-from core.evidence import EvidencePacks, encoded_provenance, is_signed_provenance, provenance_of, verify_pack
+from core.evidence import EvidencePacks, encoded_record, is_signed_provenance, provenance_of, verify_pack
 from core.evidence.signing import PROVENANCE
 from core.files import digest
 from core.registry import HashMismatchError, ModelVersion, Registry, VersionNotFoundError
@@ -156,10 +156,10 @@ def test_the_messages_of_in_toto_take_every_statement(demo, described, registere
 
 
 def test_the_same_version_has_the_same_bytes(demo, registered, key_made):
-    found = encoded_provenance(provenance(demo, registered))
+    found = encoded_record(provenance(demo, registered))
     Runs(demo).finish(registered.run_id, RunStatus.FINISHED, actor=ANA)
     Registry(demo).apply(Registry(demo).plan_archive("pricing", registered.version), actor=ANA)
-    assert encoded_provenance(provenance(Workspace.open(demo.root), registered)) == found
+    assert encoded_record(provenance(Workspace.open(demo.root), registered)) == found
 
 
 def test_denied_columns_are_nowhere_in_a_statement(demo, registered):
@@ -195,7 +195,7 @@ def test_a_pack_about_a_version_holds_its_signed_provenance_and_an_edit_of_it_sh
     pack = packs.of_version("pricing", registered.version, actor=ANA)
     file = packs.folder_of(pack) / PROVENANCE
     verify(json.loads(file.read_bytes()), key)
-    assert file.read_bytes() == encoded_provenance(provenance(demo, registered))
+    assert file.read_bytes() == encoded_record(provenance(demo, registered))
     assert verify_pack(file, key).ok
     file.chmod(0o600)
     file.write_bytes(file.read_bytes() + b" ")
@@ -203,7 +203,7 @@ def test_a_pack_about_a_version_holds_its_signed_provenance_and_an_edit_of_it_sh
 
 
 def test_commands_and_programs_get_the_same_bytes(demo, registered, key_made, tmp_path, called):
-    wanted = encoded_provenance(provenance(demo, registered))
+    wanted = encoded_record(provenance(demo, registered))
     words = ["registry", "provenance", "pricing", registered.version, "--workspace", demo.root]
     assert called(main, *words) == (ExitCode.GOOD, wanted.decode(), "")
     out = tmp_path / "pricing.intoto.json"
