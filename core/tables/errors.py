@@ -21,6 +21,10 @@ class TableError(UsageError):
         return TableError(self._file, self._problem, cure, place=self._place, column=self._column)
 
 
+class NoRowsError(TableError):
+    """A file has no rows: as one of several files it is left out."""
+
+
 class InputError(UsageError):
     """Rows do not fit the signature of the model that is to read them.
 

@@ -20,7 +20,7 @@ from core.plain_files import open_plain
 from core.tables import limits
 from core.tables.csv_head import CsvHead, read_head
 from core.tables.csv_rows import CsvRows, left_open
-from core.tables.errors import TableError
+from core.tables.errors import NoRowsError, TableError
 from core.tables.parquet_file import MOST_UNPACKED_BYTES, read_parquet
 from core.tables.rules import ReadingRules
 from core.tables.source import (
@@ -38,8 +38,10 @@ from core.tables.source import (
 from core.tables.table import Table
 
 PART_BYTES = 32 << 20
+_LINE_ENDS = b"\r\n"
 _MOST_ROW_BYTES = 32 << 20  # a row that is longer is a quote that swallows what follows
 _PATTERN = frozenset("*?[")
+_MOST_NAMED = 5  # files that a note names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,13 @@ class PartedTable:
         path: What a person named: a file, a folder or a pattern.
         parts: The parts in the order of the rows.
         sha256: Of the file; of several files a digest of their hashes.
+        notes: Which files are left out, in a sentence.
     """
 
     path: Path
     parts: tuple[Source, ...]
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 def names_files(path: Path) -> bool:
@@ -114,17 +118,33 @@ def parted(path: Path) -> PartedTable:
     Args:
         path: A file, a folder or a pattern; CSV or Parquet.
     Raises:
-        TableError: A file cannot be cut: it is packed, of JSON lines, damaged or not text.
+        TableError: A file cannot be cut: it is packed, of JSON lines, damaged or not text; or there are no rows.
     """
+    files = files_of(path)
+    if len(files) == 1:
+        found = tuple(_cut(files[0].absolute()))
+        return PartedTable(path, found, found[0].sha256)
     parts: list[Source] = []
-    hashes = []
-    for file in files_of(path):
-        found = _cut(file.absolute())
+    hashes, empty = [], []
+    for file in files:
+        try:
+            found = tuple(_cut(file.absolute()))
+        except NoRowsError:  # what writes a table in parts also writes those without a row
+            empty.append(file.name)
+            continue
         parts += found
         hashes.append((file.name, found[0].sha256))
-    if len(hashes) == 1:
-        return PartedTable(path, tuple(parts), hashes[0][1])
-    return PartedTable(path, tuple(parts), digest("\n".join(f"{name} {sha}" for name, sha in hashes).encode()))
+    if not parts:
+        raise TableError(path, f"none of its {len(files):,} files has a row", "Add rows.")
+    sha256 = digest("\n".join(f"{name} {sha}" for name, sha in hashes).encode())
+    return PartedTable(path, tuple(parts), sha256, _told_empty(empty, len(files)))
+
+
+def _told_empty(names: list[str], n_files: int) -> tuple[str, ...]:
+    if not names:
+        return ()
+    some = ", ".join([*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])])
+    return (f"{len(names):,} of {n_files:,} files are left out, because they have no rows: {some}.",)
 
 
 def as_plain(part: Source) -> dict[str, Any]:
@@ -199,7 +219,7 @@ def _cut_groups(whole: Source) -> list[Source]:
     groups = [found.row_group(at) for at in range(found.num_row_groups)]
     sizes, rows = [group.total_byte_size for group in groups], [group.num_rows for group in groups]
     if not sum(rows):
-        raise TableError(whole.path, "it has columns, but no rows", "Add rows.")
+        raise NoRowsError(whole.path, "it has columns, but no rows", "Add rows.")
     parts, start = [], 0
     for at in range(len(groups)):
         if rows[at] * found.num_columns > limits.MOST_CELLS or sizes[at] > MOST_UNPACKED_BYTES:
@@ -231,21 +251,23 @@ def _cut_text(whole: Source) -> list[Source]:
     sha, parts, rest = hashlib.sha256(), list[FilePart](), b""
     start = ends = head_bytes  # of the part, and of the rows that are whole
     before = lines = at = 0
+    is_filled = blanks_are_rows = len(head.names) == 1  # blank lines between rows of several cells are none
     for chunk in scanned(whole.path, is_packed=False, n_bytes=whole.n_bytes, most_bytes=None):
         sha.update(chunk)
         rest += chunk[max(head_bytes - at, 0) :]
         at += len(chunk)
         end = _end_of(rows, rest) if b'"' in rest else rest.rfind(LINE_END) + 1
+        is_filled = is_filled or bool(rest[:end].strip(_LINE_ENDS))
         ends, lines, rest = ends + end, lines + rest.count(LINE_END, 0, end), rest[end:]
         if len(rest) > _MOST_ROW_BYTES:
             raise left_open(whole, f"line {before_rows.count(LINE_END) + lines + 1}")
-        if at - start >= PART_BYTES and ends > start:
+        if at - start >= PART_BYTES and ends > start and is_filled:
             parts.append(FilePart(start, ends, before, head_bytes))
-            start, before = ends, lines
-    if start < at:
+            start, before, is_filled = ends, lines, blanks_are_rows
+    if start < at and (is_filled or rest.strip(_LINE_ENDS)):
         parts.append(FilePart(start, at, before, head_bytes))
     if not parts:
-        raise TableError(whole.path, "it has a header, but no rows", "Add rows.")
+        raise NoRowsError(whole.path, "it has a header, but no rows", "Add rows.")
     return [replace(whole, sha256=sha.hexdigest(), part=part) for part in parts]
 
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, cast
 from core.files import sha256_of
 from core.plain_files import open_plain
 from core.tables import limits
-from core.tables.errors import TableError
+from core.tables.errors import NoRowsError, TableError
 
 TableFormat = Literal["csv", "parquet", "jsonl"]
 
@@ -159,7 +159,7 @@ def identity_of(path: Path) -> tuple[int, ...]:
         cure = "Name the single file that holds the table; folders are read by a Dask cluster (executor.kind: dask)."
         raise TableError(path, f"it is {kind}", cure)
     if found.st_size == 0:
-        raise TableError(path, "it is empty", "Give a file with a header and rows.")
+        raise NoRowsError(path, "it is empty", "Give a file with a header and rows.")
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 

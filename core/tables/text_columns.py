@@ -4,6 +4,7 @@ A column is numeric when every filled cell is a number. When nearly all are, the
 named, instead of silently making a category of thousands of levels.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +133,15 @@ def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
             row,
         )
     return ColumnKind.CATEGORY
+
+
+def have_codes(names: Iterable[str]) -> bool:
+    """Return whether some digits start with a zero, as in 007, which makes a category of all of a column.
+
+    >>> have_codes(["277", "007"]), have_codes(["277", "0.7"])
+    (True, False)
+    """
+    return taken_apart(pa.array(names, pa.string())).has_codes
 
 
 def looks_of(distinct: Distinct) -> str:

@@ -1,5 +1,6 @@
 """What a person asks for when a model is trained on a file; a retraining asks for the same again."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +41,15 @@ class TrainRequest:
     keep: tuple[str, ...] = ()
     drop_missing_target: bool = False
     experiment: str = ""
+
+    @property
+    def data_name(self) -> str:
+        """The name of the file or folder, also where the path ends with a dot: `.`, `..`.
+
+        >>> TrainRequest("price", Path("/desk/day/..")).data_name
+        'desk'
+        """
+        return os.path.basename(os.path.abspath(self.data))
 
     def of_the_file(self) -> dict[str, str | None]:
         """Return what was said of the file, in words, for the parameters of a run; nothing by default."""

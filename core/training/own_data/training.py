@@ -192,7 +192,7 @@ def _tested_artifact(
 ) -> Iterator[tuple[Runs, TrainedArtifact]]:
     """Train and test into a folder; the run is open while the caller uses the result."""
     checked_model_name(request.model)
-    checked_experiment_name(request.experiment or settings.experiment_name)
+    experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     custom.require_known(settings.quality_gates.custom_gates)
     with opened(settings) as chosen:
         data, own, prepared = _read(request, settings, chosen)
@@ -201,7 +201,18 @@ def _tested_artifact(
             raise GatesFailedError(request.data, failed)
         watch.lap("reading and checks")
         with _trained(
-            workspace, request, settings, folder, data, own, prepared, gates, actor=actor, watch=watch, warm=warm
+            workspace,
+            request,
+            settings,
+            folder,
+            data,
+            own,
+            prepared,
+            gates,
+            experiment=experiment,
+            actor=actor,
+            watch=watch,
+            warm=warm,
         ) as found:
             yield found
 
@@ -217,12 +228,12 @@ def _trained(
     prepared: PreparedTraining,
     gates: tuple[GateResult, ...],
     *,
+    experiment: str,
     actor: Actor,
     watch: Stopwatch,
     warm: WarmStart | None,
 ) -> Iterator[tuple[Runs, TrainedArtifact]]:
     """Train and test what is prepared; the run is open while the caller uses the result."""
-    experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     seed = derive_seed(settings.random_seed, "own data")
     tags = {"kind": "own data"} | experiment_tags(experiment, [own.algorithm])
     if prepared.model.warnings:
@@ -307,7 +318,7 @@ def _read(
         return table, *_prepared(table, request, settings)
     own = settings.models.get(request.model, ModelSettings())
     require_possible(request, own, settings)
-    begins(f"cutting {request.data.name}")
+    begins(f"cutting {request.data_name}")
     data = parted(request.data)
     return data, own, prepare_parts(data, request, own, settings, cast("DaskExecutor", chosen))
 
@@ -370,7 +381,7 @@ def _tracked(
             **request.of_the_file(),
             **{f"parameters.{name}": value for name, value in own.parameters.items()},
         },
-        data_hashes={request.data.name: sha256},
+        data_hashes={request.data_name: sha256},
         tags=tags,
     )
 

@@ -143,6 +143,71 @@ def test_a_header_without_rows_is_refused(tmp_path):
         parted(tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("before", "within", "after"),
+    [pytest.param(60, 0, 0, id="first"), pytest.param(0, 60, 0, id="within"), pytest.param(0, 0, 300, id="last")],
+)
+def test_blank_lines_make_no_part_of_their_own(before, within, after, end, tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    rows = [f"{k},a{end}" for k in range(80)]
+    file.write_bytes("".join([f"size,word{end}", end * before, *rows, end * within, *rows, end * after]).encode())
+
+    table = parted(file)
+
+    assert len(table.parts) > 2
+    assert read(table).reset_index(drop=True).equals(read_table(file).frame.astype({"word": str}))
+    assert table.sha256 == read_table(file).source.sha256
+
+
+def test_a_line_is_named_in_a_part_after_blank_lines(tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    file.write_text("size,word\n" + "1,a\n" * 60 + "\n" * 250 + "1,a\n" * 60 + "1,2,3\n")
+
+    with pytest.raises(TableError, match=r"own\.csv, line 372: 3 cells where the header has 2"):
+        read(parted(file))
+
+
+def test_the_blank_lines_of_a_single_column_are_empty_cells_in_every_part(tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    file.write_text("x\n" + "1\n" * 60 + "\n" * 450 + "2\n" * 60)
+
+    found = [read_part(part, ReadingRules()).frame for part in parted(file).parts]
+
+    assert len(found) > 2
+    assert pd.concat(found).reset_index(drop=True).equals(read_table(file).frame)
+
+
+def test_files_without_rows_are_left_out_of_a_folder_and_the_table_says_so(rows, tmp_path):
+    rows.to_csv(tmp_path / "b.csv", index=False)
+    (tmp_path / "a.csv").write_text("size,word\n")
+    (tmp_path / "c.csv").touch()
+    only = parted(tmp_path / "b.csv")
+
+    table = parted(tmp_path)
+
+    assert table.parts == only.parts
+    assert table.notes == ("2 of 3 files are left out, because they have no rows: a.csv, c.csv.",)
+    assert only.notes == ()
+
+
+def test_row_groups_without_rows_are_left_out_of_a_folder(rows, tmp_path):
+    rows.to_parquet(tmp_path / "a.parquet")
+    rows.head(0).to_parquet(tmp_path / "b.parquet")
+
+    assert [part.path.name for part in parted(tmp_path).parts] == ["a.parquet"]
+    with pytest.raises(TableError, match="it has columns, but no rows"):
+        parted(tmp_path / "b.parquet")
+
+
+def test_a_folder_without_a_row_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n")
+    (tmp_path / "b.csv").touch()
+
+    with pytest.raises(TableError, match="none of its 2 files has a row"):
+        parted(tmp_path)
+
+
 def test_a_worker_refuses_a_file_that_changed_or_is_not_there(rows, tmp_path):
     file = tmp_path / "own.csv"
     rows.to_csv(file, index=False)

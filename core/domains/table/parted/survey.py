@@ -17,6 +17,7 @@ from core.tables.errors import as_typed
 from core.tables.parts import PartedTable, from_plain, read_part
 from core.tables.row_numbers import numbers_rows
 from core.tables.settling import told_form, told_gaps
+from core.tables.text_columns import have_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,14 @@ def agreed(table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue])
     for name in names:
         found = [own[name] for own in columns]
         kinds[name] = _kind(table, name, found)
+        if kinds[name] is ColumnKind.CATEGORY:
+            found = [_as_category(each, rules.missing) for each in found]
         form = _form(table, name, found)
         if form:
             forms[name] = form
-        if found[0]["looks"]:
-            looks[name] = found[0]["looks"]
-        if not form.decimal and not form.order and (doubt := _doubt(found)):
+        if like := next((each["looks"] for each in found if each["looks"]), ""):
+            looks[name] = like
+        if kinds[name] is not ColumnKind.CATEGORY and not form.decimal and not form.order and (doubt := _doubt(found)):
             doubts[name] = _SaidError(doubt)
         notes += _told(name, form, _summed(each["gaps"] for each in found))
         if kinds[name] is ColumnKind.INTEGER and (why := _numbering(name, found, sum(n_rows))):
@@ -127,6 +130,7 @@ def _column(table: Table, name: str) -> PlainValue:
         "doubt": str(table.doubts[name]) if name in table.doubts else "",
         "gaps": list(table.gaps.get(name, {}).items()),
         "n_filled": int(values.notna().sum()),
+        "has_codes": kind is ColumnKind.CATEGORY and table.source.format == "csv" and have_codes(values.cat.categories),
     }
     if kind is ColumnKind.INTEGER and found["n_filled"] == len(values):
         numbers = values.to_numpy(dtype=np.float64)
@@ -142,12 +146,21 @@ def _kind(table: PartedTable, name: str, found: Sequence[Mapping[str, Any]]) -> 
         return ColumnKind(found[0]["kind"])
     if set(own) <= {ColumnKind.NUMBER, ColumnKind.INTEGER}:
         return ColumnKind.INTEGER if set(own) == {ColumnKind.INTEGER} else ColumnKind.NUMBER
+    if any(each["has_codes"] for each in found):  # 007 in one part makes a code of 277 in another, as in one file
+        return ColumnKind.CATEGORY
     if len(own) > 1:
         (one, here), (other, there) = list(own.items())[:2]
         problem = f"it is of kind {one} in {_place(here)}, and of kind {other} in {_place(there)}"
         cure = f"Say what it is: --read {as_typed(f'{name}=number')} or --read {as_typed(f'{name}=category')}."
         raise TableError(table.path, problem, cure, column=name)
     return next(iter(own))
+
+
+def _as_category(found: Mapping[str, Any], missing: Sequence[str]) -> Mapping[str, Any]:
+    """Return what a part says of a category, where its own cells are read as something else."""
+    if found["kind"] == ColumnKind.CATEGORY:
+        return found
+    return {**found, "form": {}, "gaps": [(word, n) for word, n in found["gaps"] if word in missing]}
 
 
 def _place(part: Any) -> str:

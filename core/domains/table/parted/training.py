@@ -97,7 +97,8 @@ def prepare_parts(
     notes = [*told_task(replace(shown, frame=kept.roles), signature, wanted)]
     if kept.n_lost:
         notes.append(f"{kept.n_lost:,} of {sum(survey.n_rows):,} rows are left out: they have no {target}.")
-    notes += [*survey.notes, *left_out(signature), f"The workers of the cluster read the table in {len(parts)} parts."]
+    notes += [*table.notes, *survey.notes, *left_out(signature)]
+    notes.append(f"The workers of the cluster read the table in {len(parts)} parts.")
     if len(kept.sample) < len(kept.roles):
         notes.append(
             f"The gates, the profile, the importances and the slices are of {len(kept.sample):,} rows drawn from "

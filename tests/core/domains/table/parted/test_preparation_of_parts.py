@@ -88,6 +88,15 @@ def test_a_part_in_which_no_row_has_a_target_is_left_out_whole(files, tmp_path):
     assert same(*prepared(tmp_path, files, drop_missing_target=True))
 
 
+def test_files_without_rows_are_left_out_and_the_notes_say_so(files, tmp_path):
+    files.append(files[0].head(0))
+
+    found, in_memory = prepared(tmp_path, files)
+
+    assert same(found, in_memory)
+    assert "1 of 4 files are left out, because they have no rows: 3.csv." in found.notes
+
+
 def test_a_part_of_zeros_needs_no_sign_of_percent_as_in_memory(files, tmp_path):
     files = [frame.assign(share=[f"{k % 50}%" for k in range(len(frame))]) for frame in files]
     files[0]["share"] = "0"

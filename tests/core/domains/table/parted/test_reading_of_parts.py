@@ -10,7 +10,7 @@ from core.domains.table.parted.share import shares_of
 from core.domains.table.parted.survey import SurveyedPart, agreed
 from core.executors.packing import packed, unpacked
 from core.tables import ColumnForm, ColumnKind, ReadingRules, TableError, read_table
-from core.tables.parts import as_plain, parted
+from core.tables.parts import as_plain, parted, read_part
 from core.tables.rules import manners_of
 
 
@@ -51,6 +51,25 @@ def test_parts_that_hold_different_kinds_are_refused_and_read_as_a_person_says(t
         surveyed(tmp_path, *files)
     found = surveyed(tmp_path, *files, rules=ReadingRules(manners=manners_of(["code=category"])))
     assert found.rules.kinds["code"] is ColumnKind.CATEGORY
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_code_in_one_part_makes_codes_of_the_digits_in_all_as_in_one_file(is_first, tmp_path):
+    codes, digits = "code,x\n007,1\n012,2\nNA,3\n", 'code,x\n277,1\n"1,277",2\n-,3\n'
+    files = (codes, digits) if is_first else (digits, codes)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "own.csv").write_text(files[0] + files[1].partition("\n")[2])
+    (tmp_path / "parts").mkdir()
+
+    found = surveyed(tmp_path / "parts", *files)
+
+    whole = read_table(tmp_path / "one" / "own.csv")
+    parts = [sent(read_part(part, found.rules).frame) for part in parted(tmp_path / "parts").parts]
+    pd.testing.assert_frame_equal(joined(parts), whole.frame)
+    assert found.rules.kinds["code"] is ColumnKind.CATEGORY
+    assert list(found.looks) == ["code"]
+    assert found.notes == whole.notes == ()
+    assert found.doubts == {}
 
 
 def test_files_with_other_columns_are_refused(tmp_path):
