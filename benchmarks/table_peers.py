@@ -9,7 +9,7 @@ import pandas as pd
 MOST_LEVELS = 250  # scikit-learn's boosting takes no more; rarer levels become one
 
 
-def _prepared(learn: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def prepared(learn: pd.DataFrame, test: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make numbers of flags, and categories of texts with the levels of the training rows."""
     learn, test = learn.copy(), test.copy()
     for name in learn:
@@ -58,7 +58,7 @@ def answers_of(
 ) -> "np.ndarray[Any, Any]":
     """Train a peer, and predict the test rows: numbers, or probabilities in the order of the classes."""
     model = PEERS[peer](bool(classes))
-    features, asked = _prepared(learn.drop(columns=target), test.drop(columns=target))
+    features, asked = prepared(learn.drop(columns=target), test.drop(columns=target))
     wanted = pd.Categorical(learn[target].astype(str), classes).codes if classes else learn[target].to_numpy(float)
     model.fit(features, wanted)
     return np.asarray(model.predict_proba(asked) if classes else model.predict(asked), dtype=np.float64)

@@ -18,6 +18,7 @@ _SHARES = frozenset(
         "group_correlation",
         "held_share",
         "keep_evidence",
+        "rate_decay",
         "subsample",
     }
 )

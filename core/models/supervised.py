@@ -49,7 +49,6 @@ N_FOLDS = 3
 HOLD_OUT_FROM_ROWS = 20_000  # from here on one group in five is enough evidence
 SCALE_MEMORY = 0.8
 PILOT_ROUNDS = 2
-PANELS_BEFORE_RETIRING = 3
 
 Scores = dict[str, FloatArray]
 
@@ -424,7 +423,7 @@ class SupervisedModel(Model):
         """Drop plain boosting once it is far behind; trees on the linear core gain with every panel, and stay."""
         if (
             BOOSTING in self.learners
-            and self.n_updates >= PANELS_BEFORE_RETIRING
+            and 0 < self.learners[BOOSTING].parameters["retire_after"] <= self.n_updates
             and self.comparison.hopeless(BOOSTING)
         ):
             self.retired[BOOSTING] = {**self.comparison.retire(BOOSTING), "retired_after_panels": self.n_updates}

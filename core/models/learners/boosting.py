@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CHUNK = 16_384  # rows per batch of leaf look-ups
 ROWS_FOR_BINS = 20_000
+SLOWEST = 1e-3  # the least share of the learning rate that later trees keep
 
 
 class BoostedLearner(ContinuingLearner):
@@ -55,6 +56,8 @@ class BoostedLearner(ContinuingLearner):
         "trees_per_epoch": 20,
         "max_trees": 240,
         "keep_evidence": 0.97,
+        "rate_decay": 1.0,  # the learning rate of the trees of one panel, as a share of that of the panel before
+        "retire_after": 3,  # panels from which on it is dropped once it is far behind; 0: never
     }
     continues_by = "more trees on fresh rows up to a cap, and leaf values averaged over all panels"
 
@@ -151,6 +154,13 @@ class BoostedLearner(ContinuingLearner):
         """Per column of the tree matrix: 1 where the trees may only rise."""
         return self.space.directions
 
+    def rates(self, n_trees: int) -> FloatArray:
+        """Return the learning rate of each of the first trees, shape (n_trees,): it falls from panel to panel."""
+        first, more = (max(1, int(self.parameters[name])) for name in ("first_trees", "trees_per_epoch"))
+        panel = np.maximum((np.arange(n_trees) - first) // more + 1, 0)
+        share = np.maximum(self.parameters["rate_decay"] ** panel, SLOWEST)
+        return np.asarray(self.parameters["learning_rate"] * share)
+
     def _leaf_of_row(self, matrices: Matrices, first_tree: int = 0) -> IntArray:
         """Look up the leaf of each row in each tree from `first_tree` on, shape (n_trees, n)."""
         n_trees = len(self.values) - first_tree
@@ -178,7 +188,7 @@ class BoostedLearner(ContinuingLearner):
             target=sample.target,
             weight=sample.weight,
             score=score,
-            learning_rate=self.parameters["learning_rate"],
+            rates=self.rates(len(self.values)),
             keep=self.parameters["keep_evidence"],
             rising=np.array(self.directions, dtype=np.int64),
         )
@@ -200,11 +210,13 @@ class BoostedLearner(ContinuingLearner):
             return weight * gradient, weight * hessian
 
         rows = self.trees.rows(sample.matrices.trees, target, score=score)
+        rates = self.rates(n_before + n_more)[n_before:].tolist()
         grown = self.trees.grow(
             rows,
             n_more,
             seed=seed,
             objective=loss,
+            rates=rates if self.parameters["rate_decay"] != 1 else None,
             monotone_constraints=self.directions,
             min_sum_hessian_in_leaf=1e-3,
             max_cat_threshold=8,

@@ -30,7 +30,7 @@ def relearn(
     target: FloatArray,
     weight: FloatArray,
     score: FloatArray,
-    learning_rate: float,
+    rates: FloatArray,
     keep: float,
     rising: IntArray,
 ) -> None:
@@ -45,7 +45,7 @@ def relearn(
         target: Shape (n,).
         weight: Shape (n,).
         score: Offset before the first tree, shape (n,); on return the score after the last tree.
-        learning_rate: Shrinkage of a tree's answer.
+        rates: Shrinkage of each tree's answer, shape (n_trees,).
         keep: Share of old evidence that still counts, 0 to 1.
         rising: Per feature 1 where the prediction may only rise.
     """
@@ -56,7 +56,7 @@ def relearn(
         fresh = np.bincount(leaves, weights=weight * hessian, minlength=n_leaves)
         old = keep * evidence[tree]
         # Both are Newton steps from the score before this tree; weighted by curvature, their mean is the joint step.
-        values[tree][:] = (old * values[tree] - learning_rate * pull) / np.maximum(old + fresh, 1e-12)
+        values[tree][:] = (old * values[tree] - rates[tree] * pull) / np.maximum(old + fresh, 1e-12)
         evidence[tree][:] = old + fresh
         hold_monotone(shapes[tree], values[tree], rising)
         score += values[tree][leaves]

@@ -77,6 +77,7 @@ class LightGbmTrees:
         judged_on: tuple[AnyArray, FloatArray] | None = None,
         curve: list[float] | None = None,
         start: "lgb.Booster | None" = None,
+        rates: Sequence[float] | None = None,
         **more: Any,
     ) -> "lgb.Booster":
         """Grow trees; they replace the present trees only through `read`.
@@ -89,18 +90,22 @@ class LightGbmTrees:
             judged_on: Rows held out, which decide when to stop.
             curve: Receives the loss on these rows after each tree.
             start: Trees to continue from; they are part of what is returned.
+            rates: The learning rate of each tree, if they differ.
             more: Further parameters.
         """
         judged = None if judged_on is None else self._judged(rows, *judged_on)
         history: dict[str, dict[str, list[float]]] = {}
         stops = [self._lgb.early_stopping(PATIENCE, verbose=False), self._lgb.record_evaluation(history)]
+        callbacks = [] if judged is None else stops
+        if rates is not None:
+            callbacks.append(self._lgb.reset_parameter(learning_rate=list(rates)))
         grown: lgb.Booster = self._lgb.train(
             {**self.training(seed), **more, "objective": objective},
             rows,
             num_boost_round=n_trees,
             init_model=start,
             valid_sets=None if judged is None else [judged],
-            callbacks=None if judged is None else stops,
+            callbacks=callbacks,
         )
         if curve is not None:
             curve += next(iter(next(iter(history.values())).values()))

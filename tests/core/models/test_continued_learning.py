@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,30 @@ def test_plain_boosting_is_dropped_once_far_behind_and_the_report_keeps_its_figu
     assert "boosting" not in model.learners
     assert tried["boosting"]["behind_leader"] > 5 * tried["boosting"]["standard_error"]
     assert tried["boosting"]["retired_after_panels"] >= 3
+
+
+def test_plain_boosting_stays_where_it_is_never_to_be_dropped(draw):
+    model = create("spread", settings={"retire_after": 0})
+    for epoch in range(8):
+        model.update(draw(epoch), seed=epoch)
+    assert model.comparison.hopeless("boosting")
+    assert "boosting" in model.learners
+
+
+def test_the_learning_rate_falls_from_panel_to_panel_where_the_settings_say_so(draw):
+    few = {"first_trees": 4, "trees_per_epoch": 2, "max_trees": 8, "learning_rate": 0.2}
+    model = create("spread", algorithm="lightgbm", settings={**few, "rate_decay": 0.5})
+    usual = create("spread", algorithm="lightgbm", settings=few)
+    for epoch in range(4):
+        for each in (model, usual):
+            each.update(draw(epoch, 300), seed=epoch)
+    expected = [0.2] * 4 + [0.1] * 2 + [0.05] * 2
+    learner = model.learners["lightgbm"]
+    text = learner.booster.model_to_string()
+    assert [float(rate) for rate in re.findall(r"^shrinkage=(.+)$", text, re.MULTILINE)] == pytest.approx(expected)
+    assert learner.rates(8).tolist() == pytest.approx(expected)
+    sizes = [float(np.abs(each.learners["lightgbm"].values[7]).max()) for each in (model, usual)]
+    assert sizes[0] < sizes[1] / 2, "the leaves of later trees answer less, also once they have learned on"
 
 
 @pytest.mark.parametrize("name", ["spread", "downgrade", "liquidity_shock", "anomaly"])

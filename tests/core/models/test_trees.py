@@ -80,7 +80,7 @@ def test_a_leaf_ends_at_the_mean_over_all_panels_it_has_seen():
     for target in targets:
         relearn(
             task="regression", leaf_of_row=leaves, shapes=shapes, values=values, evidence=evidence, target=target,
-            weight=np.ones(300), score=np.zeros(300), learning_rate=1.0, keep=1.0, rising=np.zeros(3, dtype=np.int64),
+            weight=np.ones(300), score=np.zeros(300), rates=np.ones(1), keep=1.0, rising=np.zeros(3, dtype=np.int64),
         )  # fmt: skip
     for leaf in range(len(values[0])):
         seen = np.concatenate([target[leaves[0] == leaf] for target in targets])
