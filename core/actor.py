@@ -31,6 +31,8 @@ class Actor:
         str, ...
     ] = ()  # others who may have acted under this name: creators of the token, owners of the account
     token_id: str = ""  # of the token that was used, whose rights count
+    oidc_subject: str = ""  # whom a token of the OIDC provider speaks for, whose rights count
+    oidc_groups: frozenset[str] = frozenset()  # the groups that the same token names
 
     @classmethod
     def current(cls, origin: Origin) -> "Actor":
@@ -43,6 +45,17 @@ class Actor:
         except KeyError:  # an account without an entry in the password database
             name = f"uid{os.getuid()}"
         return cls(name, socket.gethostname(), origin)
+
+    @classmethod
+    def of_oidc(cls, subject: str, groups: frozenset[str], host: str) -> "Actor":
+        """Return the author of changes made with a token of the OIDC provider.
+
+        The name says where the subject is known: no account and no other token has such a name.
+
+        >>> str(Actor.of_oidc("ana", frozenset(), "192.0.2.7"))
+        'oidc:ana@192.0.2.7'
+        """
+        return cls(f"oidc:{subject}", host, Origin.API, oidc_subject=subject, oidc_groups=groups)
 
     @classmethod
     def engine(cls) -> "Actor":

@@ -6,6 +6,7 @@ fields without a description: the process ends by SIGSEGV. So every struct is de
 anybody reads it.
 """
 
+import json
 from threading import Lock
 from types import UnionType
 from typing import Any, TypeVar, overload
@@ -58,6 +59,49 @@ def decode_msgpack(content: bytes | memoryview, type: type[T]) -> T:  # noqa: A0
         return msgspec.msgpack.decode(content, type=type)
     except (RecursionError, UnicodeDecodeError) as error:
         raise _as_decode_error(error) from None
+
+
+def repeated_key(content: Encoded) -> str | None:
+    """Return a key that an object of a JSON document has twice, on which readers disagree; None without one.
+
+    Raises:
+        msgspec.DecodeError: It is nested too deeply.
+        ValueError: It is no JSON.
+
+    >>> repeated_key(b'{"row": {"a": 1, "a": 2}}'), repeated_key(b'[{"a": 1}, {"a": 2}]')
+    ('a', None)
+    """
+    try:
+        json.loads(
+            bytes(content) if isinstance(content, memoryview) else content,
+            object_pairs_hook=_distinct,
+            parse_int=_ignored,
+            parse_float=_ignored,
+        )
+    except _RepeatedKeyError as error:
+        return error.key
+    except RecursionError as error:
+        raise _as_decode_error(error) from None
+    return None
+
+
+class _RepeatedKeyError(Exception):
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) == len({key for key, _ in pairs}):
+        return
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise _RepeatedKeyError(key)
+        seen.add(key)
+
+
+def _ignored(_text: str) -> None:
+    """Spare the conversion of a number."""
 
 
 def converted(value: Any, kind: type[T], *, strict: bool = True) -> T:

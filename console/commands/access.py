@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from core.access import Grant
     from core.access.listing import ListedRight
 
-_PRINCIPAL = "user:ana, or ana; group:quants; token:t-0001"
+_PRINCIPAL = "user:ana, or ana; group:quants; token:t-0001; oidc:SUBJECT; oidc-group:NAME"
 
 
 def add_parser(commands: Subparsers) -> None:

@@ -172,8 +172,10 @@ def _inherited(workspace: "Workspace", args: argparse.Namespace) -> socket.socke
     """
     from core.serving.authenticator import Authenticator
     from core.serving.inherited import inherited_listener
+    from core.settings import settings_in_force
 
-    listener = inherited_listener(os.environ, Authenticator(workspace))
+    oidc = settings_in_force(workspace.root).serving.oidc
+    listener = inherited_listener(os.environ, Authenticator(workspace, oidc=oidc))
     if listener is not None and args.listen:
         host, port = listener.getsockname()[:2]
         raise UsageError(
@@ -329,7 +331,7 @@ def _sockets(
     from core.serving.rpc.ports import reserve
     from core.serving.server import METRICS_SETTING, listen, listen_for_metrics
 
-    authenticator = Authenticator(workspace)
+    authenticator = Authenticator(workspace, oidc=settings.oidc)
     host, port = parse_address(args.listen or settings.listen)
     named = address_origin(workspace, args.listen, "--listen")
     listener = opened.enter_context(inherited or listen(authenticator, host, port, named=named))

@@ -37,6 +37,9 @@ class AccessRules:
         """Return the grants that count for a principal now, its groups' included."""
         active = [grant for grant in self.grants if grant.is_active(now)]
         own = [grant for grant in active if grant.principal == principal]
+        if principal.kind is PrincipalKind.OIDC:
+            named = principal.oidc_groups
+            return own + [each for each in active if each.kind is PrincipalKind.OIDC_GROUP and each.name in named]
         if principal.kind is not PrincipalKind.USER:
             return own
         of_groups = [grant for grant in active if grant.kind is PrincipalKind.GROUP]
@@ -90,9 +93,9 @@ def decide(
         if rules.holds(token.role, verb):
             return AccessDecision(True, f"{principal} has the role {token.role}")
         held.append(f"the role {token.role}")
-    elif not rules.governed:
+    elif not rules.governed and principal.kind in _OF_THE_MACHINE:
         return AccessDecision(True, "this workspace has no grants, so whoever can enter its folder may do everything")
-    elif kind is VerbClass.REPAIR and principal.name == rules.owner:
+    elif kind is VerbClass.REPAIR and principal == Principal(PrincipalKind.USER, rules.owner):
         return AccessDecision(True, f"{principal.name} owns the folder of the workspace")
     for grant in rules.grants_of(principal, now):
         where = "" if grant.principal == principal else f" by {grant.principal}"
@@ -124,6 +127,7 @@ def can_ever(rules: AccessRules, principal: Principal, verb: str, *, now: dateti
     return decide(rules, principal, verb, now=now).is_allowed or any(rules.holds(role, verb) for role in roles)
 
 
+_OF_THE_MACHINE = frozenset({PrincipalKind.USER, PrincipalKind.GROUP})
 _NAMED_IN_FULL = frozenset({VerbClass.ADMINISTER, VerbClass.REPAIR})
 
 

@@ -19,7 +19,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
     grant_id: str  # "g-0001"
     kind: PrincipalKind
-    name: str  # of the account, the group, or the id of the token
+    name: str  # of the account, the group, or the subject; the id of the token
     role: str
     models: tuple[str, ...] = ()  # patterns; without any, also what is about no model
     stages: tuple[str, ...] = ()  # of versions; without any, also what is about no stage

@@ -1,6 +1,8 @@
-"""The refusal of the door."""
+"""The refusals of the door, and of tokens of the OIDC provider."""
 
-from core.errors import RefusedError
+from concurrent.futures import Future
+
+from core.errors import CoreError, RefusedError, UsageError
 
 
 class AccessRefusedError(RefusedError):
@@ -17,3 +19,36 @@ class AccessRefusedError(RefusedError):
         self.verb = verb
         self.object = object
         self.is_recorded = False
+
+
+class OidcExtraMissingError(UsageError):
+    """The settings name an OIDC provider, and the package that checks its tokens is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "serving.oidc needs the extra oidc, which is not installed: pip install 'bondx-console[oidc]'."
+        )
+
+
+class OidcTokenError(RefusedError):
+    """A token is not one of the configured provider for this service, or does not hold now."""
+
+
+class UnknownOidcKeyError(OidcTokenError):
+    """No key of the provider has the token's `kid`: the provider may have changed its keys."""
+
+
+class OidcProviderError(CoreError):
+    """The keys of the provider cannot be had: it does not answer, or its answer cannot be used."""
+
+
+class OidcKeysAwaitedError(OidcProviderError):
+    """The keys of the provider are being fetched, and one of them may be the token's.
+
+    Attributes:
+        fetched: Done once they are there, or cannot be had.
+    """
+
+    def __init__(self, fetched: "Future[None]") -> None:
+        super().__init__("The keys of the provider are being fetched; retry in a moment.")
+        self.fetched = fetched

@@ -1,37 +1,38 @@
 """The check of an OIDC token: its form, signature and claims. Pure: the provider's keys and the time are given.
 
 Nothing that the token names is fetched: a header with a key or with the address of a key is refused.
-It needs the extra `oidc`, so nothing imports it before a token is to be checked.
+It needs the extra `oidc`, so nothing but `oidc_provider` imports it.
+
+Source:
+    OpenID Connect Core 1.0; RFC 7515 and 7517; RFC 8725, JSON Web Token Best Current Practices; RFC 9068.
 """
 
-from collections.abc import Callable, Mapping
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from core.errors import RefusedError, UsageError
+from core.access.errors import OidcTokenError, UnknownOidcKeyError
+from core.access.principal import is_oidc_name
 from core.escape import shown
+from core.json_documents import repeated_key
+from core.settings.oidc import OidcSettings
 
-OIDC_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""The algorithms that can be allowed: with a shared secret, or with none, whoever checks a token could also make it."""
+OidcKey = RSAKey | ECKey
 
 _MAX_TOKEN_CHARACTERS = 16_384
-_MAX_NAME_CHARACTERS = 255
+_MAX_KID_CHARACTERS = 255
+_LEAST_RSA_BITS = 2_048
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 _FOREIGN_KEYS = ("jwk", "jku", "x5c", "x5u")
-
-
-class OidcTokenError(RefusedError):
-    """A token is not one of the configured provider for this service, or does not hold now."""
-
-
-class UnknownOidcKeyError(OidcTokenError):
-    """No key of the provider has the token's `kid`: the provider may have changed its keys."""
+_PUBLIC_FIELDS = ("kty", "kid", "alg", "n", "e", "crv", "x", "y")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +40,33 @@ class OidcIdentity:
     """Whom a token speaks for."""
 
     subject: str
-    groups: frozenset[str] = frozenset()
+    groups: frozenset[str]
+    until: float  # the last second in which the token holds, since 1970
 
 
-@dataclass(frozen=True, slots=True)
-class OidcExpectations:
-    """What a token must be.
+def usable_keys(published: Sequence[Mapping[str, Any]]) -> dict[str, OidcKey]:
+    """Return the keys by which tokens may be signed, by `kid`.
 
-    Raises:
-        UsageError: An algorithm is not asymmetric, or the issuer, the audience or the leeway is not usable.
+    Left out is what a provider may publish beside them: keys for encryption, shared secrets, and kinds that are not
+    known here. RSA keys below 2048 bits are left out, and keys that share a `kid`, of which no token names one.
+
+    Args:
+        published: The keys as the provider publishes them.
     """
-
-    issuer: str
-    audience: str
-    groups_claim: str = "groups"
-    leeway_seconds: int = 30
-    algorithms: tuple[str, ...] = ("RS256", "ES256")
-
-    def __post_init__(self) -> None:
-        if not self.issuer or not self.audience:
-            raise UsageError("OIDC needs an issuer and an audience.")
-        if not 0 <= self.leeway_seconds <= 300:
-            raise UsageError(f"The leeway of OIDC must be 0 to 300 seconds, not {self.leeway_seconds}.")
-        refused = [name for name in self.algorithms if name not in OIDC_ALGORITHMS]
-        if refused or not self.algorithms:
-            raise UsageError(
-                f"OIDC cannot use the algorithms {shown(', '.join(refused))}: choose from {', '.join(OIDC_ALGORITHMS)}."
-            )
+    kids = [fields.get("kid") for fields in published]
+    found = {}
+    for fields, kid in zip(published, kids, strict=True):
+        if isinstance(kid, str) and kids.count(kid) == 1 and (key := _usable(fields)) is not None:
+            found[kid] = key
+    return found
 
 
-def oidc_identity(token: str, keys: KeySet, expected: OidcExpectations, *, now: datetime) -> OidcIdentity:
+def oidc_identity(token: str, keys: Mapping[str, OidcKey], expected: OidcSettings, *, now: datetime) -> OidcIdentity:
     """Return whom a token speaks for.
 
     Args:
         token: The signed token, in the compact form.
-        keys: The keys of the provider.
+        keys: The keys of the provider, by `kid`.
         expected: What the token must be.
         now: The time.
     Raises:
@@ -85,41 +78,67 @@ def oidc_identity(token: str, keys: KeySet, expected: OidcExpectations, *, now: 
     registry = JWSRegistry(algorithms=expected.algorithms, strict_check_header=False)
     try:
         claims = jwt.decode(token, _key_finder(keys), list(expected.algorithms), registry).claims
+        repeated = next(filter(None, (repeated_key(_decoded(part)) for part in token.split(".")[:2])), None)
     except InvalidKeyIdError:
         raise UnknownOidcKeyError("No key of the provider has the kid of the token.") from None
-    except (JoseError, ValueError, TypeError, RecursionError) as error:
+    except (JoseError, msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
         raise OidcTokenError("The token is not signed by a key of the provider with an allowed algorithm.") from error
-    _check_claims(claims, expected, now.timestamp())
-    return OidcIdentity(_subject(claims), _groups(claims.get(expected.groups_claim)))
+    if repeated is not None:
+        raise OidcTokenError(f"The token has the key {shown(repeated, most=40)} twice in one object.")
+    until = _check_claims(claims, expected, now.timestamp())
+    return OidcIdentity(_subject(claims), _groups(claims.get(expected.groups_claim)), until)
 
 
-def _key_finder(keys: KeySet) -> Callable[[Any], Key]:
-    def find(signed: Any) -> Key:
+def _usable(fields: Mapping[str, Any]) -> OidcKey | None:
+    operations = fields.get("key_ops", ["verify"])
+    if fields.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        return None
+    public = {name: fields[name] for name in _PUBLIC_FIELDS if name in fields}
+    try:
+        if fields.get("kty") == "RSA":
+            is_long = int.from_bytes(_decoded(fields["n"])).bit_length() >= _LEAST_RSA_BITS
+            return RSAKey.import_key(public) if is_long else None
+        return ECKey.import_key(public) if fields.get("kty") == "EC" else None
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _key_finder(keys: Mapping[str, OidcKey]) -> Callable[[Any], OidcKey]:
+    def find(signed: Any) -> OidcKey:
         header: Mapping[str, Any] = signed.headers()
         if found := [name for name in ("crit", *_FOREIGN_KEYS) if name in header]:
             raise OidcTokenError(f"The header of the token has {found[0]}, which is not accepted.")
         kind, kid = header.get("typ", "JWT"), header.get("kid")
         if not isinstance(kind, str) or kind.lower() not in _TYPES:
             raise OidcTokenError("The typ of the token must be JWT or at+jwt.")
-        if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_NAME_CHARACTERS:
+        if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID_CHARACTERS:
             raise OidcTokenError("The header of the token has no usable kid.")
-        return keys.get_by_kid(kid)
+        if (key := keys.get(kid)) is None:
+            raise InvalidKeyIdError
+        return key
 
     return find
 
 
-def _check_claims(claims: Mapping[str, Any], expected: OidcExpectations, now: float) -> None:
+def _decoded(part: str) -> bytes:
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _check_claims(claims: Mapping[str, Any], expected: OidcSettings, now: float) -> float:
+    """Check issuer, audience and times; return until when the token holds."""
     audience = claims.get("aud")
     if claims.get("iss") != expected.issuer:
         raise OidcTokenError("The token is of another issuer.")
     if expected.audience not in (audience if isinstance(audience, list) else [audience]):
         raise OidcTokenError("The token is for another audience.")
     # Written so that NaN, for which every comparison is false, is refused.
-    if not now < _time(claims, "exp") + expected.leeway_seconds:
+    until = _time(claims, "exp") + expected.clock_skew_seconds
+    if not now < until:
         raise OidcTokenError("The token has expired.")
     for name in ("nbf", "iat"):
-        if name in claims and not _time(claims, name) - expected.leeway_seconds <= now:
+        if name in claims and not _time(claims, name) - expected.clock_skew_seconds <= now:
             raise OidcTokenError(f"The token does not hold yet ({name}).")
+    return until
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:
@@ -131,7 +150,7 @@ def _time(claims: Mapping[str, Any], name: str) -> float:
 
 def _subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_NAME_CHARACTERS or not subject.isprintable():
+    if not isinstance(subject, str) or not is_oidc_name(subject):
         raise OidcTokenError("The token has no usable sub.")
     return subject
 
@@ -140,4 +159,4 @@ def _groups(claim: object) -> frozenset[str]:
     """Read the claim of groups: a list of texts. A claim of another form gives no group, so no role."""
     if not isinstance(claim, list) or not all(isinstance(name, str) for name in claim):
         return frozenset()
-    return frozenset(name for name in claim if name and name.isprintable() and len(name) <= _MAX_NAME_CHARACTERS)
+    return frozenset(filter(is_oidc_name, claim))

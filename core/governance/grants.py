@@ -72,7 +72,7 @@ class Grants:
         valid: timedelta | None = None,
         reason: str = "",
     ) -> Grant:
-        """Give a role to an account, a group or a token.
+        """Give a role to an account, a group, a token, or a subject or group of the OIDC provider.
 
         With the first grant of a workspace, the account that owns its folder becomes an admin, too: until then it could
         do everything, and nobody else could let it in again.

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from core.access.errors import OidcExtraMissingError, OidcProviderError
+from core.access.oidc_extra import require_oidc_extra
 from core.confinement import LeadsOutError, links_out_of
 from core.errors import CoreError
 from core.escape import spelled_out
@@ -32,6 +34,9 @@ from core.telemetry import TelemetryError, check
 
 _LOW_SPACE_BYTES = 64 * 2**20
 _CHECK_ACCESS = "check its permissions and the disk"
+_CORRECT_OIDC = (
+    "correct serving.oidc, or start the provider; until then only tokens are taken whose keys a running server knows"
+)
 _CORRECT_ROUTING = "correct it; bondx alerts routes lists its faults and shows what is in force"
 _CORRECT = "correct it; bondx config validate checks every settings and policy file"
 
@@ -39,8 +44,9 @@ _CORRECT = "correct it; bondx config validate checks every settings and policy f
 def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list[Finding]:
     """Check all files of the workspace without changing anything.
 
-    The settings and the policy in force are read, state files are read whole and every document as its type, and the
-    audit chain is verified; the telemetry is checked page by page. Artifacts are verified by the registry.
+    The settings and the policy in force are read, the OIDC provider of the settings is asked for its keys, state files
+    are read whole and every document as its type, and the audit chain is verified; the telemetry is checked page by
+    page. Artifacts are verified by the registry.
 
     Args:
         workspace: The workspace.
@@ -53,6 +59,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the permissions": lambda: examine_access(workspace),
         "the links": lambda: _examine_links(workspace),
         "the settings": lambda: _examine_settings(workspace),
+        "the OIDC provider": lambda: _examine_oidc(workspace),
         "the routing": lambda: _examine_routing(workspace),
         "the state files": lambda: _examine_state(workspace, tables),
         "the archives": lambda: _examine_archives(workspace),
@@ -104,6 +111,32 @@ def _examine_settings(workspace: Workspace) -> Iterator[Finding]:
             if str(error) not in found:  # the policy may stand in the settings
                 found.append(str(error))
                 yield Finding(file=str(error.file), problem=str(error), cure=_CORRECT)
+
+
+def _examine_oidc(workspace: Workspace) -> Iterator[Finding]:
+    """Find why no caller with a token of the provider could be admitted."""
+    try:
+        settings = settings_in_force(workspace.root).serving.oidc
+    except SettingsError:  # found with the settings
+        return
+    if settings is None:
+        return
+    file = str(workspace.settings_file)
+    try:
+        require_oidc_extra()
+    except OidcExtraMissingError as error:
+        yield Finding(file=file, problem=str(error), cure="install it, or set serving.oidc to null")
+        return
+    from core.access.oidc_provider import fetch_keys  # an extra, imported only where it is asked for
+
+    try:
+        keys = fetch_keys(settings, workspace.root)
+    except OidcProviderError as error:
+        yield Finding(file=file, problem=str(error), cure=_CORRECT_OIDC)
+    else:
+        if not keys:
+            problem = f"{settings.issuer} publishes no RSA key of 2048 bits or more and no EC key for signatures"
+            yield Finding(file=file, problem=problem, cure="give the provider a signing key of RSA or EC")
 
 
 def _examine_routing(workspace: Workspace) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ _TOOLS = {
 }
 _EXTRAS = {
     "mlflow": ("mlflow",),
+    "oidc": ("joserfc",),
     "onnx": ("onnx", "onnxruntime"),
     "otel": ("opentelemetry.proto",),
     "tf-serving": ("grpc", "google.protobuf"),

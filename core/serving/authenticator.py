@@ -1,12 +1,16 @@
-"""Authenticates callers: by a token, or as a local reader on this machine."""
+"""Authenticates callers: by a token of ours or of the OIDC provider, or as a local reader on this machine."""
 
+import asyncio
+import shlex
 import socket
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from core.access import Door, Principal, PrincipalKind, VerbClass, reaches
-from core.access.principal import ANONYMOUS
+from core.access.errors import OidcKeysAwaitedError, OidcProviderError, OidcTokenError
+from core.access.oidc_extra import oidc_provider
+from core.access.principal import ANONYMOUS, principal_of
 from core.access.roles import classes_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
@@ -14,13 +18,19 @@ from core.errors import CoreError
 from core.governance.audit import record_refusal
 from core.local_callers import LocalCallers
 from core.serving.access import DATABASE, Role, Token, Tokens, digest
-from core.serving.errors import ForbiddenError, UnauthenticatedError
+from core.serving.errors import ForbiddenError, KeysAwaitedError, UnauthenticatedError, UnavailableError
 from core.serving.peer_accounts import PeerAccount
 from core.serving.token_uses import TokenUses
+from core.settings.oidc import OidcSettings
 from core.state import Workspace
+
+if TYPE_CHECKING:
+    from core.access.oidc_provider import OidcProvider
 
 Headers = Mapping[bytes, bytes]
 
+_KEYS_SECONDS = 11.0  # that a request waits for the keys of its token's provider: a little more than to fetch them
+_DOTS = 2  # of a signed token in the compact form
 _LOOK_SECONDS = 0.25  # how long a revoked token may continue to work
 
 
@@ -35,13 +45,23 @@ class Caller(NamedTuple):
 class Authenticator:
     """Checks requests against the tokens of a workspace. Safe to share between threads."""
 
-    def __init__(self, workspace: Workspace, *, local_reads: bool = True, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        local_reads: bool = True,
+        oidc: OidcSettings | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
         """Read no token yet.
 
         Args:
             workspace: The workspace with the tokens.
             local_reads: Whether callers on this machine may read and predict without a token.
+            oidc: The provider whose tokens are taken, too.
             clock: The time.
+        Raises:
+            OidcExtraMissingError: There is a provider, and what checks its tokens is not installed.
         """
         self._workspace = workspace
         self._tokens = Tokens(workspace, clock=clock)
@@ -52,6 +72,23 @@ class Authenticator:
         self._generation: object = None
         self._looked_at = float("-inf")
         self._local = LocalCallers() if local_reads else None
+        self._oidc = None if oidc is None else oidc_provider(oidc, workspace.root)
+
+    def begin(self) -> None:
+        """Begin to fetch the keys of the provider, if there is one; its first caller would wait for them."""
+        if self._oidc is not None:
+            self._oidc.begin()
+
+    async def admit_waiting(
+        self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool
+    ) -> Caller:
+        """Admit a request as `admit` does, once the keys of its token's provider have come, if they are awaited."""
+        try:
+            return self.admit(headers, client, takes=takes, is_read=is_read)
+        except KeysAwaitedError as error:
+            # Others wait for the same future, so it must not be cancelled with this request.
+            await asyncio.wait([asyncio.wrap_future(error.fetched)], timeout=_KEYS_SECONDS)
+        return self.admit(headers, client, takes=takes, is_read=is_read)
 
     def admit(self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool) -> Caller:
         """Admit a request, or raise the reason for refusing it.
@@ -64,6 +101,7 @@ class Authenticator:
         Raises:
             UnauthenticatedError: A token is required, and the request has no valid token.
             ForbiddenError: No role of the token has a verb of this class.
+            UnavailableError: The key of a provider's token is not known; a `KeysAwaitedError` while it may come.
         """
         host = client[0] if client else "?"
         authorization = headers.get(b"authorization")
@@ -78,9 +116,12 @@ class Authenticator:
             raise UnauthenticatedError(
                 "A token is required: send `Authorization: Bearer TOKEN`. Create one with `bondx access token create`."
             )
-        scheme, _, secret = authorization.decode("latin-1").partition(" ")
-        token = self._find(secret.strip()) if scheme.lower() == "bearer" else None
+        scheme, _, rest = authorization.decode("latin-1").partition(" ")
+        secret = rest.strip() if scheme.lower() == "bearer" else ""
+        token = self._find(secret) if secret else None
         if token is None:
+            if self._oidc is not None and secret.count(".") == _DOTS and secret.isascii():
+                return self._admit_subject(self._oidc, secret, host, takes)
             raise UnauthenticatedError("The token is unknown, expired or revoked.")
         self._uses.note(token.token_id, self._clock())
         # A viewer's right is every token's, so predictions ask nothing more.
@@ -109,6 +150,31 @@ class Authenticator:
             raise ForbiddenError(f"This requires the role {roles}, which {account} lacks.", verb=takes, actor=actor)
         return Caller(actor, Role.VIEWER)
 
+    def _admit_subject(self, provider: "OidcProvider", token: str, host: str, takes: VerbClass) -> Caller:
+        """Admit a subject of the OIDC provider, whose token vouches for it, by its grants and those of its groups."""
+        now = self._clock()
+        try:
+            found = provider.identity(token, now)
+        except OidcTokenError as error:
+            raise UnauthenticatedError(str(error)) from error
+        except OidcKeysAwaitedError as error:
+            raise KeysAwaitedError(error) from error
+        except OidcProviderError as error:
+            raise UnavailableError(str(error)) from error
+        actor = Actor.of_oidc(found.subject, found.groups, host)
+        principal, rules = principal_of(actor), self._door.rules()
+        if not rules.grants_of(principal, now):
+            raise ForbiddenError(
+                f"{principal} has no role here: an admin grants one with "
+                f"`bondx access grant {shlex.quote(str(principal))} viewer`.",
+                verb=takes,
+                actor=actor,
+            )
+        if not reaches(rules, principal, takes, now=now):
+            roles = " or ".join(role for role in Role if takes in classes_of(role))
+            raise ForbiddenError(f"This requires the role {roles}, which {principal} lacks.", verb=takes, actor=actor)
+        return Caller(actor, Role.VIEWER)
+
     def record(self, refusal: ForbiddenError) -> None:
         """Record that a caller was refused."""
         record_refusal(self._workspace, refusal, actor=refusal.actor, clock=self._clock)
@@ -118,9 +184,9 @@ class Authenticator:
         return reaches(self._door.rules(), principal, takes, now=self._clock())
 
     def has_tokens(self) -> bool:
-        """Say whether any token is valid now."""
+        """Say whether any token is valid now, or may be: the provider knows of its own."""
         self._look()
-        return any(token.is_valid(self._clock()) for token in self._by_digest.values())
+        return self._oidc is not None or any(token.is_valid(self._clock()) for token in self._by_digest.values())
 
     def _find(self, secret: str) -> Token | None:
         found = digest(secret)

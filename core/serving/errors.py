@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from core.access import AccessRefusedError
+from core.access.errors import OidcKeysAwaitedError
 from core.actor import Actor
 from core.errors import ConflictError, CoreError, NotFoundError, PartlyFailedError, RefusedError, UsageError
 from core.escape import shown
@@ -122,6 +123,18 @@ class UnauthenticatedError(ServingError, RefusedError):
     """The request has no valid token."""
 
     status = 401
+
+
+class KeysAwaitedError(UnavailableError):
+    """The token is of the OIDC provider, and its key may be among those that are being fetched.
+
+    Attributes:
+        fetched: Done once they are there, or cannot be had.
+    """
+
+    def __init__(self, awaited: OidcKeysAwaitedError) -> None:
+        super().__init__(str(awaited))
+        self.fetched = awaited.fetched
 
 
 class ForbiddenError(ServingError, AccessRefusedError):

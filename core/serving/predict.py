@@ -132,7 +132,7 @@ class Predictor:
         headers: Headers = headers_of(scope)
         dialect = target.dialect
         try:
-            caller = self.admit(headers, scope["client"])
+            caller = await self.admit(headers, scope["client"])
             content = dialect.framed(headers, await read_body(receive, headers, self.limits))
             reply = await self.reply(target, headers, caller, content, scope[REQUEST_ID])
         except Exception as error:
@@ -148,9 +148,9 @@ class Predictor:
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
 
-    def admit(self, headers: Headers, client: CallerAddress) -> Caller:
+    async def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""
-        return self._authenticator.admit(headers, client, takes=VerbClass.VIEW, is_read=True)
+        return await self._authenticator.admit_waiting(headers, client, takes=VerbClass.VIEW, is_read=True)
 
     async def reply(
         self, target: Target, headers: Headers, caller: Caller, content: bytes, request_id: str

@@ -77,7 +77,7 @@ class Reads:
     async def metrics(self, scope: Scope, send: Send) -> None:
         """Return the metrics in the Prometheus text format."""
         try:
-            self._admit(scope)
+            await self._admit(scope)
         except CoreError as error:
             await send_json(send, status_of(error), refusal(error))
             return
@@ -108,7 +108,7 @@ class Reads:
             label: The label.
         """
         try:
-            self._admit(scope)
+            await self._admit(scope)
             served = self._table().model(model)
             if label is not None:
                 version = served.labelled(label)
@@ -134,7 +134,7 @@ class Reads:
             limits: The limits on the body.
         """
         try:
-            self._admit(scope)
+            await self._admit(scope)
             content = await read_body(receive, headers_of(scope), limits)
             status, answer = asked.describe(self._table().read_models(), content)
         except CoreError as error:
@@ -143,11 +143,11 @@ class Reads:
         await send_json(send, status, orjson.dumps(answer))
 
     def _may_read(self, scope: Scope) -> bool:
-        try:
-            self._admit(scope)
+        try:  # a probe waits for no keys of a provider
+            self._authenticator.admit(headers_of(scope), scope["client"], takes=VerbClass.VIEW, is_read=True)
         except CoreError:
             return False
         return True
 
-    def _admit(self, scope: Scope) -> None:
-        self._authenticator.admit(headers_of(scope), scope["client"], takes=VerbClass.VIEW, is_read=True)
+    async def _admit(self, scope: Scope) -> None:
+        await self._authenticator.admit_waiting(headers_of(scope), scope["client"], takes=VerbClass.VIEW, is_read=True)

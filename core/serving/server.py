@@ -146,7 +146,9 @@ class Server:
         settings = settings_in_force(workspace.root)
         # Where accounts are known, nobody looks without being one: at the port, any account of the machine could.
         local_reads = settings.serving.local_reads and settings.serving.socket is None
-        authenticator = Authenticator(workspace, local_reads=local_reads, clock=clock)
+        self._authenticator = authenticator = Authenticator(
+            workspace, local_reads=local_reads, oidc=settings.serving.oidc, clock=clock
+        )
         self._policy = PolicySource(workspace.root)
         self._socket = listener or listen(authenticator, host, port, named=named)
         try:
@@ -281,6 +283,7 @@ class Server:
 
     def load(self) -> None:
         """Load the live versions in the background."""
+        self._authenticator.begin()
         self._loader.start()
         self._live.start()
 

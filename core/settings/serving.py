@@ -8,6 +8,7 @@ from msgspec import Meta
 from core.settings.address import ListenAddress
 from core.settings.feature_log import FeatureLogSettings
 from core.settings.names import Name
+from core.settings.oidc import OidcSettings
 from core.settings.served_models import ServedModelSettings, ServedName
 
 MOST_ROWS = 1_000_000
@@ -32,6 +33,10 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     socket: Annotated[
         Name | None,
         Meta(description="A Unix socket at which accounts of this machine need no token, but grants; null: none."),
+    ] = None
+    oidc: Annotated[
+        OidcSettings | None,
+        Meta(description="A provider of OpenID Connect whose tokens are taken beside API tokens; needs an extra."),
     ] = None
     requests_per_minute: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,

@@ -24,7 +24,7 @@ from core.state import Workspace
 class WantedGrant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A role to give."""
 
-    principal: str  # user:ana, group:quants, token:t-0001
+    principal: str  # user:ana, group:quants, token:t-0001, oidc:SUBJECT, oidc-group:NAME
     role: str
     models: list[str] = []  # patterns; by default all models
     stages: list[str] = []

@@ -53,7 +53,7 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if scope.get("method") == "OPTIONS":  # the framework's own answer names the methods of the path
         return
     try:
-        caller = authenticator.admit(
+        caller = await authenticator.admit_waiting(
             headers_of(scope),
             scope["client"],
             # A route that declares nothing requires the highest role.

@@ -119,7 +119,7 @@ class Calls:
 
     async def _answered(self, method: Method, call: RpcCall, context: Any) -> RpcAnswer | CoreError:
         if not method.is_probe:
-            self._predictor.admit(call.headers, call.client)
+            await self._predictor.admit(call.headers, call.client)
         content = await self._message(method, call, context) if method.has_message else b""
         if (answer := method.at_once(call, content)) is not None:
             return answer

@@ -66,7 +66,7 @@ def predict_method(predictor: Predictor, dialect: RpcDialect) -> Method:
         return None if reply is None else _answer(reply)
 
     async def slowly(call: RpcCall, content: bytes) -> RpcAnswer:
-        caller = predictor.admit(call.headers, call.client)
+        caller = await predictor.admit(call.headers, call.client)
         target = dialect.target(content)
         return _answer(await predictor.reply(target, call.headers, caller, content, call.request_id))
 

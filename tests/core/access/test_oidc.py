@@ -2,32 +2,35 @@
 
 import base64
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("joserfc")
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from core.access.oidc import (
-    OidcExpectations,
-    OidcIdentity,
-    OidcTokenError,
-    UnknownOidcKeyError,
-    oidc_identity,
-)
-from core.errors import UsageError
+from core.access.errors import OidcTokenError, UnknownOidcKeyError
+from core.access.oidc import OidcIdentity, oidc_identity, usable_keys
+from core.json_documents import converted
+from core.settings.oidc import OidcSettings
+from tests.damage import damaged, damaged_json
 
 NOW = datetime(2026, 11, 29, 8, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
-EXPECTED = OidcExpectations("https://login.example", "bondx")
+EXPECTED = OidcSettings(issuer="https://login.example", audience="bondx")
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-256", {"kid": "ec"})
-KEYS = KeySet.import_key_set({"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]})
+KEYS = usable_keys([RSA.as_dict(private=False), EC.as_dict(private=False)])
 CLAIMS: dict[str, Any] = {"iss": "https://login.example", "aud": "bondx", "sub": "ana", "exp": SECONDS + 60}
 
 
@@ -36,9 +39,19 @@ def signed(key: Any = RSA, alg: str = "RS256", header: dict[str, Any] | None = N
     return jwt.encode(fields, CLAIMS | claims, key, [alg], JWSRegistry(strict_check_header=False, algorithms=[alg]))
 
 
-def raw(header: dict[str, Any], signature: bytes = b"") -> str:
-    parts = (json.dumps(header).encode(), json.dumps(CLAIMS).encode(), signature)
+def encoded(*parts: bytes) -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def raw(header: dict[str, Any], signature: bytes = b"") -> str:
+    return encoded(json.dumps(header).encode(), json.dumps(CLAIMS).encode(), signature)
+
+
+def signed_text(header: str, claims: str) -> str:
+    """Sign a header and claims as they are written."""
+    content = encoded(header.encode(), claims.encode())
+    signature = RSA.private_key.sign(content.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{content}.{encoded(signature)}"
 
 
 def identity(token: str) -> OidcIdentity:
@@ -47,7 +60,7 @@ def identity(token: str) -> OidcIdentity:
 
 @pytest.mark.parametrize(("key", "alg"), [(RSA, "RS256"), (EC, "ES256")])
 def test_a_token_of_the_provider_names_its_subject_and_groups(key: Any, alg: str) -> None:
-    assert identity(signed(key, alg, groups=["quants"])) == OidcIdentity("ana", frozenset({"quants"}))
+    assert identity(signed(key, alg, groups=["quants"])) == OidcIdentity("ana", frozenset({"quants"}), SECONDS + 90)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +84,8 @@ def test_a_token_of_the_provider_names_its_subject_and_groups(key: Any, alg: str
         {"sub": 7},
         {"sub": "a\nb"},
         {"sub": "a" * 256},
+        {"sub": "ana "},
+        {"sub": "a\u200bna"},
     ],
 )
 def test_a_token_with_other_claims_is_refused(claims: dict[str, Any]) -> None:
@@ -149,15 +164,113 @@ def test_groups_of_another_form_give_no_group(claim: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("header", "claims"),
     [
-        {"algorithms": ("none",)},
-        {"algorithms": ("HS256",)},
-        {"algorithms": ()},
-        {"leeway_seconds": 301},
-        {"audience": ""},
+        ('{"alg": "none", "alg": "RS256", "kid": "rsa"}', json.dumps(CLAIMS)),
+        ('{"alg": "RS256", "kid": "rsa"}', json.dumps(CLAIMS)[:-1] + ', "sub": "root"}'),
+        ('{"alg": "RS256", "kid": "rsa"}', json.dumps(CLAIMS)[:-1] + ', "act": {"sub": "a", "sub": "b"}}'),
     ],
 )
-def test_expectations_that_would_let_anybody_in_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        OidcExpectations(**{"issuer": "https://login.example", "audience": "bondx"} | settings)
+def test_a_token_with_a_key_twice_is_refused_although_its_signature_holds(header: str, claims: str) -> None:
+    assert identity(signed_text('{"alg": "RS256", "kid": "rsa"}', json.dumps(CLAIMS))).subject == "ana"
+    with pytest.raises(OidcTokenError, match="twice"):
+        identity(signed_text(header, claims))
+
+
+@pytest.mark.parametrize("kid", ["../../etc/passwd", "rsa' OR 1=1 --", "https://evil.example/keys", "rsa\x00"])
+def test_a_kid_is_looked_up_and_nothing_else(kid: str) -> None:
+    with pytest.raises(UnknownOidcKeyError):
+        identity(signed(header={"kid": kid}))
+
+
+WEAK = {"kty": "RSA", "kid": "weak", "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xff" * 128).decode().rstrip("=")}
+PUBLIC = RSA.as_dict(private=False)
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        pytest.param([WEAK], id="an RSA key of 1024 bits"),
+        pytest.param([WEAK | {"n": "AAAA" * 64 + WEAK["n"]}], id="the same, with zeros before it"),
+        pytest.param([OctKey.generate_key(256, {"kid": "shared"}).as_dict(private=True)], id="a shared secret"),
+        pytest.param([PUBLIC | {"use": "enc"}], id="a key for encryption"),
+        pytest.param([PUBLIC | {"key_ops": ["encrypt"]}], id="a key for other operations"),
+        pytest.param([PUBLIC | {"key_ops": False}], id="a key for operations of another form"),
+        pytest.param([PUBLIC | {"kty": "ML-DSA"}], id="a kind that is not known"),
+        pytest.param([PUBLIC, EC.as_dict(private=False) | {"kid": "rsa"}], id="two keys with one kid"),
+        pytest.param([{name: PUBLIC[name] for name in ("kty", "n", "e")}], id="a key without a kid"),
+        pytest.param([PUBLIC | {"n": 7}, PUBLIC | {"kid": ["rsa"]}, {}], id="what is no key"),
+        pytest.param(
+            [EC.as_dict(private=False) | {"crv": "P-0"}, EC.as_dict(private=False) | {"x": "AA"}], id="no curve"
+        ),
+    ],
+)
+def test_of_what_a_provider_publishes_unusable_keys_are_left_out(published: list[dict[str, Any]]) -> None:
+    assert usable_keys(published) == {}
+
+
+def test_a_private_key_that_a_provider_publishes_is_kept_as_its_public_half() -> None:
+    assert not usable_keys([RSA.as_dict(private=True)])["rsa"].is_private
+
+
+def test_a_key_for_one_algorithm_takes_no_other() -> None:
+    keys = usable_keys([RSA.as_dict(private=False) | {"alg": "RS256"}])
+    both = OidcSettings(issuer="https://login.example", audience="bondx", algorithms=("RS256", "PS256"))
+    assert oidc_identity(signed(), keys, both, now=NOW).subject == "ana"
+    with pytest.raises(OidcTokenError):
+        oidc_identity(signed(RSA, "PS256"), keys, both, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"algorithms": ["none"]},
+        {"algorithms": ["HS256"]},
+        {"algorithms": []},
+        {"clock_skew_seconds": 301},
+        {"audience": " "},
+        {"issuer": "http://login.example"},
+        {"issuer": "https://ana:secret@login.example"},
+        {"issuer": "https://login.example?tenant=1"},
+        {"issuer": "https://login.example#x"},
+        {"issuer": "https://"},
+        {"issuer": "file:///etc"},
+        {"issuer": "http://127.0.0.1.nip.io"},
+        {"issuers": []},
+    ],
+)
+def test_settings_that_would_let_anybody_in_are_refused(settings: dict[str, Any]) -> None:
+    usual = {"issuer": "https://login.example", "audience": "bondx"}
+    assert converted(usual, OidcSettings) == EXPECTED
+    with pytest.raises(msgspec.ValidationError):
+        converted(usual | settings, OidcSettings)
+
+
+SOUND_CLAIMS = CLAIMS | {"groups": ["quants"], "nbf": SECONDS, "iat": SECONDS}
+SOUND_HEADER = {"alg": "RS256", "kid": "rsa", "typ": "JWT"}
+PUBLISHED = [RSA.as_dict(private=False) | {"use": "sig", "key_ops": ["verify"]}, EC.as_dict(private=False)]
+
+
+@pytest.mark.fuzz
+@given(header=damaged_json(SOUND_HEADER) | st.just(SOUND_HEADER), claims=damaged_json(SOUND_CLAIMS))
+def test_damaged_claims_and_headers_are_refused_or_name_a_subject(header: Any, claims: Any) -> None:
+    with suppress(OidcTokenError):
+        found = identity(signed_text(json.dumps(header), json.dumps(claims)))
+        assert (claims["iss"], claims["sub"]) == ("https://login.example", found.subject)
+
+
+@pytest.mark.fuzz
+@given(token=damaged(signed(**SOUND_CLAIMS)))
+def test_a_damaged_token_is_refused(token: str) -> None:
+    if token.isascii() and token != signed(**SOUND_CLAIMS):
+        with pytest.raises(OidcTokenError):
+            identity(token)
+
+
+@pytest.mark.fuzz
+@given(published=damaged_json(PUBLISHED))
+def test_damaged_keys_are_left_out(published: Any) -> None:
+    if isinstance(published, list) and all(isinstance(each, dict) for each in published):
+        assert set(usable_keys(published)) <= {
+            each.get("kid") for each in published if isinstance(each.get("kid"), str)
+        }

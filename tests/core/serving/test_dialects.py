@@ -67,6 +67,10 @@ class Admits:
         """Refuse nobody."""
         return Caller(Actor("anybody", "desk", Origin.API), Role.VIEWER)
 
+    async def admit_waiting(self, headers: Any, client: Any, *, takes: VerbClass, is_read: bool) -> Caller:
+        """Refuse nobody."""
+        return self.admit(headers, client, takes=takes, is_read=is_read)
+
 
 class Sums:
     """Answers with the sum of a row's numbers."""
