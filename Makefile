@@ -106,7 +106,7 @@ $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)
 	@touch $@
 
 XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py models/test_learners.py models/test_continued_learning.py \
-	explain/test_explainer.py explain/test_shap_package.py)
+	explain/test_explainer.py explain/test_shap_package.py interop/test_onnx.py)
 
 TEXT_TESTS := tests/core/text core/text
 
