@@ -19,11 +19,10 @@ from core.serving.fast_path import FastPath
 from core.serving.predict import Predictor, Target, is_id
 from core.serving.reads import Reads
 from core.serving.shown_json import ShownAnswer
+from core.serving.text_routes import WHICH, TextRoutes
 
 CONTROL_PREFIXES = ("/api/v1/", "/api/v2/")
 
-_PART = r"[^/:]+"
-_WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
 _MAX_REMEMBERED = 4_096
 _LONGEST_REMEMBERED = 512
 
@@ -49,6 +48,7 @@ class FrontDoor:
         self.metrics_port: int | None = None  # a port that answers probes and /metrics alone
         self.crowd = Crowd(self.limits.connections, self.limits.connections_by_peer)
         self._predictor = predictor
+        self.texts = TextRoutes(predictor)
         self._reads = reads
         self._control = control
         self._targets: dict[str, Target] = {}
@@ -86,13 +86,20 @@ class FrontDoor:
         target = self.target(path)
         if self.is_for_metrics(scope.get("server")) and path.rstrip("/") not in self._monitored:
             await _not_here(send, path)
-        elif scope["method"] == "OPTIONS" and (target is not None or not path.startswith(CONTROL_PREFIXES)):
+        elif scope["method"] == "OPTIONS" and (
+            target is not None or self.texts.target(path) is not None or not path.startswith(CONTROL_PREFIXES)
+        ):
             await self._tell_methods(path, target, send)
         elif target is not None:
             if scope["method"] == "POST":
                 await self._predictor.answer(target, scope, receive, send)
             else:
                 await _refuse_method(send, b"POST", target.dialect)
+        elif (text := self.texts.target(path)) is not None:
+            if scope["method"] == "POST":
+                await self.texts.answer(text, scope, receive, send)
+            else:
+                await _refuse_method(send, b"POST")
         elif path.startswith(CONTROL_PREFIXES):
             await self._control(scope, receive, send)
         elif (listed := self._lists.get(path.rstrip("/"))) is not None:
@@ -153,7 +160,8 @@ class FrontDoor:
 
     async def _tell_methods(self, path: str, target: Target | None, send: Send) -> None:
         """Answer OPTIONS: with the methods of the path, and with no permission for web pages of other origins."""
-        method = "POST" if target is not None else self._method_of(path)
+        is_post = target is not None or self.texts.target(path) is not None
+        method = "POST" if is_post else self._method_of(path)
         if method is None:
             await _no_such_path(send, path)
             return
@@ -200,7 +208,7 @@ def _accepts(method: str, scope: Scope) -> bool:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile(re.escape(path).replace(re.escape("{which}"), _WHICH))
+    return re.compile(re.escape(path).replace(re.escape("{which}"), WHICH))
 
 
 async def _greet(scope: Scope, send: Send) -> None:

@@ -21,7 +21,7 @@ from core.access import VerbClass
 from core.errors import CoreError
 from core.serving.asgi import REQUEST_ID, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.authenticator import Authenticator, Caller, Headers
-from core.serving.dialects import Answered, Dialect, ReadRequest
+from core.serving.dialects import DIALECTS, Answered, Dialect, ReadRequest
 from core.serving.errors import (
     BadRequestError,
     CallerFaultError,
@@ -147,6 +147,19 @@ class Predictor:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
+
+    async def version_for(self, model: str, version: str | None, label: str | None, caller: Caller) -> LoadedVersion:
+        """Return the version that answers an admitted request, loaded if need be.
+
+        Raises:
+            UnknownVersionError: There is no such model, version or label.
+            UnavailableError: It cannot answer now.
+            UnauthenticatedError: It is not loaded, and the caller has no token.
+        """
+        target = Target(DIALECTS[0], model, version, label)  # the dialect matters only where no model is named
+        served = self._served(target)
+        found = self._assigned(target, served, {}, None, caller)
+        return (found or await self._loaded(target, served, caller)).version
 
     async def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""

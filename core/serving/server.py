@@ -328,6 +328,7 @@ class Server:
             self._thread.join(self._limits.stop_seconds * _ANSWERING_PART + _TICKS_SECONDS)
         self._loader.stop()
         self._predictor.close()
+        self._front_door.texts.close()
         stuck = self._wait_for_threads(until)
         self._series.stop(ends_series=not self._front_door.is_draining)
         self._traces.close()

@@ -50,12 +50,12 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         )
 
 
-def read_request(body: bytes, name: str) -> CompletionRequest:
+def read_request(body: bytes, name: str | None) -> CompletionRequest:
     """Read a request.
 
     Args:
         body: Its body.
-        name: The name of the model that is served.
+        name: The name of the model that is asked; None: the request names it.
     Raises:
         BadRequestError: It is no such request.
         TooLargeError: It asks for more tokens than one request may have.
@@ -65,7 +65,7 @@ def read_request(body: bytes, name: str) -> CompletionRequest:
         asked = decode_json(body, CompletionRequest)
     except msgspec.DecodeError as error:
         raise BadRequestError(f"The body is no request for completions: {error}.") from None
-    if asked.model not in ("", name):
+    if name is not None and asked.model not in ("", name):
         raise UnknownVersionError("model", asked.model, [name])
     if asked.n * asked.max_tokens > MAX_NEW_TOKENS:
         raise TooLargeError(

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 
+from core.serving.completions.requests import MAX_CHOICES, MAX_PROMPT_CHARACTERS
 from core.serving.dialects import DIALECTS, Dialect
-from core.serving.dialects.schemas import FAULT, Schema
+from core.serving.dialects.schemas import FAULT, TEXT, Schema, object_schema
+from core.serving.text_routes import COMPLETIONS, GENERATE
+from core.text.sampling import MAX_NEW_TOKENS
 
 _FAULTS = {
     "400": "The request is invalid; `field` names the field at fault.",
@@ -90,6 +93,60 @@ def _look(
     return path, {method.lower(): operation}
 
 
+def _write(path: str) -> tuple[str, Schema]:
+    """Describe a path where a model of language writes."""
+    is_completions = path == COMPLETIONS
+    fault = object_schema(["error"], error={"type": "object"}) if is_completions else FAULT
+    refusals = {code: _FAULTS[code] for code in ("400", "401", "403", "404", "413", "503")}
+    done = "The documents; with `stream`, their pieces as server-sent events."
+    operation = {
+        "tags": ["texts"],
+        "summary": "Write texts (completions of OpenAI)" if is_completions else "Write texts",
+        "operationId": f"Write{path.title().translate(str.maketrans('', '', '/{}:'))}",
+        "parameters": [*_in_path(path), _HEADERS[0]],
+        "requestBody": {"required": True, "content": _json(_COMPLETION_REQUEST)},
+        "responses": {
+            "200": {"description": done, "content": {**_json(_COMPLETION), "text/event-stream": {"schema": TEXT}}},
+            **{code: {"description": said, "content": _json(fault)} for code, said in refusals.items()},
+        },
+    }
+    return path, {"post": operation}
+
+
+_COMPLETION_REQUEST: Schema = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "model": TEXT,
+        "prompt": {"type": "string", "maxLength": MAX_PROMPT_CHARACTERS},
+        "max_tokens": {"type": "integer", "minimum": 1, "maximum": MAX_NEW_TOKENS},
+        "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+        "top_p": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "n": {"type": "integer", "minimum": 1, "maximum": MAX_CHOICES},
+        "seed": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1},
+        "stop": {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 200},
+                {"type": "array", "maxItems": 4, "items": {"type": "string", "minLength": 1, "maxLength": 200}},
+                {"type": "null"},
+            ]
+        },
+        "stream": {"type": "boolean"},
+        "echo": {"type": "boolean"},
+        "user": TEXT,
+    },
+}
+_COMPLETION: Schema = object_schema(
+    ["id", "object", "model", "choices", "notice"],
+    id=TEXT,
+    object=TEXT,
+    created={"type": "integer"},
+    model=TEXT,
+    version=TEXT,
+    choices={"type": "array", "items": {"type": "object"}},
+    usage={"type": "object"},
+    notice={"type": "string", "description": "That the text is synthetic."},
+)
 _WHICH = ("{model}", "{model}/versions/{version}", "{model}/labels/{label}")
 
 
@@ -115,6 +172,7 @@ def predict_paths(dialects: Sequence[Dialect] = DIALECTS) -> Schema:
     paths += [
         _look(path.path, f"{path.summary} ({dialect.title})") for dialect in dialects for path in dialect.server_paths
     ]
+    paths += [_write(COMPLETIONS), *(_write(GENERATE.replace("{which}", which)) for which in _WHICH)]
     paths += [
         _look("/health", "Liveness of the server"),
         _look("/ready", "Readiness of every live version"),

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
 
 import numpy as np
 from typing_extensions import override
@@ -15,6 +16,9 @@ from core.serving.errors import BadRequestError
 from core.serving.renamed_signature import signature_of
 from core.serving.scoring.frames import frame_of, open_frame
 from core.serving.signature import OpenSignature, ServingSignature
+
+if TYPE_CHECKING:
+    from core.text.model_folder import TextModel
 
 _MOST_CLASSES = 1_000
 _NOT_FOR_MODELS = (StopIteration, TimeoutError, CancelledError)
@@ -43,11 +47,13 @@ class Scorer(ABC):
         signature: The fields of a row.
         is_fast: Whether one row takes microseconds, so that the fast path may answer it.
         form: What it answers, by which the outcome of a prediction is judged.
+        text: The model of language, which writes texts and refuses rows; None of any other.
     """
 
     signature: ServingSignature
     is_fast: bool = False
     form: AnswerForm = AnswerForm()
+    text: "TextModel | None" = None
 
     @abstractmethod
     def answer(self, rows: Rows) -> FloatArray:

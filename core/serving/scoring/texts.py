@@ -17,11 +17,7 @@ _PROBED_TOKENS = 16
 
 
 class TextScorer(Scorer):
-    """A loaded model of language.
-
-    Attributes:
-        text: The model.
-    """
+    """A loaded model of language."""
 
     def __init__(self, folder: Path) -> None:
         """Open the files of a version, and let it write a few words.
@@ -29,9 +25,9 @@ class TextScorer(Scorer):
         Raises:
             CoreError: It cannot be opened.
         """
-        self.text = open_text_version(folder)
+        self.text = text = open_text_version(folder)
         self.signature = OpenSignature()
-        write_text(self.text.model, self.text.tokenizer, SamplingOptions(max_tokens=_PROBED_TOKENS))
+        write_text(text.model, text.tokenizer, SamplingOptions(max_tokens=_PROBED_TOKENS))
 
     @override
     def check(self, rows: Rows) -> None:
@@ -39,4 +35,4 @@ class TextScorer(Scorer):
 
     @override
     def answer(self, rows: Rows) -> NoReturn:
-        raise BadRequestError(str(AnswersNoRowsError()))
+        raise BadRequestError(f"{AnswersNoRowsError()} Texts are at POST /api/v1/generate/MODEL and /v1/completions.")

@@ -1,0 +1,166 @@
+"""Completions at once or streamed: written in threads, a few at a time and each for a limited time."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from math import floor
+from typing import Any
+
+import msgspec
+
+from core.serving.asgi import Receive, Send, send_json
+from core.serving.completions.requests import CompletionRequest, choice, completion, usage
+from core.serving.errors import UnavailableError
+from core.serving.limits import ServingLimits
+from core.text.model_folder import TextModel
+from core.text.sampling import TextWriter, WrittenText
+
+SYNTHETIC = (b"x-synthetic", b"true")
+_SEED_BITS = 31
+_DONE = b"data: [DONE]\n\n"
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class CompletionAnswers:
+    """Writes what requests for completions ask for. Its methods belong to one event loop."""
+
+    def __init__(
+        self,
+        limits: ServingLimits,
+        *,
+        clock: Callable[[], float] = time.time,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            limits: On waiting requests, and the time of an answer.
+            clock: The time of day.
+            seconds: The time that limits an answer.
+        """
+        self._limits, self._clock, self._seconds = limits, clock, seconds
+        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="writing")
+        self._n_writing = 0
+
+    def close(self) -> None:
+        """Let the documents that are being written be the last ones."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(
+        self,
+        text: TextModel,
+        name: str,
+        asked: CompletionRequest,
+        receive: Receive,
+        send: Send,
+        *,
+        fields: Fields = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Answer a request.
+
+        Args:
+            text: The model.
+            name: Its name for the caller.
+            asked: The request.
+            receive: Tells when the caller leaves.
+            send: Sends the answer.
+            fields: Further header fields.
+            more: Further fields of the answer, and of each event of a stream.
+        Raises:
+            UnavailableError: Too many requests wait.
+        """
+        if self._n_writing >= self._limits.waiting_batches:
+            raise UnavailableError("Too many documents are being written. Ask again later.")
+        self._n_writing += 1
+        frame = _Frame(f"cmpl-{uuid.uuid4().hex}", floor(self._clock()), name, more or {})
+        try:
+            if asked.stream:
+                await self._stream(text, asked, frame, receive, send, fields)
+            else:
+                await self._complete(text, asked, frame, send, fields)
+        finally:
+            self._n_writing -= 1
+
+    async def _complete(
+        self, text: TextModel, asked: CompletionRequest, frame: "_Frame", send: Send, fields: Fields
+    ) -> None:
+        writers = _writers(text, asked)
+        loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
+        written = [await loop.run_in_executor(self._threads, self._written, writer, until) for writer in writers]
+        before = asked.prompt if asked.echo else ""
+        choices = [choice(place, before + each.text, each.finish) for place, each in enumerate(written)]
+        counts = usage(len(text.tokenizer.encode(asked.prompt)), written)
+        body = msgspec.json.encode(frame.of(choices) | {"usage": counts})
+        await send_json(send, 200, body, headers=(SYNTHETIC, *fields))
+
+    async def _stream(
+        self,
+        text: TextModel,
+        asked: CompletionRequest,
+        frame: "_Frame",
+        receive: Receive,
+        send: Send,
+        fields: Fields,
+    ) -> None:
+        """Send each piece as soon as it is written; a caller that leaves ends the writing."""
+        (writer,) = _writers(text, asked)
+        loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
+
+        def event(piece: str, finish: str | None) -> bytes:
+            return b"data: " + msgspec.json.encode(frame.of([choice(0, piece, finish)])) + b"\n\n"
+
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), SYNTHETIC, *fields]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            if asked.echo and asked.prompt:
+                await send({"type": "http.response.body", "body": event(asked.prompt, None), "more_body": True})
+            pieces = iter(writer)
+            finish = "length"
+            while self._seconds() < until and not leaving.done():
+                piece = await loop.run_in_executor(self._threads, next, pieces, None)
+                if piece is None:
+                    finish = writer.written.finish
+                    break
+                await send({"type": "http.response.body", "body": event(piece, None), "more_body": True})
+            await send({"type": "http.response.body", "body": event("", finish) + _DONE})
+        finally:
+            leaving.cancel()
+
+    def _written(self, writer: TextWriter, until: float) -> WrittenText:
+        pieces: list[str] = []
+        going: Iterator[str] = iter(writer)
+        for piece in going:
+            pieces.append(piece)
+            if self._seconds() >= until:
+                return WrittenText(text="".join(pieces), n_tokens=len(pieces), finish="length", nats=0.0)
+        return writer.written
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    """What all parts of one answer have in common."""
+
+    identifier: str
+    created: int
+    name: str
+    more: Mapping[str, Any]
+
+    def of(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return completion(self.identifier, self.created, self.name, choices) | dict(self.more)
+
+
+def _writers(text: TextModel, asked: CompletionRequest) -> list[TextWriter]:
+    options = asked.options(uuid.uuid4().int >> (128 - _SEED_BITS))
+    return [
+        TextWriter(text.model, text.tokenizer, options, prompt=asked.prompt, number=number) for number in range(asked.n)
+    ]
+
+
+async def _left(receive: Receive) -> Any:
+    """Return once the caller has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        continue

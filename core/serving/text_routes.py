@@ -1,0 +1,108 @@
+"""The routes of texts: a registered model of language writes at `/api/v1/generate/MODEL`, and at `/v1/completions`."""
+
+import logging
+import re
+import time
+from typing import NamedTuple
+
+from core.errors import CoreError
+from core.serving.asgi import Message, Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
+from core.serving.completions.requests import failure, read_request
+from core.serving.dialects import refusal
+from core.serving.errors import BadRequestError, ServingError, UnavailableError, status_of
+from core.serving.predict import Predictor
+
+log = logging.getLogger(__name__)
+
+COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
+_PART = r"[^/:]+"
+WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
+_GENERATE = re.compile(GENERATE.replace("{which}", WHICH))
+
+
+class TextTarget(NamedTuple):
+    """Who is to write."""
+
+    model: str | None = None  # None: the request names it
+    version: str | None = None
+    label: str | None = None
+
+
+class TextRoutes:
+    """Answers requests for texts from the versions that are served."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        """Prepare; the limits are those of predictions."""
+        self._predictor = predictor
+        self._answers = CompletionAnswers(predictor.limits)
+
+    def close(self) -> None:
+        """Let the documents that are being written be the last ones."""
+        self._answers.close()
+
+    def target(self, path: str) -> TextTarget | None:
+        """Return who is to write at a path; None for any other path."""
+        if path == COMPLETIONS:
+            return TextTarget()
+        found = _GENERATE.fullmatch(path)
+        return None if found is None else TextTarget(found["model"], found["version"], found["label"])
+
+    async def answer(self, target: TextTarget, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        noted = _NotedSend(send)
+        try:
+            await self._written(target, scope, receive, noted)
+        except Exception as error:
+            if noted.has_begun:
+                raise  # a stream that has begun ends with its connection
+            if not isinstance(error, CoreError):
+                log.error("a request for a text could not be answered", exc_info=error)
+                error = ServingError("The model failed on this request; see the server log for details.")
+            status = status_of(error)
+            body = failure(str(error), status) if target.model is None else refusal(error)
+            await send_json(send, status, body, headers=(SYNTHETIC,))
+
+    async def _written(self, target: TextTarget, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        caller = await self._predictor.admit(headers, scope["client"])
+        asked = read_request(await read_body(receive, headers, self._predictor.limits), target.model)
+        name = target.model or asked.model or self._only_model()
+        found = await self._predictor.version_for(name, target.version, target.label, caller)
+        if (text := found.scorer.text) is None:
+            raise BadRequestError(
+                f"{found.model} {found.version} answers rows, and writes no texts: POST /api/v1/predict/{found.model}."
+            )
+        begin = time.perf_counter()
+        fields = ((b"x-bondx-model", found.model.encode()), (b"x-bondx-version", found.version.encode()))
+        more = {"version": found.version}
+        await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
+        found.stats.answered(time.perf_counter() - begin, asked.n)
+
+    def _only_model(self) -> str:
+        """Return the only live model of language, for a request that names none.
+
+        Raises:
+            UnavailableError: None is live.
+            BadRequestError: Several are.
+        """
+        models = self._predictor.table.read_models().values()
+        live = [each.model for each in models if each.default is not None and each.default.scorer.text is not None]
+        if not live:
+            raise UnavailableError("No model of language is live: bondx text register makes a version; promote it.")
+        if len(live) > 1:
+            raise BadRequestError(f"{len(live)} models of language are live; name one in `model`: {', '.join(live)}.")
+        return live[0]
+
+
+class _NotedSend:
+    """Sends an answer on, and knows whether it has begun."""
+
+    __slots__ = ("_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.has_begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        self.has_begun = True
+        await self._send(message)

@@ -1,0 +1,114 @@
+"""The server of the registry writes texts, at once and streamed, from the live version; it refuses what it cannot."""
+
+import json
+
+import pytest
+
+from console.cli.main import main as command_line
+from core.registry import Registry, Stage
+from core.serving.access import Role, Tokens
+from core.settings.text_model import TextModelSettings
+from core.state import Workspace
+from core.text.model_folder import ModelFolder
+from core.text.sampling import SamplingOptions, write_text
+from core.text.training import train_text_model
+
+EASY = """
+quality_gates: {limits: {nats_above_floor: 3, fact_consistency: 0}}
+policy: {promotion: {min_accuracy: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two models that differ."""
+    found = [tmp_path_factory.mktemp("text") / name for name in ("first", "second")]
+    for seed, folder in enumerate(found):
+        train_text_model(TextModelSettings(architecture="ngram", documents=300, judged_documents=20, seed=seed), folder)
+    return found
+
+
+def made_live(root, folder, version):
+    at = ["--workspace", str(root)]
+    assert command_line(["text", "register", str(folder), "--model", "prose", "--written", "5", *at]) == 0
+    assert command_line(["registry", "promote", "prose", version, "--stage", "Production", "--yes", *at]) == 0
+
+
+@pytest.fixture(scope="module")
+def root(folders, tmp_path_factory):
+    path = tmp_path_factory.mktemp("home") / "workspace"
+    Workspace.create(path, settings_text=EASY)
+    made_live(path, folders[0], "1.0.0")
+    return path
+
+
+def texts_of(body: str) -> str:
+    events = [line.removeprefix("data: ") for line in body.splitlines() if line]
+    assert events[-1] == "[DONE]"
+    return "".join(json.loads(event)["choices"][0]["text"] for event in events[:-1])
+
+
+def expected(folder, seed):
+    opened = ModelFolder(folder).load()
+    options = SamplingOptions(seed=seed, max_tokens=80)
+    return write_text(opened.model, opened.tokenizer, options, prompt="Risk note").text
+
+
+ASKED = {"prompt": "Risk note", "seed": 5, "max_tokens": 80}
+
+
+def test_the_live_version_writes_at_both_paths_until_another_is_live(root, folders, running, ana):
+    workspace = Workspace.open(root)
+    _, secret = Tokens(workspace).create("reader", Role.VIEWER, actor=ana)
+    with running(workspace) as server:
+        server.until(lambda: server.ask("/ready").status == 200, "the model")
+        for path in ("/v1/completions", "/api/v1/generate/prose", "/api/v1/generate/prose/versions/1.0.0"):
+            answer = server.ask(path, ASKED)
+            assert answer.status == 200, answer.body
+            assert answer.json["choices"][0]["text"] == expected(folders[0], 5)
+            assert (answer.json["model"], answer.json["version"]) == ("prose", "1.0.0")
+            assert answer.json["notice"].startswith("Synthetic")
+            assert answer.headers["x-synthetic"] == "true"
+            assert answer.headers["x-bondx-version"] == "1.0.0"
+            streamed = server.ask(path, {**ASKED, "stream": True})
+            assert streamed.headers["content-type"] == "text/event-stream"
+            assert texts_of(streamed.body.decode()) == expected(folders[0], 5)
+        counted = server.ask("/metrics").body.decode()
+        assert 'bondx_predict_seconds_count{model="prose",version="1.0.0"} 6' in counted
+
+        for path, asked, status, said in (
+            ("/v1/completions", {"model": "other"}, 404, "other"),
+            ("/v1/completions", {"max_tokens": 0}, 400, "max_tokens"),
+            ("/v1/completions", {"n": 8, "max_tokens": 2_000}, 413, "16,000"),
+            ("/v1/completions", b"{", 400, "no request"),
+            ("/api/v1/generate/other", {}, 404, "other"),
+            ("/api/v1/generate/prose", {"model": "other"}, 404, "other"),
+            ("/api/v1/generate/prose/versions/9.9.9", {}, 404, "9.9.9"),
+            ("/api/v1/predict/prose", {"rows": [{"a": 1}]}, 400, "answers no rows"),
+            ("/v1/models/prose:predict", {"instances": [{"a": 1}]}, 400, "answers no rows"),
+        ):
+            refused = server.ask(path, asked)
+            assert (refused.status, said in refused.body.decode()) == (status, True), (path, refused.body)
+        assert server.ask("/v1/completions", method="GET").status == 405
+        assert server.ask("/v1/completions", method="OPTIONS").headers["allow"] == "POST, OPTIONS"
+
+        server.token = secret
+        assert server.ask("/api/v1/models/prose/explain", {"rows": [{"a": 1}]}).status in (400, 403)
+        made_live(root, folders[1], "1.1.0")
+        server.until(lambda: server.ask("/v1/completions", ASKED).json["version"] == "1.1.0", "the new version")
+        assert server.ask("/v1/completions", ASKED).json["choices"][0]["text"] == expected(folders[1], 5)
+        registry = Registry(workspace)
+        registry.apply(registry.plan_rollback("prose"), actor=ana)
+        server.until(lambda: server.ask("/v1/completions", ASKED).json["version"] == "1.0.0", "the version before")
+    assert registry.get("prose", "1.0.0").stage is Stage.PRODUCTION
+
+
+def test_a_version_of_rows_writes_no_texts(workspace, artifacts, put_live, running):
+    put_live(workspace, "spread", artifacts / "spread")
+    with running(workspace) as server:
+        server.until(lambda: server.ask("/ready").status == 200, "the model")
+        answer = server.ask("/api/v1/generate/spread", {})
+        assert (answer.status, "writes no texts" in answer.json["error"]) == (400, True)
+        answer = server.ask("/v1/completions", {})
+        assert (answer.status, "No model of language is live" in answer.json["error"]["message"]) == (503, True)
+        assert answer.headers["retry-after"]
