@@ -5,12 +5,12 @@ import re
 import time
 from typing import NamedTuple
 
-from core.errors import CoreError
+from core.errors import CoreError, NotFoundError
 from core.serving.asgi import Message, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
 from core.serving.completions.requests import failure, read_request
 from core.serving.dialects import refusal
-from core.serving.errors import BadRequestError, ServingError, UnavailableError, status_of
+from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,15 @@ COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
 _PART = r"[^/:]+"
 WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
 _GENERATE = re.compile(GENERATE.replace("{which}", WHICH))
+
+
+class NoLanguageModelError(ServingError, NotFoundError):
+    """A request names no model, and no model of language is live."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("No model of language is live: bondx text register makes a version; promote it.")
 
 
 class TextTarget(NamedTuple):
@@ -83,13 +92,13 @@ class TextRoutes:
         """Return the only live model of language, for a request that names none.
 
         Raises:
-            UnavailableError: None is live.
+            NoLanguageModelError: None is live.
             BadRequestError: Several are.
         """
         models = self._predictor.table.read_models().values()
         live = [each.model for each in models if each.default is not None and each.default.scorer.text is not None]
         if not live:
-            raise UnavailableError("No model of language is live: bondx text register makes a version; promote it.")
+            raise NoLanguageModelError
         if len(live) > 1:
             raise BadRequestError(f"{len(live)} models of language are live; name one in `model`: {', '.join(live)}.")
         return live[0]

@@ -21,7 +21,7 @@ SYNTHETIC = (b"x-synthetic", b"true")
 _SEED_BITS = 31
 _DONE = b"data: [DONE]\n\n"
 
-Fields = tuple[tuple[bytes, bytes], ...]
+AnswerFields = tuple[tuple[bytes, bytes], ...]
 
 
 class CompletionAnswers:
@@ -57,7 +57,7 @@ class CompletionAnswers:
         receive: Receive,
         send: Send,
         *,
-        fields: Fields = (),
+        fields: AnswerFields = (),
         more: Mapping[str, Any] | None = None,
     ) -> None:
         """Answer a request.
@@ -86,7 +86,7 @@ class CompletionAnswers:
             self._n_writing -= 1
 
     async def _complete(
-        self, text: TextModel, asked: CompletionRequest, frame: "_Frame", send: Send, fields: Fields
+        self, text: TextModel, asked: CompletionRequest, frame: "_Frame", send: Send, fields: AnswerFields
     ) -> None:
         writers = _writers(text, asked)
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
@@ -104,7 +104,7 @@ class CompletionAnswers:
         frame: "_Frame",
         receive: Receive,
         send: Send,
-        fields: Fields,
+        fields: AnswerFields,
     ) -> None:
         """Send each piece as soon as it is written; a caller that leaves ends the writing."""
         (writer,) = _writers(text, asked)
