@@ -10,18 +10,15 @@ Source:
 import uuid
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from core.clock import to_iso
-from core.evidence.recorded_version import RecordedVersion, recorded_version, sha256_in
+from core.evidence.recorded_version import RecordedVersion, domain_of, recorded_version, sha256_in
 from core.installed_packages import DISTRIBUTION, licence_of, purl_of
 from core.quality.gate import GateVerdict
 from core.state.workspace import Workspace
-
-if TYPE_CHECKING:
-    from core.domains.domain import Domain
 
 SPEC_VERSION = "1.7"
 _PURPOSES = ("purpose", "intended_use")  # tags that say what a version is for
@@ -109,7 +106,7 @@ class _VersionBill:
         }
         limits = [f"Not for: {version.tags[_PROHIBITED]}"] if version.tags.get(_PROHIBITED) else []
         limits += [f"{gate.name}: {gate.sentence}" for gate in version.gates if gate.verdict is not GateVerdict.PASS]
-        limits += [getattr(_domain_of(self._trained_as), "notice", "")] if version.session_id else []  # of drawn data
+        limits += [getattr(domain_of(self._trained_as), "notice", "")] if version.session_id else []  # of drawn data
         considerations = {
             "useCases": self._recorded.silent(version.tags[name] for name in _PURPOSES if version.tags.get(name)),
             "technicalLimitations": self._recorded.silent(filter(None, limits)),
@@ -228,17 +225,10 @@ def _ancestor(key: str, manifest_sha256: str) -> dict[str, Any]:
     return _filled(found)
 
 
-def _domain_of(model: str) -> "Domain | None":
-    """Return the built-in domain that has a model of this name."""
-    from core.domains.registry import built_in_domains
-
-    return next((domain for domain in built_in_domains() if model in domain.models), None)
-
-
 def _task_of(model: str) -> str | None:
     from core.domains.catalogue import model_class
 
-    domain = _domain_of(model)
+    domain = domain_of(model)
     return None if domain is None else model_class(model, domain).task
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,6 +15,9 @@ from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, SI
 from core.registry.errors import ChangedFileError
 from core.registry.lineage import parents_of
 from core.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.domains.domain import Domain
 
 _EXPLANATION_NAME = "explanation.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.I)
@@ -110,6 +113,13 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
         denied=denied,
         hidden=naming(denied.among(words)),
     )
+
+
+def domain_of(model: str) -> "Domain | None":
+    """Return the built-in domain that has a model of this name."""
+    from core.domains.registry import built_in_domains
+
+    return next((domain for domain in built_in_domains() if model in domain.models), None)
 
 
 def encoded_record(document: Mapping[str, Any]) -> bytes:

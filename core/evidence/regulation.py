@@ -1,7 +1,8 @@
 """The clauses that a pack speaks to, each with the section that answers it; a map, and no opinion on compliance.
 
 Sources: SR 26-2 / OCC Bulletin 2026-13 / FIL-15-2026 (17 April 2026), which supersedes SR 11-7; BCBS CRE36, MAR32-33;
-IFRS 9 and IFRS 7.35A-35N; Directive 2014/65/EU (MiFID II), RTS 2, RTS 6; BCBS 239; PRA SS1/23.
+IFRS 9 and IFRS 7.35A-35N; Directive 2014/65/EU (MiFID II), RTS 2, RTS 6; BCBS 239; PRA SS1/23; Regulation (EU)
+2024/1689 (AI Act), Article 12 and Annexes III and IV.
 """
 
 from typing import NamedTuple
@@ -38,3 +39,20 @@ CLAUSES: tuple[Clause, ...] = (
     Clause("MiFID II", "RTS 2", "liquidity classes and transparency flags of instruments", (3,)),
     Clause("MiFID II", "Art. 16(6)", "records that allow the supervisor to follow what was done", (16,)),
 )
+
+AI_ACT: tuple[Clause, ...] = (
+    Clause("EU AI Act", "Annex IV 1", "purpose, versions, and how the system is meant to be used", (1,)),
+    Clause("EU AI Act", "Annex IV 2(a)-(c)", "methods, design choices, assumptions, computing", (4, 5)),
+    Clause("EU AI Act", "Annex IV 2(d)", "provenance, scope, selection and cleaning of the data", (3,)),
+    Clause("EU AI Act", "Annex IV 2(e)", "measures of human oversight (Article 14)", (10, 14, 16)),
+    Clause("EU AI Act", "Annex IV 2(f)", "changes that were planned from the start", (14, 16)),
+    Clause("EU AI Act", "Annex IV 2(g)", "tests: accuracy, robustness, effects on groups", (6, 7, 8, 9, 11)),
+    Clause("EU AI Act", "Annex IV 2(h)", "measures of cybersecurity", (13,)),
+    Clause("EU AI Act", "Annex IV 3", "capabilities, limits and foreseeable risks", (6, 12)),
+    Clause("EU AI Act", "Annex IV 4", "why the metrics fit", (6, 7)),
+    Clause("EU AI Act", "Annex IV 5", "the system of risk management (Article 9)", (9, 12)),
+    Clause("EU AI Act", "Annex IV 6", "changes through its life", (16,)),
+    Clause("EU AI Act", "Annex IV 9", "monitoring after it is in use (Article 72)", (14,)),
+    Clause("EU AI Act", "Article 12", "records of what the system did", (16,)),
+)
+"""What the technical documentation of a high-risk system holds. Of points 7 and 8 no section speaks."""

@@ -40,6 +40,10 @@ class BondDomain:
         "All figures come from synthetic bonds with a known truth. They show what the models learn, not how they "
         "would perform on a real portfolio."
     )
+    ai_act = (
+        "It prices and ranks bonds of companies and states. Annex III names no such use: its point 5(b) is about the "
+        "creditworthiness of natural persons."
+    )
     test_panels = ("test", NEW_MACRO)
     settings = BondSettings
     models = {

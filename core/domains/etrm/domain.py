@@ -40,6 +40,10 @@ class EtrmDomain:
         "All figures come from synthetic deals with a known truth. They show what the models learn, not how they "
         "would perform on a real book."
     )
+    ai_act = (
+        "It judges deals and books of energy traders. Annex III names no such use: its point 2 is about safety "
+        "components of critical infrastructure, such as the supply of electricity."
+    )
     test_panels = ("test", NEW_PRICES)
     settings = DealSettings
     models = {

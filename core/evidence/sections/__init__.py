@@ -30,4 +30,4 @@ def sections_of(subject: Subject) -> tuple[EvidenceSection, ...]:
     first = identity(subject)
     others = [section(subject) for section in _AFTER_THE_MAP]
     statuses: dict[int, SectionStatus] = {section.number: section.status for section in (first, *others)}
-    return (first, regulatory_map(statuses), *others)
+    return (first, regulatory_map(subject, statuses), *others)

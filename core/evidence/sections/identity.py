@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from core.evidence.pack import EvidenceSection, Figure, SectionStatus
-from core.evidence.regulation import CLAUSES
+from core.evidence.recorded_version import domain_of
+from core.evidence.regulation import AI_ACT, CLAUSES
 from core.evidence.sections.writing import SectionDraft
-from core.evidence.subject import Subject
+from core.evidence.sources import Recorded
+from core.evidence.subject import Subject, VersionFacts
 
 _LEVEL_90 = 80  # of the levels 0.5, 0.505 … 0.995 of `conformal.json`
+_HIGH_RISK, _LOW_RISK = _RISKS = ("high_risk", "not_high_risk")
 _TAGS = {
     "owner": "the owner",
     "purpose": "the purpose",
@@ -41,7 +44,7 @@ def identity(subject: Subject) -> EvidenceSection:
         for name, words in _TAGS.items():
             if not tags.get(name):
                 key = f"{document['model']} {document['version']}"
-                draft.lack(f"{words[0].upper()}{words[1:]} of {key}: bondx registry tag {key} {name}=TEXT records it.")
+                draft.lack(f"{words[0].upper()}{words[1:]} of {key}: {_tagging(document)} {name}=TEXT records it.")
     for rollout in subject.rollouts:
         draft.facts += rollout.facts(
             rollout_id="rollout",
@@ -62,8 +65,11 @@ def identity(subject: Subject) -> EvidenceSection:
     return draft.written()
 
 
-def regulatory_map(statuses: Mapping[int, SectionStatus]) -> EvidenceSection:
-    """Write section 2: which clause is answered by which section, and how complete that section is."""
+def regulatory_map(subject: Subject, statuses: Mapping[int, SectionStatus]) -> EvidenceSection:
+    """Write section 2: which clause is answered by which section, and how complete that section is.
+
+    The headings of the EU AI Act's technical documentation are among them if a version is a high-risk system.
+    """
     draft = SectionDraft(2, "Regulatory map")
     draft.say(
         "Each clause with the sections that speak to it, and how much of these is recorded. SR 26-2 superseded SR 11-7 "
@@ -71,12 +77,46 @@ def regulatory_map(statuses: Mapping[int, SectionStatus]) -> EvidenceSection:
     )
     order = list(SectionStatus)
     rows = []
-    for clause in CLAUSES:
+    under_act = [row for version in subject.versions if (row := _under_ai_act(version, draft))]
+    is_high_risk = any(row[1].text == _HIGH_RISK for row in under_act)
+    if is_high_risk:
+        draft.lack(
+            "The harmonised standards that were applied and the EU declaration of conformity (Annex IV 7 and 8 of the "
+            "EU AI Act): no record of this workspace holds them."
+        )
+    for clause in (*CLAUSES, *(AI_ACT if is_high_risk else ())):
         worst = max((statuses[number] for number in clause.sections), key=order.index)
         sections = ", ".join(map(str, clause.sections))
         rows.append([clause.regime, clause.clause, clause.asks, sections, str(worst)])
     draft.table("Clauses", ("regime", "clause", "asks for", "sections", "recorded"), rows)
+    draft.table("EU AI Act, Annex III", ("version", "class", "reason"), under_act)
     return draft.written()
+
+
+def _tagging(document: Recorded) -> str:
+    """Return the command that tags a version."""
+    return f"bondx registry tag {document['model']} {document['version']}"
+
+
+def _under_ai_act(version: VersionFacts, draft: SectionDraft) -> list[Figure]:
+    """Return a version, its class under the EU AI Act, and why; nothing if nobody knows.
+
+    A tag decides, since people know the use; without one, the domain of a built-in model.
+    """
+    document, tags = version.document, version.document["tags"] or {}
+    key = f"{document['model']} {document['version']}"
+    if (said := tags.get("ai_act")) in _RISKS:
+        if not tags.get("ai_act_reason"):
+            draft.lack(f"Why {key} is {said}: {_tagging(document)} ai_act_reason=TEXT records it.")
+        return [Figure(key), document.figure(said), document.figure(tags.get("ai_act_reason", ""))]
+    domain = domain_of(str(version.model_file["model"])) if version.model_file is not None else None
+    if reason := getattr(domain, "ai_act", ""):
+        return [Figure(key), Figure(_LOW_RISK), Figure(reason)]
+    draft.lack(
+        f"Whether {key} is a high-risk system of Annex III of the EU AI Act, and why: {_tagging(document)} "
+        f"ai_act={_HIGH_RISK} or ai_act={_LOW_RISK}, with ai_act_reason=TEXT, records it."
+    )
+    return []
 
 
 def method(subject: Subject) -> EvidenceSection:

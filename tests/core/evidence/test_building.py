@@ -138,6 +138,46 @@ def test_what_a_version_lacks_is_named_with_what_would_record_it(built, packs):
     assert built.n_missing == len(missing)
 
 
+def map_of(packs, version):
+    kept = packs.of_version("spread", version, actor=ANA)
+    section = packs.read(kept.pack_id).sections[1]
+    tables = {table.title: [[cell.text for cell in row] for row in table.rows] for table in section.tables}
+    return tables, section.missing
+
+
+def test_a_version_whose_use_nobody_recorded_is_in_no_class_of_the_ai_act(described, packs):
+    tables, missing = map_of(packs, described)
+    assert "EU AI Act, Annex III" not in tables
+    assert any(f"registry tag spread {described} ai_act=high_risk or ai_act=not_high_risk" in each for each in missing)
+    assert not any(row[0] == "EU AI Act" for row in tables["Clauses"])
+
+
+def test_a_high_risk_version_has_the_headings_of_its_technical_documentation(demo, described, packs):
+    tags = {"ai_act": "high_risk", "ai_act_reason": "credit scores of natural persons"}
+    Registry(demo).set_tags("spread", described, tags, actor=ANA)
+    tables, missing = map_of(packs, described)
+    assert tables["EU AI Act, Annex III"] == [[f"spread {described}", *tags.values()]]
+    assert {row[1] for row in tables["Clauses"] if row[0] == "EU AI Act"} >= {"Annex IV 1", "Annex IV 9", "Article 12"}
+    assert any("declaration of conformity" in each for each in missing)
+
+
+@pytest.mark.parametrize(("model", "near"), [("spread", "natural persons"), ("etrm_risk", "critical infrastructure")])
+def test_a_built_in_model_is_not_high_risk_unless_people_say_so(demo, packs, tmp_path, model, near):
+    source = tmp_path / "trained"
+    source.mkdir()
+    (source / "model.json").write_text(json.dumps({"format": 1, "model": model}))
+    registry = Registry(demo)
+    version = registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ANA).version
+    tables, _ = map_of(packs, version)
+    ((key, risk, reason),) = tables["EU AI Act, Annex III"]
+    assert (key, risk) == (f"spread {version}", "not_high_risk")
+    assert near in reason
+    registry.set_tags("spread", version, {"ai_act": "high_risk"}, actor=ANA)
+    tables, missing = map_of(packs, version)
+    assert tables["EU AI Act, Annex III"][0][1] == "high_risk"
+    assert any("ai_act_reason=TEXT" in each for each in missing)
+
+
 def test_the_explanation_and_the_intervals_of_a_version_are_in_its_pack(built, packs):
     sections = packs.read(built.pack_id).sections
     explained = {fact.name: fact.value.text for fact in sections[9].facts}
