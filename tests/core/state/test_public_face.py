@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import core.state
+from tests.processes import unmeasured
 
 
 def test_every_exported_name_exists_and_the_list_is_sorted():
@@ -11,5 +12,6 @@ def test_every_exported_name_exists_and_the_list_is_sorted():
 
 def test_importing_the_state_layer_loads_nothing_heavy():
     listing = "import core.state, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True).stdout.split()
+    call = [sys.executable, "-c", listing]
+    loaded = subprocess.run(call, env=unmeasured(), capture_output=True, text=True, check=True).stdout.split()
     assert not {"numpy", "pandas", "scipy", "sklearn", "textual", "rich", "sqlite3", "cryptography"} & set(loaded)
