@@ -1,19 +1,24 @@
 """Explanations: contributions against the library's own, a sample against all rows, forests, and one row.
 
 Goals: contributions of 10,000 rows x 20 columns cost at most 1.05 x LightGBM's own; those of a sample of 500 rows cost
-at most a twentieth of those of all rows.
+at most a twentieth of those of all rows. Against a background, the floor is woodelf-explainer (pip install
+woodelf-explainer), where it is installed.
 
     python benchmarks/bench_explain.py
 """
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from core.explain.leaf_games import against_background, path_dependent
 from core.explain.plain_trees import trees_of_lightgbm, trees_of_sklearn
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 N_ROWS, N_COLUMNS = 10_000, 20
 SAMPLE = 500
@@ -27,6 +32,29 @@ def timed(work: Callable[[], object], repeats: int = 3) -> float:
         work()
         found.append(time.process_time() - begin)
     return min(found)
+
+
+def beside_woodelf(booster: "lgb.Booster", rows: np.ndarray, background: np.ndarray, seconds: float) -> None:
+    """Print what the floor takes for the same contributions, and how far ours are from them."""
+    try:
+        from woodelf.explainer import WoodelfExplainer
+    except ImportError:
+        print("woodelf-explainer is not installed")
+        return
+    import pandas as pd
+
+    columns = booster.feature_name()
+    explainer = WoodelfExplainer(booster, pd.DataFrame(background, columns=columns))
+    asked = pd.DataFrame(rows, columns=columns)
+
+    def floor() -> np.ndarray:
+        return np.asarray(explainer.shap_values(asked, verbose=False))
+
+    trees, players = trees_of_lightgbm(booster), range(N_COLUMNS)
+    ours = against_background(trees, rows, background, players, N_COLUMNS)
+    apart = float(np.abs(floor() - np.asarray(ours).reshape(len(rows), -1)[:, :N_COLUMNS]).max())
+    of_floor = timed(floor)
+    print(f"woodelf-explainer: {of_floor:.2f} s; ours takes {seconds / of_floor:.2f} x that, at most {apart:.1e} apart")
 
 
 def main() -> None:
@@ -56,6 +84,7 @@ def main() -> None:
     print(f"our path-dependent algorithm on the same {SAMPLE} rows: {plain:.2f} s")
     against = timed(lambda: against_background(trees, matrix[chosen], background, players, N_COLUMNS), 1)
     print(f"against a background of 100 rows: {against:.2f} s")
+    beside_woodelf(booster, matrix[chosen], background, against)
     forest = RandomForestRegressor(n_estimators=100, max_depth=10, min_samples_leaf=3, random_state=0, n_jobs=1)
     forest.fit(matrix[:2_000], target[:2_000])
     plain_forest = trees_of_sklearn(forest)
