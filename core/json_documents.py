@@ -6,7 +6,6 @@ fields without a description: the process ends by SIGSEGV. So every struct is de
 anybody reads it.
 """
 
-import json
 from threading import Lock
 from types import UnionType
 from typing import Any, TypeVar, overload
@@ -71,6 +70,8 @@ def repeated_key(content: Encoded) -> str | None:
     >>> repeated_key(b'{"row": {"a": 1, "a": 2}}'), repeated_key(b'[{"a": 1}, {"a": 2}]')
     ('a', None)
     """
+    import json  # the first frame needs none of it
+
     try:
         json.loads(
             bytes(content) if isinstance(content, memoryview) else content,

@@ -213,7 +213,7 @@ def test_a_sound_request_is_not_read_twice_to_find_keys_that_occur_twice(dialect
     def again(*_, **__):
         raise AssertionError("it is read again")
 
-    monkeypatch.setattr("core.json_documents.json.loads", again)
+    monkeypatch.setattr("json.loads", again)
     assert len(one_row(dialect, SOUND | more).rows) == 1
 
 
