@@ -1,4 +1,4 @@
-"""`bondx webhooks`: the programs that are told what happens in the registry, what they were told, and a test."""
+"""`bondx webhooks`: the programs that are told what happens, what they were told, and a test."""
 
 import argparse
 
@@ -16,7 +16,7 @@ from core.errors import ExitCode
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "webhooks", help="programs that are told what happens in the registry")
+    verbs = noun_parser(commands, "webhooks", help="programs that are told what happens, as MLflow or OpenLineage does")
     listing = command_parser(verbs, "list", help="webhooks, and what each waits for: exit code 1 if one fails")
     add_json_argument(listing)
     listing.set_defaults(command=list_webhooks)
@@ -54,7 +54,7 @@ def list_webhooks(args: argparse.Namespace) -> int:
             }
             for webhook in webhooks
         ]
-        columns = ("name", "status", "signed", "waiting", "delivered", "failed", "url", "problem")
+        columns = ("name", "format", "status", "signed", "waiting", "delivered", "failed", "url", "problem")
         print_table(rows, columns, empty="no webhook: add one to `webhooks:` in bondx.yaml")
     return ExitCode.FAILING if any(webhook.problem for webhook in webhooks) else ExitCode.GOOD
 

@@ -10,16 +10,15 @@ Sources:
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
 from core.clock import to_iso
-from core.errors import NotFoundError
 from core.evidence.denied import without_hidden
-from core.evidence.recorded_version import RecordedVersion, recorded_version, sha256_in
+from core.evidence.recorded_version import RecordedVersion, on_record, recorded_version, sha256_in
 from core.files import digest
 from core.governance.keys import AuditKeys
 from core.installed_packages import DISTRIBUTION, purl_of
@@ -29,8 +28,6 @@ from core.state.workspace import Workspace
 from core.tracking import Run, Runs
 from core.training.session import Session, without_place
 from core.training.sessions import Sessions
-
-T = TypeVar("T")
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
@@ -86,8 +83,8 @@ def _signed_bytes(payload: bytes) -> bytes:
 
 def _statement(workspace: Workspace, recorded: RecordedVersion) -> dict[str, Any]:
     version = recorded.version
-    session = _on_record(Sessions(workspace).get, version.session_id)
-    run = _on_record(Runs(workspace).get, version.run_id)
+    session = on_record(Sessions(workspace).get, version.session_id)
+    run = on_record(Runs(workspace).get, version.run_id)
     subjects = {f"{version.key}/{MANIFEST_NAME}": version.manifest_sha256}
     subjects |= {f"{version.key}/{name}": sha256 for name, sha256 in recorded.files.items()}
     return {
@@ -103,14 +100,6 @@ def _statement(workspace: Workspace, recorded: RecordedVersion) -> dict[str, Any
             "runDetails": _details(recorded, run),
         },
     }
-
-
-def _on_record(get: Callable[[str], T], name: str) -> T | None:
-    """Return what made a version; None if nothing is named, or it was pruned."""
-    try:
-        return get(name) if name else None
-    except NotFoundError:
-        return None
 
 
 def _definition(recorded: RecordedVersion, session: Session | None, run: Run | None) -> dict[str, Any]:

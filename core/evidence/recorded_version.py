@@ -1,12 +1,13 @@
 """What is recorded about one version, read once and checked against its manifest: for its bill and its provenance."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
+from core.errors import NotFoundError
 from core.evidence.denied import words_in
 from core.explain.deny_list import DenyList, naming
 from core.registry import HashMismatchError, ModelVersion, Registry
@@ -18,6 +19,8 @@ from core.state.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.domains.domain import Domain
+
+T = TypeVar("T")
 
 _EXPLANATION_NAME = "explanation.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.I)
@@ -120,6 +123,14 @@ def domain_of(model: str) -> "Domain | None":
     from core.domains.registry import built_in_domains
 
     return next((domain for domain in built_in_domains() if model in domain.models), None)
+
+
+def on_record(get: Callable[[str], T], name: str) -> T | None:
+    """Return a document that another one names; None if none is named, or it was pruned."""
+    try:
+        return get(name) if name else None
+    except NotFoundError:
+        return None
 
 
 def encoded_record(document: Mapping[str, Any]) -> bytes:

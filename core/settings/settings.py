@@ -34,7 +34,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     text_model: TextModelSettings = TextModelSettings()
     webhooks: Annotated[
         Annotated[tuple[WebhookSettings, ...], Meta(max_length=32)],
-        Meta(description="Programs that are told what happens in the registry."),
+        Meta(description="Programs that are told what happens."),
     ] = ()
 
     def __post_init__(self) -> None:

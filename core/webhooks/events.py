@@ -6,6 +6,7 @@ the alias `production`, which serving answers to, too.
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -103,10 +104,10 @@ def _alias_created(model: str, alias: str, version: str) -> RegistryEvent:
     return RegistryEvent("model_version_alias.created", {"name": model, "alias": alias, "version": version})
 
 
-def body_of(event: RegistryEvent, record: AuditRecord) -> str:
+def body_of(event: RegistryEvent, at: datetime) -> str:
     """Lay an event out as MLflow does: entity, action, time and data."""
     entity, _, action = event.name.partition(".")
-    payload = {"entity": entity, "action": action, "timestamp": to_iso(record.at), "data": dict(event.data)}
+    payload = {"entity": entity, "action": action, "timestamp": to_iso(at), "data": dict(event.data)}
     return orjson.dumps(payload).decode()
 
 

@@ -15,16 +15,19 @@ from core.backoff import BackOff
 from core.clock import Clock, utc_now
 from core.governance import AuditLog, AuditRecord
 from core.registry.records import DATABASE as REGISTRY
-from core.registry.records import Records
 from core.settings.webhooks import WebhookSettings
+from core.training.sessions import DATABASE as SESSIONS
 from core.webhooks.delivery import DeliveryState, WebhookCursor, WebhookDelivery
-from core.webhooks.events import body_of, delivery_id_of, events_of
+from core.webhooks.events import delivery_id_of
+from core.webhooks.formats import told_of
 from core.webhooks.request import Attempt
 
 if TYPE_CHECKING:
     from core.state import Documents, Workspace
 
 DATABASE = "webhooks"
+FOLLOWED = (REGISTRY, SESSIONS)
+"""The databases whose changes are told; rollouts are in the registry's."""
 DELIVERIES, CURSORS = "deliveries", "cursors"
 PAUSES = BackOff(first_seconds=1.0, most_seconds=600.0)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -47,7 +50,6 @@ class WebhookQueue:
         self._workspace = workspace
         self._clock = clock
         self._database = workspace.database(DATABASE)
-        self._records = Records(workspace)
 
     @property
     def deliveries(self) -> "Documents[WebhookDelivery]":
@@ -76,7 +78,7 @@ class WebhookQueue:
         if not active and not known:
             return 0
         log = AuditLog(self._workspace, clock=self._clock)
-        log.drain(REGISTRY)  # a change is told once it is in the log, and a log that was full may be writable now
+        log.drain(*FOLLOWED)  # a change is told once it is in the log, and a log that was full may be writable now
         newest = log.newest_sequence()
         following = {name: min(known[name].sequence, newest) for name in active if name in known}
         records = log.since(min(following.values())) if following else []
@@ -102,8 +104,8 @@ class WebhookQueue:
         for record in records:
             if record.sequence <= sequence:
                 continue
-            for position, event in enumerate(events_of(record, self._description_of)):
-                if event.name in webhook.events:
+            for position, event in enumerate(told_of(record, webhook, self._workspace)):
+                if event is not None:
                     now = self._clock()
                     yield WebhookDelivery(
                         delivery_id=delivery_id_of(webhook.name, record, position),
@@ -111,14 +113,10 @@ class WebhookQueue:
                         event=event.name,
                         sequence=record.sequence,
                         object=record.object,
-                        body=body_of(event, record),
+                        body=event.body,
                         created_at=now,
                         next_at=now,
                     )
-
-    def _description_of(self, key: str) -> str:
-        version = self._records.versions.find(key)  # it may be pruned by now
-        return "" if version is None else version.description
 
     def _write(
         self,

@@ -1,4 +1,4 @@
-"""One attempt to tell a webhook of an event: signed as MLflow signs, sent once, its answer judged."""
+"""One attempt to tell a webhook of an event: signed as MLflow signs or with a token, sent once, its answer judged."""
 
 import base64
 import hashlib
@@ -39,8 +39,8 @@ def signature_of(secret: str, delivery_id: str, timestamp: str, body: str) -> st
     return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, hashlib.sha256).digest()).decode()
 
 
-def headers_for(secret: str, delivery_id: str, body: str, now: datetime) -> dict[str, str]:
-    """Return the headers of an attempt; a receiver refuses a timestamp that is old, so each attempt has its own."""
+def signed_headers(secret: str, delivery_id: str, body: str, now: datetime) -> dict[str, str]:
+    """Return the headers of MLflow; a receiver refuses a timestamp that is old, so each attempt has its own."""
     timestamp = str(int(now.timestamp()))
     headers = {
         "Content-Type": "application/json",
@@ -53,13 +53,21 @@ def headers_for(secret: str, delivery_id: str, body: str, now: datetime) -> dict
     return headers
 
 
+def bearer_headers(token: str) -> dict[str, str]:
+    """Return the headers of OpenLineage's HTTP transport; without a token, of a server that asks for none."""
+    headers = {"Content-Type": "application/json", "User-Agent": "bondx"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
 def send(url: str, body: str, headers: Mapping[str, str], now: datetime, *, seconds: float = SECONDS) -> Attempt:
     """Post one event.
 
     Args:
         url: Of the receiver.
         body: The payload.
-        headers: As of `headers_for`.
+        headers: Such as `signed_headers`.
         now: The time, for a `Retry-After` that names one.
         seconds: How long connecting, and each wait for the answer, may take.
     """

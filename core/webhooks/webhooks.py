@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock, to_iso, utc_now
+from core.clock import Clock, utc_now
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.governance import require_access
 from core.settings import settings_in_force
 from core.settings.webhooks import EVENTS, WebhookSettings
 from core.webhooks.delivery import DeliveryState, WebhookDelivery
-from core.webhooks.events import EXAMPLES, RegistryEvent
+from core.webhooks.formats import example_of, tell
 from core.webhooks.queue import WebhookQueue
-from core.webhooks.request import headers_for, send
 from core.webhooks.secret import secret_of
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ class ListedWebhook(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
+    format: str
     events: tuple[str, ...]
     status: str
     is_signed: bool
@@ -123,20 +123,15 @@ class Webhooks:
         """
         import uuid
 
-        import orjson
-
         require_access(self._workspace, actor, "webhook.test", object=name, clock=self._clock)
         webhook = self._named(name)
-        event = event or webhook.events[0]
-        if event not in EXAMPLES:
-            raise UsageError(f"{shown(event)} is no event of webhooks: choose one of {', '.join(EVENTS)}.")
+        event = event or webhook.told[0]
+        if event not in (events := EVENTS[webhook.format]):
+            raise UsageError(f"{shown(event)} is no event of {webhook.format}: choose one of {', '.join(events)}.")
         now, delivery_id = self._clock(), str(uuid.uuid4())
-        example = RegistryEvent(event, EXAMPLES[event])
-        entity, _, action = example.name.partition(".")
-        payload = {"entity": entity, "action": action, "timestamp": to_iso(now), "data": example.data}
-        body = orjson.dumps(payload).decode()
+        body = example_of(event, webhook, now)
         secret = secret_of(webhook, self._workspace.root, self._environ)
-        attempt = send(webhook.url, body, headers_for(secret, delivery_id, body, now), now)
+        attempt = tell(webhook, secret, delivery_id, body, now)
         return WebhookTest(
             webhook=name,
             event=event,
@@ -162,7 +157,8 @@ def _listed(webhook: WebhookSettings, deliveries: list[WebhookDelivery]) -> List
     return ListedWebhook(
         name=webhook.name,
         url=webhook.place,
-        events=webhook.events,
+        format=webhook.format,
+        events=webhook.told,
         status=webhook.status,
         is_signed=bool(webhook.secret_env or webhook.secret_file),
         n_waiting=len(waiting),

@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
     EventRule(
         name="webhook_failed",
         severity=Severity.WARNING,
-        advice="A program is not told what happens in the registry. Repair its receiver and try it with bondx webhooks "
+        advice="A program is not told what happens. Repair its receiver and try it with bondx webhooks "
         "test; bondx webhooks deliveries shows every event.",
     ),
     EventRule(

@@ -1,4 +1,4 @@
-"""Tell webhooks what happened in the registry."""
+"""Tell webhooks what happened."""
 
 import logging
 import threading
@@ -10,11 +10,11 @@ from typing_extensions import override
 from core.engine.context import EngineContext
 from core.engine.worker import Worker
 from core.errors import CoreError
-from core.registry.records import DATABASE as REGISTRY
 from core.settings.webhooks import WebhookSettings
 from core.webhooks.delivery import DeliveryState, WebhookDelivery
-from core.webhooks.queue import LONGEST_PAUSE, WebhookQueue
-from core.webhooks.request import Attempt, headers_for, send
+from core.webhooks.formats import tell
+from core.webhooks.queue import FOLLOWED, LONGEST_PAUSE, WebhookQueue
+from core.webhooks.request import Attempt
 from core.webhooks.secret import secret_of
 
 LOOK_SECONDS = 5.0
@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class WebhookSender(Worker):
-    """Queues the registry's events and sends them, each webhook's in their order, until each is delivered."""
+    """Queues events and sends them, each webhook's in their order, until each is delivered."""
 
     name: ClassVar[str] = "webhooks"
-    watches: ClassVar[frozenset[str]] = frozenset({REGISTRY})
+    watches: ClassVar[frozenset[str]] = frozenset(FOLLOWED)
 
     def __init__(self, context: EngineContext) -> None:
         """Prepare to send."""
@@ -95,4 +95,4 @@ class WebhookSender(Worker):
             secret = secret_of(webhook, self._workspace.root)
         except CoreError as error:  # unsigned events would be refused, or worse, believed
             return Attempt(False, True, None, str(error))
-        return send(webhook.url, delivery.body, headers_for(secret, delivery.delivery_id, delivery.body, now), now)
+        return tell(webhook, secret, delivery.delivery_id, delivery.body, now)

@@ -53,7 +53,7 @@ def receiver(clock):
 @pytest.fixture
 def write_settings(workspace, receiver):
     def write(*events, more="", name="ci"):
-        listed = ", ".join(events or EVENTS)
+        listed = ", ".join(events or EVENTS["mlflow"])
         webhook = f"{{name: {name}, url: '{receiver.url}', events: [{listed}], secret_env: {VARIABLE}{more}}}"
         workspace.settings_file.write_text(f"webhooks:\n- {webhook}\n")
 
