@@ -34,7 +34,12 @@ SAID = {
     "core/evidence/sections/making.py": {"issuers"},
     "core/evidence/subject.py": {"bonds"},
     "console/commands/compliance.py": {"trade", "trades"},  # the command of the checker of trades
-    "core/executors/local_certificate.py": {"issuer"},  # who signs a certificate
+    # Who signs a certificate, and who a token of OIDC.
+    "core/executors/local_certificate.py": {"issuer"},
+    "core/access/oidc.py": {"issuer"},
+    "core/access/oidc_provider.py": {"issuer"},
+    "core/maintenance/doctor.py": {"issuer"},
+    "core/settings/oidc.py": {"issuer"},
     # The one domain with a grammar yet: that of those who name none.
     "console/commands/text.py": {"etrm"},
     "core/settings/text_model.py": {"etrm"},

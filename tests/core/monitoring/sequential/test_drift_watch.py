@@ -249,9 +249,9 @@ def test_of_a_column_that_is_mostly_empty_the_empty_cells_are_watched_and_its_va
 def test_the_bets_of_a_version_that_is_no_longer_looked_at_are_dropped(workspace, version, served):
     served(0, 3)
     watch, at = DriftWatch(workspace.live_file, lambda: SETTINGS), MONDAY + timedelta(minutes=4)
-    others = {id(each) for each in gc.get_objects() if isinstance(each, Streams)}
+    others = {id(each) for each in gc.get_objects() if type(each) is Streams}
     watch.look(version, at, None)
-    [dead] = [weakref.ref(each) for each in gc.get_objects() if isinstance(each, Streams) and id(each) not in others]
+    [dead] = [weakref.ref(each) for each in gc.get_objects() if type(each) is Streams and id(each) not in others]
     newer = replace(version, version="1.1.0")
     watch.look(newer, at, None)
     gc.collect()
