@@ -60,6 +60,7 @@ def explain(
         NotFoundError: There is no such model, version or row.
         UsageError: The request contradicts itself, or the model cannot be explained by this method.
     """
+    from core.serving.explained_cells import taken_as_served
     from core.training.own_data.explanation import ExplainRequest, explain_one, explain_version
 
     row = _row(row)
@@ -78,7 +79,9 @@ def explain(
         interactions=interactions,
     )
     workspace = (config or MLOpsConfig.from_yaml()).workspace
-    return explain_version(workspace, request) if row is None else explain_one(workspace, request)
+    if row is None:
+        return explain_version(workspace, request)
+    return explain_one(workspace, taken_as_served(workspace, request))
 
 
 @checked

@@ -63,6 +63,7 @@ def add_parser(commands: Subparsers) -> None:
 def explain(args: argparse.Namespace) -> int:
     """Explain a row, or a version."""
     from console.cli.output import print_json, printable
+    from core.serving.explained_cells import taken_as_served
     from core.training.own_data.explanation import explain_one, explain_version
 
     if args.over is not None:
@@ -79,7 +80,7 @@ def explain(args: argparse.Namespace) -> int:
         print(f"{printable(whole_version.model)} {whole_version.version} ({whole_version.stage})")
         _print_version(whole_version.report, whole_version.rows)
         return ExitCode.GOOD
-    found = explain_one(workspace, request)
+    found = explain_one(workspace, taken_as_served(workspace, request))
     if args.json:
         print_json(found)
         return ExitCode.GOOD
@@ -166,7 +167,7 @@ def _row(text: str | None) -> int | dict[str, Any] | None:
     import msgspec
 
     from core.escape import shown
-    from core.json_documents import decode_json
+    from core.json_documents import decode_json, repeated_key
     from core.typed_numbers import whole_number
 
     if text is None:
@@ -182,6 +183,8 @@ def _row(text: str | None) -> int | dict[str, Any] | None:
             f"--row {shown(text)}: it must be the position of a row, from 0, or a JSON object such as "
             """'{"age": 9}'."""
         )
+    if (repeated := repeated_key(text)) is not None:
+        raise UsageError(f"--row has the key {shown(repeated)} twice in one object. Give each field once.")
     return found
 
 

@@ -76,8 +76,9 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
             continue
         values.extend([None] * (len(rows.lines) - len(values)))
         own = rules.of(name)
-        if not (rules.lenient and own.wanted) and (found := _nested(values)) is not None:
-            left_out[name] = f"holds lists or objects, such as in line {rows.lines[found]}"
+        nested = _nested(values)
+        if not (rules.lenient and own.wanted) and 2 * len(nested) > sum(value is not None for value in values):
+            left_out[name] = f"holds lists or objects, such as in line {rows.lines[nested[0]]}"
         else:
             readings[name] = read_or_salvage(
                 partial(_read, name, values, own, complain), partial(_texts, values), own, lenient=rules.lenient
@@ -85,9 +86,9 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
     return Table.of(source, readings, left_out=left_out, notes=notes, line_of=rows.lines.__getitem__)
 
 
-def _nested(values: list[Any]) -> int | None:
-    """Return the position of the first list or object."""
-    return next((position for position, value in enumerate(values) if isinstance(value, (list, dict))), None)
+def _nested(values: list[Any]) -> list[int]:
+    """Return the positions of lists and objects; a column that mostly has these is of no use to a model."""
+    return [position for position, value in enumerate(values) if isinstance(value, (list, dict))]
 
 
 def _parse(source: Source) -> _Rows:
@@ -147,6 +148,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) -> Reading:
     wanted = rules.wanted
+    if nested := _nested(values):
+        first, n_filled = values[nested[0]], sum(value is not None for value in values)
+        kind = "a list" if isinstance(first, list) else "an object"
+        problem = f"is {kind}, while {n_filled - len(nested):,} of {n_filled:,} values are plain"
+        cure = "Write a plain value, or null for a missing value."
+        raise complain(f"{shown(json.dumps(first))} {problem}", cure, name, nested[0])
     values, words = _without_words(values, rules)
     kinds = {type(value) for value in values} - {_NOTHING}
     if kinds == {int} and wanted is None:

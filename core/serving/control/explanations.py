@@ -69,6 +69,7 @@ class ExplanationRoutes(Controller):
     ) -> VersionExplanation:
         """Explain what a version relies on, by rows that it kept or by given rows; nothing of them is stored."""
         from core.explain.explainer import ExplainMethod
+        from core.serving.explained_cells import taken_as_served
         from core.training.own_data.explanation import explain_rows, explain_version
 
         request = ExplainRequest(
@@ -79,7 +80,9 @@ class ExplanationRoutes(Controller):
             n_rows=data.n_rows,
             interactions=data.interactions,
         )
-        return explain_version(workspace, request) if data.rows is None else explain_rows(workspace, request, data.rows)
+        if data.rows is None:
+            return explain_version(workspace, request)
+        return explain_rows(workspace, taken_as_served(workspace, request, data.rows), data.rows)
 
     @post("/{model:str}/explain/row", opt=INSPECT, status_code=200, sync_to_thread=True)
     def explain_row(
@@ -87,6 +90,7 @@ class ExplanationRoutes(Controller):
     ) -> RowExplanation:
         """Explain why a version answers one row as it does; nothing is stored."""
         from core.explain.explainer import ExplainMethod
+        from core.serving.explained_cells import taken_as_served
         from core.training.own_data.explanation import explain_one
 
         if data.fixed and data.turn is None:
@@ -102,7 +106,7 @@ class ExplanationRoutes(Controller):
             fixed=data.fixed,
             interval=data.interval,
         )
-        return explain_one(workspace, request)
+        return explain_one(workspace, taken_as_served(workspace, request))
 
     @post("/{model:str}/explain/compare", opt=INSPECT, status_code=200, sync_to_thread=True)
     def compare(

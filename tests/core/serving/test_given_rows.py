@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bondx.ml import ModelMonitoringService
+from bondx.ml import ModelMonitoringService, explain
 from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core.api import MLOpsConfig
@@ -89,3 +89,39 @@ def test_a_batch_in_python_gets_the_verdicts_of_the_same_rows_in_a_file(home, sa
         service.check_served("pricing")
     with pytest.raises(UsageError, match=r"There are 3 rows"):
         service.estimate_batch("pricing", moved.head(3))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pytest.param({"size": "abc", "grade": "A"}, id="a text for a number"),
+        pytest.param({"size": True, "grade": "A"}, id="a flag for a number"),
+        pytest.param({"size": [1.0], "grade": "A"}, id="a list for a number"),
+        pytest.param({"size": 1.0, "grade": 7}, id="a number for a text"),
+        pytest.param({"size": None, "grade": "A"}, id="no number, where no row lacked one"),
+        pytest.param({"size": 1.0}, id="a missing field"),
+    ],
+)
+def test_a_row_that_no_prediction_takes_is_not_explained_and_is_refused_alike(home, running, ana, called, cells):
+    with running(home) as server:
+        server.token = Tokens(home).create("operator", Role.OPERATOR, actor=ana)[1]
+        for asked, path in (({"row": cells}, "explain/row"), ({"rows": [cells]}, "explain")):
+            predicted = server.ask("/api/v1/predict/pricing/versions/1.0.0", asked)
+            explained = server.ask(f"/api/v1/models/pricing/{path}", {**asked, "version": "1.0.0"})
+            assert (predicted.status, explained.status) == (400, 400)
+            assert (explained.json["error"], explained.json["field"]) == (
+                predicted.json["error"],
+                predicted.json["field"],
+            )
+        sentence = server.ask("/api/v1/predict/pricing/versions/1.0.0", {"row": cells}).json["error"]
+    with pytest.raises(UsageError) as refused:
+        explain("pricing", row=cells, config=MLOpsConfig.from_yaml(workspace=home.root))
+    assert str(refused.value) == sentence
+    line = ("explain", "--workspace", home.root, "pricing", "--row", json.dumps(cells))
+    assert called(main, *line) == (2, "", f"bondx: {sentence}\n")
+
+
+def test_a_row_with_a_key_twice_is_not_explained(home, called):
+    line = ("explain", "--workspace", home.root, "pricing", "--row", '{"size": 1, "size": 2, "grade": "A"}')
+    code, _, err = called(main, *line)
+    assert (code, "--row has the key 'size' twice in one object" in err) == (2, True)

@@ -171,6 +171,15 @@ def test_true_is_a_level_of_a_category(content, name, write):
         pytest.param(b'{"a": 1}\n{"a": 2}\n{"a": "x"}\n', "data.jsonl", ["line 3", "'x'"], id="text among numbers"),
         pytest.param(b'{"a": 1}\n{"a": true}\n{"a": 2}\n', "data.jsonl", ["line 2"], id="a flag among numbers"),
         pytest.param(
+            b'{"a": 1}\n{"a": null}\n{"a": [2]}\n{"a": 3}\n',
+            "data.jsonl",
+            ["line 3", "'a'", "'[2]' is a list, while 2 of 3 values are plain", "null"],
+            id="a list among numbers",
+        ),
+        pytest.param(
+            b'{"a": "x"}\n{"a": {"b": 1}}\n', "data.jsonl", ["line 2", "'a'", "is an object"], id="an object among text"
+        ),
+        pytest.param(
             b'{"a": ' + b"9" * 400 + b"}\n", "data.jsonl", ["line 1", "'a'"], id="a number too large for a float"
         ),
         pytest.param(b'{"a":' * 500 + b"1" + b"}" * 500, "data.jsonl", ["plain values", "'a'"], id="nesting"),

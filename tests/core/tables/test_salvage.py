@@ -56,6 +56,12 @@ def test_json_lines_and_parquet_are_salvaged_alike(tmp_path):
         assert (table.unreadable["x"], int(table.frame["x"].notna().sum())) == (2, 1)
 
 
+def test_a_list_is_no_level_of_a_known_category(tmp_path):
+    lines = put(tmp_path, '{"x": "a"}\n{"x": "b"}\n{"x": ["a"]}\n', "data.jsonl")
+    with pytest.raises(TableError, match=r"""line 3, column 'x': '\["a"\]' is a list, while 2 of 3 values are plain"""):
+        read_table(lines, kinds={"x": CATEGORY})
+
+
 def test_dates_where_numbers_were_are_unreadable_as_numbers(tmp_path):
     pd.DataFrame({"x": pd.to_datetime(["2026-01-01"] * 3)}).to_parquet(tmp_path / "data.parquet")
 
