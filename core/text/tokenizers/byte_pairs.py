@@ -8,6 +8,7 @@ Source:
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from core.text.tokenizers.tokenizer import N_FIXED, Tokenizer, pieces_of, spelled_in_bytes
@@ -42,14 +43,27 @@ class BytePairTokenizer(Tokenizer):
         return cls(_Merging(counts).learned(vocab_size - N_FIXED))
 
     def _spell(self, piece: str) -> tuple[int, ...]:
+        """Merge the pair of the lowest rank, the leftmost of several, until none is left: O(n log n) in the bytes."""
         spelled = list(spelled_in_bytes(piece))
-        while len(spelled) > 1:
-            ranked = [(self._ranks.get(pair, -1), at) for at, pair in enumerate(pairwise(spelled))]
-            rank, at = min(((rank, at) for rank, at in ranked if rank >= 0), default=(-1, 0))
-            if rank < 0:
-                break
-            spelled[at : at + 2] = [N_FIXED + rank]
-        return tuple(spelled)
+        after = [*range(1, len(spelled)), -1]  # the places of the tokens before and after; -1: none
+        before = [*range(-1, len(spelled) - 1)]
+        due = [(rank, at) for at, pair in enumerate(pairwise(spelled)) if (rank := self._ranks.get(pair)) is not None]
+        heapify(due)
+        while due:
+            rank, at = heappop(due)
+            following = after[at]
+            if spelled[at] < 0 or following < 0 or self._ranks.get((spelled[at], spelled[following])) != rank:
+                continue  # one of the two was merged meanwhile
+            spelled[at], spelled[following] = N_FIXED + rank, -1
+            after[at] = after[following]
+            if after[at] >= 0:
+                before[after[at]] = at
+            for left in (before[at], at):
+                if left >= 0 and (right := after[left]) >= 0:
+                    new = self._ranks.get((spelled[left], spelled[right]))
+                    if new is not None:
+                        heappush(due, (new, left))
+        return tuple(token for token in spelled if token >= 0)
 
 
 class _Merging:

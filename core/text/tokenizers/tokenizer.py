@@ -13,6 +13,8 @@ N_FIXED = 257
 MAX_TOKENS = 100_000
 _PIECE = re.compile(r" ?[^\W\d]+|.", re.DOTALL)
 _MAX_KNOWN = 65_536
+_LONGEST_KNOWN = 64
+"""Characters of a piece that is kept with its spelling; a longer one hardly comes again."""
 
 
 class TokenizerError(UsageError):
@@ -55,7 +57,7 @@ class Tokenizer(ABC):
             spelled = self._known.get(piece)
             if spelled is None:
                 spelled = self._spell(piece)
-                if len(self._known) < _MAX_KNOWN:
+                if len(piece) <= _LONGEST_KNOWN and len(self._known) < _MAX_KNOWN:
                     self._known[piece] = spelled
             found += spelled
         return found

@@ -11,6 +11,7 @@ from console.cli.main import main
 from core.text.corpus import draw_corpus
 from core.text.tokenizers import (
     KINDS,
+    BytePairTokenizer,
     TokenizerError,
     load_tokenizer,
     read_tokenizer,
@@ -78,6 +79,48 @@ def test_merges_are_those_of_counting_every_pair_anew():
     fast = train_tokenizer("bpe", documents, 264)
     assert fast.merges == tuple(merges_by_hand(documents, len(fast.merges)))
     assert len(fast.merges) >= 5
+
+
+@st.composite
+def merges_of_few_letters(draw):
+    """Draw merges of tokens of a, b and c, in any order, as a file from elsewhere may have them."""
+    tokens, merges = [98, 99, 100], []
+    for _ in range(draw(st.integers(0, 12))):
+        pair = (draw(st.sampled_from(tokens)), draw(st.sampled_from(tokens)))
+        if pair not in merges:
+            merges.append(pair)
+            tokens.append(256 + len(merges))
+    return merges
+
+
+@given(merges=merges_of_few_letters(), text=st.text("abc", max_size=30))
+def test_the_pair_of_the_lowest_rank_is_merged_first_and_the_leftmost_of_several(merges, text):
+    assert BytePairTokenizer(merges).encode(text) == spelled_by_hand(text, merges)
+
+
+def spelled_by_hand(text: str, merges: list[tuple[int, int]]) -> list[int]:
+    spelled = [each + 1 for each in text.encode()]
+    while ranked := [(merges.index(pair), at) for at, pair in enumerate(pairwise(spelled)) if pair in merges]:
+        rank, at = min(ranked)
+        spelled[at : at + 2] = [257 + rank]
+    return spelled
+
+
+def test_a_long_piece_costs_its_length_and_is_not_kept():
+    class Counted(dict):
+        n_looks = 0
+
+        def get(self, *asked):
+            Counted.n_looks += 1
+            return super().get(*asked)
+
+    tokenizer = train_tokenizer("bpe", ["abab cabab abab"], 262)
+    tokenizer._ranks = Counted(tokenizer._ranks)
+    piece = "ab" * 5_000
+    assert tokenizer.decode(tokenizer.encode(piece)) == piece
+    assert Counted.n_looks < 5 * len(piece)
+    assert tokenizer.encode("ab")
+    assert piece not in tokenizer._known
 
 
 def merges_by_hand(documents: list[str], n: int) -> list[tuple[int, int]]:
