@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.api.config import MLOpsConfig
     from core.registry import ModelVersion
     from core.settings.text_model import TextModelSettings
+    from core.text.comparing import TextComparison
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
 
@@ -162,3 +163,22 @@ def register(
         reason=reason,
     )
     return made.version
+
+
+@checked
+def compare(model: Path | str, against: Path | str) -> "TextComparison":
+    """Compare a model with another one, such as its base, on documents that the other one is judged by.
+
+    Args:
+        model: The folder of a trained model.
+        against: The folder of the other one.
+    Returns:
+        Both losses in bits a character; the difference, with its 95 % interval, says what the model has forgotten.
+    Raises:
+        NotFoundError: A folder holds no model.
+        RefusedError: A training is not finished, or a file was changed.
+        UsageError: Documents have changed since, or fewer than ten can be compared.
+    """
+    from core.text.training import compare_folders
+
+    return compare_folders(Path(model), Path(against))

@@ -75,6 +75,9 @@ def add_parser(commands: Subparsers) -> None:
         "--written", type=whole, default=100, metavar="N", help="documents that it writes to be judged (default 100)"
     )
     judge.add_argument(
+        "--against", type=Path, metavar="DIR", help="compare it with this model on what that one is judged by"
+    )
+    judge.add_argument(
         "--max-excess", type=number, metavar="NATS", help="exit code 1 if it needs more nats a token above the floor"
     )
     add_json_argument(judge)
@@ -192,19 +195,31 @@ def train_model(args: argparse.Namespace) -> int:
 
 def judge_model(args: argparse.Namespace) -> int:
     """Judge a trained model."""
-    from console.cli.output import print_json
-    from core.text.training import judge_folder
+    import msgspec
+
+    from console.cli.output import print_json, printable
+    from core.text.training import compare_folders, judge_folder
 
     _require_written(args)
+    compared = None if args.against is None else compare_folders(args.model, args.against)
     report = judge_folder(args.model, n_written=args.written)
     excess = report.scores[0].excess
     if args.max_excess is not None and excess is None:
         raise UsageError("--max-excess needs a known floor: documents of a grammar, or records with log_probability.")
     too_much = args.max_excess is not None and excess is not None and excess > args.max_excess
     if args.json:
-        print_json(report)
+        print_json(report if compared is None else {**msgspec.structs.asdict(report), "against": compared})
         return ExitCode.FAILING if too_much else ExitCode.GOOD
     _print_report(report)
+    if compared is not None:
+        print(
+            f"on {compared.n_documents:,} documents that {printable(args.against)} is judged by: "
+            f"{compared.bits_a_character:.4f} bits a character, {compared.other_bits_a_character:.4f} of that model"
+        )
+        print(
+            f"difference {compared.difference:+.4f} (95 % interval {compared.low:+.4f} to {compared.high:+.4f}): "
+            f"{compared.finding}"
+        )
     if too_much:
         print(f"{excess:.4f} nats a token above the floor, more than {args.max_excess:g}")
     return ExitCode.FAILING if too_much else ExitCode.GOOD

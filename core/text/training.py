@@ -6,10 +6,11 @@ from pathlib import Path
 from core.errors import UsageError
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
-from core.text.data import text_data
+from core.text.comparing import TextComparison, compare_texts
+from core.text.data import TextData, text_data
 from core.text.judging import TextReport, encoded, judge_model
 from core.text.language_model import n_predicted
-from core.text.model_folder import CurvePoint, ModelFolder, TextModelManifest
+from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
 from core.text.ngrams import NgramModel
 from core.text.prepared import TextProgress, prepare_text
 
@@ -58,14 +59,7 @@ def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:
         RefusedError: Its training is not finished, or a file was changed.
         UsageError: The user's documents are not those that it learned from.
     """
-    opened = ModelFolder(path).load()
-    begins("drawing documents")
-    data = text_data(opened.manifest.settings)
-    if data.sha256 != opened.manifest.corpus_sha256:
-        raise UsageError(
-            f"The documents of {path} are not those that the model learned from: "
-            f"{opened.manifest.settings.corpus or 'the grammar'} has changed since."
-        )
+    opened, data = _opened(path)
     begins("judging the model")
     return judge_model(
         opened.model,
@@ -77,3 +71,29 @@ def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:
         n_written=n_written,
         seed=opened.manifest.settings.seed,
     )
+
+
+def compare_folders(path: Path, against: Path) -> TextComparison:
+    """Compare the model in a folder with another one on what that one is judged by; see `compare_texts`.
+
+    Raises:
+        NotFoundError: A folder holds no model.
+        RefusedError: A training is not finished, or a file was changed.
+        UsageError: A user's documents are not those that a model learned from, or too few can be compared.
+    """
+    own, other = _opened(path), _opened(against)
+    begins("comparing the models")
+    return compare_texts(*own, *other)
+
+
+def _opened(path: Path) -> tuple[TextModel, TextData]:
+    """Open the model in a folder, and draw or read its documents."""
+    opened = ModelFolder(path).load()
+    begins("drawing documents")
+    data = text_data(opened.manifest.settings)
+    if data.sha256 != opened.manifest.corpus_sha256:
+        raise UsageError(
+            f"The documents of {path} are not those that the model learned from: "
+            f"{opened.manifest.settings.corpus or 'the grammar'} has changed since."
+        )
+    return opened, data
