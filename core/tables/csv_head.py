@@ -7,7 +7,7 @@ from itertools import islice
 
 from core.escape import shown
 from core.tables.csv_rows import CsvRows
-from core.tables.errors import TableError
+from core.tables.errors import NoRowsError, TableError
 from core.tables.names import check_names, trimmed
 from core.tables.source import Source, text_lines
 
@@ -49,7 +49,9 @@ def read_head(source: Source) -> CsvHead:
     line = f"line {n_skipped + 1}"
     if not header.strip():
         where = "its first line" if not n_skipped else line
-        raise TableError(source.path, f"{where} is empty", "Start the file with a line of column names.")
+        is_blank = len(first) <= MOST_COMMENTS and not "".join(first).strip()
+        fault = NoRowsError if is_blank else TableError
+        raise fault(source.path, f"{where} is empty", "Start the file with a line of column names.")
     separator = said["mark"] if said else _separator(header)
     with text_lines(source) as lines:  # again: a quoted name may span several lines
         written = next(CsvRows(source, lines, n_skipped, separator))

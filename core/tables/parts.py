@@ -6,6 +6,7 @@ Nothing but the bytes is looked at here, a megabyte at a time; a worker reads th
 import glob
 import hashlib
 import io
+import os
 import re
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.escape import is_shown_as_is, spelled_out
 from core.files import digest, sha256_of
 from core.plain_files import open_plain
 from core.tables import limits
@@ -34,6 +36,7 @@ from core.tables.source import (
     identity_of,
     scanned,
     text_lines,
+    unreadable,
 )
 from core.tables.table import Table
 
@@ -63,24 +66,37 @@ class PartedTable:
 
 def names_files(path: Path) -> bool:
     """Return whether a path names several files: a folder, or a pattern such as `prices/*.parquet`."""
-    return path.is_dir() or (bool(_PATTERN & set(str(path))) and not path.exists())
+    return os.path.isdir(path) or (bool(_PATTERN & set(str(path))) and not os.path.exists(path))
 
 
-def files_of(path: Path) -> list[Path]:
-    """Return the files of a table, in the order of their names.
+def files_of(path: Path) -> tuple[list[Path], list[str]]:
+    """Return the files of a table, in the order of their names, and the names of what lies beside them.
+
+    Files whose names begin with a dot or an underscore are none of a table, and are not named either.
 
     Raises:
-        TableError: There are none.
+        TableError: There are none, or one has a name that cannot be told.
     """
     if not names_files(path):
-        return [path]
-    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path)))
-    files = [file for file in found if file.is_file() and not file.name.startswith((".", "_"))]
-    if path.is_dir():
-        files = [file for file in files if Path(file.name.lower().removesuffix(".gz")).suffix in SUFFIXES]
+        return [path], []
+    try:
+        found = sorted(path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path))))
+    except OSError as error:
+        raise unreadable(path, error) from error
+    found = [each for each in found if not each.name.startswith((".", "_"))]
+    # A link that leads nowhere, or a pipe, has the name of a file of the table: it is refused when it is read.
+    files = [each for each in found if not each.is_dir() and (not path.is_dir() or _has_table_name(each))]
     if not files:
         raise TableError(path, "there is no file of a table", "Name a folder of CSV or Parquet files, or a pattern.")
-    return sorted(files)
+    if strange := next((file.name for file in files if not is_shown_as_is(file.name)), None):
+        problem = f"the name of its file {spelled_out(strange)} holds characters that no terminal shows"
+        raise TableError(path, problem, "Rename the file.")
+    read = set(files)
+    return files, [spelled_out(each.name) for each in found if each not in read]
+
+
+def _has_table_name(file: Path) -> bool:
+    return Path(file.name.lower().removesuffix(".gz")).suffix in SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +136,11 @@ def parted(path: Path) -> PartedTable:
     Raises:
         TableError: A file cannot be cut: it is packed, of JSON lines, damaged or not text; or there are no rows.
     """
-    files = files_of(path)
+    files, beside = files_of(path)
+    notes = _told_beside(beside)
     if len(files) == 1:
         found = tuple(_cut(files[0].absolute()))
-        return PartedTable(path, found, found[0].sha256)
+        return PartedTable(path, found, found[0].sha256, notes)
     parts: list[Source] = []
     hashes, empty = [], []
     for file in files:
@@ -137,14 +154,21 @@ def parted(path: Path) -> PartedTable:
     if not parts:
         raise TableError(path, f"none of its {len(files):,} files has a row", "Add rows.")
     sha256 = digest("\n".join(f"{name} {sha}" for name, sha in hashes).encode())
-    return PartedTable(path, tuple(parts), sha256, _told_empty(empty, len(files)))
+    return PartedTable(path, tuple(parts), sha256, (*_told_empty(empty, len(files)), *notes))
 
 
 def _told_empty(names: list[str], n_files: int) -> tuple[str, ...]:
     if not names:
         return ()
-    some = ", ".join([*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])])
-    return (f"{len(names):,} of {n_files:,} files are left out, because they have no rows: {some}.",)
+    return (f"{len(names):,} of {n_files:,} files are left out, because they have no rows: {_some(names)}.",)
+
+
+def _told_beside(names: list[str]) -> tuple[str, ...]:
+    return (f"Beside the files of the table, these are not read: {_some(names)}.",) if names else ()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join([*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])])
 
 
 def as_plain(part: Source) -> dict[str, Any]:
@@ -187,14 +211,17 @@ def read_part(part: Source, rules: ReadingRules) -> Table:
     Raises:
         TableError: A row or a cell cannot be used; its place in the file is named.
     """
-    if part.format == "csv":
-        from core.tables.csv_file import read_csv
+    try:
+        if part.format == "csv":
+            from core.tables.csv_file import read_csv
 
-        with part.open() as file:
-            part = replace(part, n_quotes=file.read().count(b'"'))
-        table = read_csv(part, rules)
-    else:
-        table = read_parquet(part, rules)
+            with part.open() as file:
+                part = replace(part, n_quotes=file.read().count(b'"'))
+            table = read_csv(part, rules)
+        else:
+            table = read_parquet(part, rules)
+    except OSError as error:  # it was removed, or the disk fails
+        raise unreadable(part.path, error) from error
     part.require_unchanged()
     return replace(table, missing_words=rules.missing)
 
@@ -204,10 +231,13 @@ def _cut(path: Path) -> list[Source]:
     if not _can_be_cut(path, wanted):
         what = "JSON lines are" if wanted == "jsonl" else "a gzipped file is"
         raise TableError(path, f"{what} read in memory alone, and not by a cluster", "Write the table as Parquet.")
-    with open_plain(path) as file:
-        check_head(path, file.read(16), wanted)
     whole = Source(path, wanted, False, "", identity[-1], 0, identity)
-    found = _cut_text(whole) if wanted == "csv" else _cut_groups(whole)
+    try:
+        with open_plain(path) as file:
+            check_head(path, file.read(16), wanted)
+        found = _cut_text(whole) if wanted == "csv" else _cut_groups(whole)
+    except OSError as error:
+        raise unreadable(path, error) from error
     whole.require_unchanged()
     return found
 
@@ -261,8 +291,9 @@ def _cut_text(whole: Source) -> list[Source]:
         ends, lines, rest = ends + end, lines + rest.count(LINE_END, 0, end), rest[end:]
         if len(rest) > _MOST_ROW_BYTES:
             raise left_open(whole, f"line {before_rows.count(LINE_END) + lines + 1}")
-        if at - start >= PART_BYTES and ends > start and is_filled:
-            parts.append(FilePart(start, ends, before, head_bytes))
+        if at - start >= PART_BYTES and ends > start:
+            if is_filled:
+                parts.append(FilePart(start, ends, before, head_bytes))
             start, before, is_filled = ends, lines, blanks_are_rows
     if start < at and (is_filled or rest.strip(_LINE_ENDS)):
         parts.append(FilePart(start, at, before, head_bytes))

@@ -138,7 +138,7 @@ def inspect(path: Path) -> Source:
             file.seek(0)
             sha256 = sha256_of(file)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)
 
 
@@ -153,11 +153,12 @@ def identity_of(path: Path) -> tuple[int, ...]:
     except FileNotFoundError:
         raise TableError(path, "there is no such file", "Check the path.") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
-        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        cure = "Name the single file that holds the table; folders are read by a Dask cluster (executor.kind: dask)."
-        raise TableError(path, f"it is {kind}", cure)
+        if not stat.S_ISDIR(found.st_mode):
+            raise TableError(path, "it is not a regular file", "Copy what it holds to a file.")
+        cure = "Name the single file that holds the table; with executor.kind: dask a training reads folders."
+        raise TableError(path, "it is a folder", cure)
     if found.st_size == 0:
         raise NoRowsError(path, "it is empty", "Give a file with a header and rows.")
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
@@ -239,7 +240,7 @@ def scanned(path: Path, *, is_packed: bool, n_bytes: int, most_bytes: int | None
             path, f"its gzip compression is damaged ({error})", "Copy it again, or compress it again."
         ) from error
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _check_size(path: Path, n_read: int, n_stored: int, most_bytes: int | None) -> None:
@@ -273,7 +274,8 @@ def _decode(path: Path, chunk: bytes, decoder: codecs.IncrementalDecoder, line: 
         raise TableError(path, f"the byte {byte} is not UTF-8", _RECODE.format("WINDOWS-1252"), place=place) from None
 
 
-def _unreadable(path: Path, error: Exception) -> TableError:
+def unreadable(path: Path, error: Exception) -> TableError:
+    """Return the fault of a file that the system does not let read."""
     reason = getattr(error, "strerror", None) or str(error)
     return TableError(path, f"it cannot be read ({reason})", "Check the path and its permissions.")
 

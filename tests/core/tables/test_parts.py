@@ -1,10 +1,12 @@
 """Files cut into parts: together they hold every row once, and an error in a part names its place in the file."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.tables import ReadingRules, TableError, limits, parts, read_table
+from core.tables import ReadingRules, TableError, limits, parts, read_table, source
 from core.tables.parts import as_plain, from_plain, names_files, parted, read_part, size_of
 
 
@@ -143,6 +145,17 @@ def test_a_header_without_rows_is_refused(tmp_path):
         parted(tmp_path / "a.csv")
 
 
+def test_many_blank_lines_are_in_no_part(tmp_path, small_parts):
+    file = tmp_path / "own.csv"
+    file.write_text("size,word\n" + "\n" * 5_000 + "1,a\n" * 60 + "\n" * 5_000 + "2,b\n" * 59 + "2,b,c\n")
+
+    table = parted(file)
+
+    assert all(part.part.end - part.part.start < 600 for part in table.parts)
+    with pytest.raises(TableError, match=r"own\.csv, line 10121: 3 cells where the header has 2"):
+        read(table)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize(
     ("before", "within", "after"),
@@ -182,13 +195,77 @@ def test_files_without_rows_are_left_out_of_a_folder_and_the_table_says_so(rows,
     rows.to_csv(tmp_path / "b.csv", index=False)
     (tmp_path / "a.csv").write_text("size,word\n")
     (tmp_path / "c.csv").touch()
+    (tmp_path / "d.csv").write_text("\ufeff\r\n \r\n")
     only = parted(tmp_path / "b.csv")
 
     table = parted(tmp_path)
 
     assert table.parts == only.parts
-    assert table.notes == ("2 of 3 files are left out, because they have no rows: a.csv, c.csv.",)
+    assert table.notes == ("3 of 4 files are left out, because they have no rows: a.csv, c.csv, d.csv.",)
     assert only.notes == ()
+
+
+def test_rows_after_many_blank_lines_are_not_left_out_for_want_of_a_header(rows, tmp_path):
+    rows.to_csv(tmp_path / "b.csv", index=False)
+    (tmp_path / "a.csv").write_text("\n" * 300 + "size,word\n1,a\n")
+
+    with pytest.raises(TableError, match=r"a\.csv: its first line is empty"):
+        parted(tmp_path)
+
+
+def test_what_lies_beside_the_files_of_a_table_is_named(rows, tmp_path):
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    (tmp_path / "_SUCCESS").touch()
+    (tmp_path / ".hidden.csv").touch()
+    (tmp_path / "b.xlsx").touch()
+    (tmp_path / "2026").mkdir()
+    (tmp_path / "old\n.csv").mkdir()
+
+    assert parted(tmp_path).notes == (r"Beside the files of the table, these are not read: 2026, b.xlsx, old\n.csv.",)
+    assert parted(tmp_path / "*.csv").notes == (r"Beside the files of the table, these are not read: old\n.csv.",)
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_refused_and_not_left_out(rows, tmp_path):
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    file = tmp_path / "b.csv"
+    file.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(TableError, match=r"b\.csv: there is no such file"):
+        parted(tmp_path)
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(TableError, match=r"b\.csv: it is not a regular file\. Copy what it holds to a file"):
+        parted(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "shown"), [(b"b\xff.csv", r"b\\udcff"), (b"b\n.csv", r"b\\n")])
+def test_a_name_that_no_terminal_shows_is_refused_in_a_folder_as_on_the_command_line(name, shown, rows, tmp_path):
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+        file.write(b"size,word\n1,a\n")
+
+    with pytest.raises(TableError, match=rf"its file {shown}\.csv holds characters that no terminal shows"):
+        parted(tmp_path)
+
+
+def test_a_path_that_no_file_can_have_names_no_files_and_is_refused(tmp_path):
+    path = tmp_path / ("x" * 300)
+
+    assert not names_files(path)
+    with pytest.raises(TableError, match="it cannot be read \\(File name too long\\)"):
+        parted(path)
+
+
+@pytest.mark.parametrize("step", ["cut", "read"])
+def test_a_file_that_vanishes_while_it_is_read_is_a_fault_of_the_table(step, rows, tmp_path, monkeypatch):
+    rows.to_csv(tmp_path / "own.csv", index=False)
+    (part,) = parted(tmp_path / "own.csv").parts
+
+    def gone(path):
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(parts if step == "cut" else source, "open_plain", gone)
+    with pytest.raises(TableError, match=r"own\.csv: it cannot be read \(No such file or directory\)"):
+        parted(tmp_path / "own.csv") if step == "cut" else read_part(part, ReadingRules())
 
 
 def test_row_groups_without_rows_are_left_out_of_a_folder(rows, tmp_path):
