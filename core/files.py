@@ -125,6 +125,16 @@ def write_all(descriptor: int, content: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
+def write_durably(descriptor: int, content: bytes) -> None:
+    """Write every byte into an open file, and wait until it is on disk.
+
+    Raises:
+        OSError: Not all of it could be written, or the disk did not confirm.
+    """
+    write_all(descriptor, content)
+    os.fsync(descriptor)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that no other account can enter, and its missing parents likewise; an existing one stays as it is.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from core.governance import AuditRecord
 from core.registry.records import Records
-from core.settings.webhooks import WebhookSettings
+from core.settings.webhooks import EVENTS, WebhookFormat, WebhookSettings
 from core.webhooks import events, request
 from core.webhooks.line_file import append_event
 
@@ -42,6 +42,15 @@ def told_of(record: AuditRecord, webhook: WebhookSettings, workspace: "Workspace
 
     for event in events.events_of(record, description_of):
         yield ToldEvent(event.name, events.body_of(event, record.at)) if event.name in webhook.told else None
+
+
+def is_event_of(name: str, form: WebhookFormat) -> bool:
+    """Say whether an event of this name is laid out in a format.
+
+    >>> is_event_of("session.start", "openlineage"), is_event_of("model_version.created", "openlineage")
+    (True, False)
+    """
+    return (name in EVENTS["mlflow"]) is (form == "mlflow")
 
 
 def example_of(event: str, webhook: WebhookSettings, now: datetime) -> str:

@@ -19,7 +19,7 @@ from core.settings.webhooks import WebhookSettings
 from core.training.sessions import DATABASE as SESSIONS
 from core.webhooks.delivery import DeliveryState, WebhookCursor, WebhookDelivery
 from core.webhooks.events import delivery_id_of
-from core.webhooks.formats import told_of
+from core.webhooks.formats import is_event_of, told_of
 from core.webhooks.request import Attempt
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class WebhookQueue:
         """Queue the events that the audit log has got since the last time; a new webhook begins with the next event.
 
         Args:
-            webhooks: The webhooks of the settings. What waits for another one, or for a disabled one, is given up.
+            webhooks: The webhooks of the settings. What waits for another one, or for a disabled one, is given up, and
+                so is an event in another format than the webhook has now.
 
         Returns:
             How many events were queued.
@@ -93,9 +94,16 @@ class WebhookQueue:
         ]
         added = [WebhookCursor(webhook=name, sequence=newest) for name in active if name not in known]
         removed = [name for name in known if name not in active]
-        if queued or moved or added or removed:
+        foreign = [
+            delivery
+            for delivery in self._waiting()
+            if delivery.webhook in active and not is_event_of(delivery.event, active[delivery.webhook].format)
+        ]
+        if queued or moved or added or removed or foreign:
             with self._database.transaction():
                 self._write(queued, moved, added, removed)
+                for delivery in foreign:
+                    self._end(delivery, DeliveryState.FAILED, "the webhook has another format since")
         return len(queued)
 
     def _new(

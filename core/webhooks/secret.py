@@ -25,10 +25,22 @@ def secret_of(webhook: WebhookSettings, root: Path, environ: Mapping[str, str] |
         The secret, or an empty text if the webhook has none.
 
     Raises:
-        UsageError: The variable is not set, or the file is missing, empty, or open to other accounts.
+        UsageError: The variable is not set, the file is missing, empty, or open to other accounts, or the secret is a
+            token that no header field can hold.
     """
+    secret = _read_secret(webhook, root, os.environ if environ is None else environ)
+    # The HTTP library would quote the whole field in its error.
+    if webhook.format == "openlineage" and not (secret.isascii() and secret.isprintable() and " " not in secret):
+        raise UsageError(
+            f"The token of the webhook {webhook.name} has a character that no token has, such as a blank, a line end "
+            "or a letter beyond ASCII: correct it."
+        )
+    return secret
+
+
+def _read_secret(webhook: WebhookSettings, root: Path, environ: Mapping[str, str]) -> str:
     if webhook.secret_env:
-        secret = (os.environ if environ is None else environ).get(webhook.secret_env, "")
+        secret = environ.get(webhook.secret_env, "")
         if not secret:
             raise UsageError(
                 f"The webhook {webhook.name} is signed with the environment variable {webhook.secret_env}, which is "

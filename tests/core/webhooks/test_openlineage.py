@@ -1,6 +1,8 @@
 """Sessions, registrations, rollouts and promotions as OpenLineage: valid, whole, in order, each once."""
 
+import fcntl
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from referencing import Registry as Schemas
 from referencing import Resource
 
 from console.cli.main import main
+from core import files
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
@@ -28,7 +31,7 @@ from core.settings.current import CurrentSettings
 from core.state import Workspace
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
-from core.webhooks import DeliveryState, Webhooks, request
+from core.webhooks import DeliveryState, Webhooks, line_file, request
 from core.webhooks.delivery import WebhookCursor
 from core.webhooks.line_file import append_event
 from core.webhooks.queue import CURSORS, DATABASE
@@ -245,6 +248,55 @@ def test_a_line_is_not_taken_for_the_end_of_a_longer_one(lines):
     assert lines.read_text() == 'x{"n": 1}\n{"n": 1}\n'
 
 
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        pytest.param(os.mkfifo, "a named pipe", id="a named pipe"),
+        pytest.param(Path.mkdir, "a folder", id="a folder"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "a device", id="a device, whose bytes never end"),
+    ],
+)
+def test_nothing_but_a_plain_file_is_read_or_written(lines, make, what):
+    make(lines)
+    attempt = append_event(lines, "{}")
+    assert (attempt.is_delivered, attempt.may_retry) == (False, True)
+    assert attempt.problem == f"{lines}: it is {what}, not a plain file"
+
+
+def test_two_engines_and_other_programs_lose_no_line_of_one_file(lines, monkeypatch):
+    def written_by(name: str) -> None:
+        for number in range(100):
+            assert append_event(lines, json.dumps([name, number])).is_delivered
+
+    threads = [threading.Thread(target=written_by, args=(name,)) for name in ("one", "two", "three")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert sorted(found) == sorted([name, number] for name in ("one", "two", "three") for number in range(100))
+
+    # A program that takes no lock, in the moment before the line is written.
+    def write_after_another(descriptor: int, content: bytes) -> None:
+        with lines.open("a") as file:
+            file.write("foreign\n")
+        files.write_durably(descriptor, content)
+
+    monkeypatch.setattr(line_file, "write_durably", write_after_another)
+    assert append_event(lines, '{"n": 1}').is_delivered
+    assert lines.read_text().splitlines()[-2:] == ["foreign", '{"n": 1}']
+
+
+def test_an_event_waits_while_another_process_writes_to_the_file(lines, monkeypatch):
+    monkeypatch.setattr(line_file, "_LOCK_SECONDS", 0.0)
+    with lines.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        attempt = append_event(lines, "{}")
+    assert (attempt.is_delivered, attempt.may_retry) == (False, True)
+    assert "another process is writing to it" in attempt.problem
+    assert append_event(lines, "{}").is_delivered
+
+
 @pytest.mark.crash
 def test_an_engine_that_is_killed_anywhere_writes_each_line_once(settled, lines, tmp_path):
     sender_of(settled).step()
@@ -294,6 +346,42 @@ def test_a_server_gets_the_events_with_the_token_and_the_test_says_so(workspace,
     listed = called(main, "--workspace", workspace.root, "webhooks", "list", "--json")[1]
     assert json.loads(listed)[0]["format"] == "openlineage"
     assert "a-key" not in listed
+
+
+@pytest.mark.parametrize(
+    "token", ["a-key\n", "a-key\r\nX-Other: 1", "a-key b", "a-k\N{LATIN SMALL LETTER E WITH ACUTE}y"]
+)
+def test_a_token_that_no_header_field_can_hold_is_neither_sent_nor_shown(workspace, monkeypatch, called, token):
+    monkeypatch.setenv("LINEAGE_KEY", token)
+    workspace.settings_file.write_text(
+        "webhooks:\n- {name: marquez, format: openlineage, url: 'http://127.0.0.1:9/', secret_env: LINEAGE_KEY}\n"
+    )
+    code, said, complaint = called(main, "--workspace", workspace.root, "webhooks", "test", "marquez")
+    assert code == 2
+    assert "The token of the webhook marquez has a character that no token has" in complaint
+    assert token.split()[0] not in said + complaint
+
+
+def test_events_that_wait_are_not_told_in_another_format_than_the_webhook_has_now(workspace, lines, tmp_path):
+    closed = "url: 'http://127.0.0.1:9/'"
+    workspace.settings_file.write_text(f"webhooks:\n- {{name: one, {closed}}}\n- {{name: other, {closed}}}\n")
+    sender = sender_of(workspace)
+    sender.step()
+    register(workspace, tmp_path / "made")
+    sender.step()
+    assert len(Webhooks(workspace).deliveries("one", state=DeliveryState.PENDING)) == 2
+
+    lineage = f"{{name: one, format: openlineage, file: '{lines}'}}"
+    workspace.settings_file.write_text(f"webhooks:\n- {lineage}\n- {{name: other, {closed}}}\n")
+    sender_of(workspace).step()
+    given_up = Webhooks(workspace).deliveries("one")
+    assert [each.state for each in given_up] == [DeliveryState.FAILED] * 2
+    assert given_up[0].problem == "the webhook has another format since"
+    assert not lines.exists()
+    assert len(Webhooks(workspace).deliveries("other", state=DeliveryState.PENDING)) == 2
+    register(workspace, tmp_path / "made")
+    sender_of(workspace).step()
+    assert states(told(lines)) == [("register.pricing", "START"), ("register.pricing", "COMPLETE")]
 
 
 @contextmanager
