@@ -31,6 +31,8 @@ PARTS: Mapping[str, str] = {
 """The log of a part, by the beginning of its loggers' names."""
 
 OWN_LOGGERS = ("core", "console", "bondx")
+_NAMES_ADDRESSES = "httpx"
+"""A library that logs the whole address of each request at INFO, whose path or query may be a key."""
 
 
 def log_of(logger: str, rest: str) -> str:
@@ -118,6 +120,7 @@ def write_logs(
     levels = {logging.getLogger(name): level for name in (OWN_LOGGERS if not of else (of,))}
     if others is not None:
         levels[source] = others
+        levels[logging.getLogger(_NAMES_ADDRESSES)] = max(others, logging.WARNING)
     before = {logger: logger.level for logger in levels}
     for logger, wanted in levels.items():
         logger.setLevel(min(wanted, logger.level or wanted))

@@ -52,6 +52,18 @@ def test_an_engine_inside_a_console_writes_a_record_once(workspace):
     ]
 
 
+def test_the_log_of_a_server_has_no_address_that_it_called(tmp_path):
+    before = logging.getLogger("httpx").level
+    stop = write_logs(tmp_path, "server", level=logging.INFO, others=logging.INFO)
+    logging.getLogger("httpx").info("HTTP Request: POST https://hooks.example/T0/a-key?key=another")
+    logging.getLogger("uvicorn.error").info("started")
+    stop()
+    said = (tmp_path / "server.log").read_text()
+    assert "started" in said
+    assert "hooks.example" not in said
+    assert logging.getLogger("httpx").level == before
+
+
 def test_every_log_is_rotated_by_whichever_process_writes_it(tmp_path, monkeypatch):
     monkeypatch.setattr("core.log_folder.MAX_BYTES", 400)
     log = logging.Logger("core.training")

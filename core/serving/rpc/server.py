@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.plain_files import read_file
+from core.serving.connection import MAX_HEAD_BYTES
 from core.serving.errors import ListenError
 from core.serving.limits import ServingLimits
 from core.serving.predict import Predictor
@@ -164,6 +165,9 @@ def _options(limits: ServingLimits) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", limits.body_bytes),
+        # As over HTTP. From 8 KiB on, the library refuses at random, and a token that names many groups is larger.
+        ("grpc.max_metadata_size", MAX_HEAD_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_HEAD_BYTES),
         ("grpc.compression_enabled_algorithms_bitset", _ONLY_IDENTITY),  # a few kilobytes could become gigabytes
         ("grpc.max_concurrent_streams", _STREAMS),
         ("grpc.max_allowed_incoming_connections", 2 * limits.connections),  # until the next look at them
