@@ -154,6 +154,8 @@ def _words(kind: inspect.Type) -> str:
             return f"block of {_words(kind.value_type)}"
         case inspect.VarTupleType() | inspect.ListType() | inspect.SetType() | inspect.FrozenSetType():
             return f"list of {_words(kind.item_type)}"
+        case inspect.TupleType():
+            return f"list of {len(kind.item_types)}, each a {' or '.join(dict.fromkeys(map(_words, kind.item_types)))}"
         case inspect.StructType():
             return "settings"
         case inspect.AnyType():

@@ -1,13 +1,14 @@
 """The parameters of an algorithm in the settings: their names and the kind of value of each. Light to import."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.errors import UsageError
 from core.escape import shown
 from core.models.algorithms import AUTO, MEMBERS, require_extra
 from core.models.errors import UnknownParameterError
+from core.typed_numbers import decimal_number
 
 _SHARES = frozenset(
     {
@@ -30,6 +31,7 @@ _IN_WORDS = {
 }
 _LEAST = {"folds": 2}
 _MEMBERS = "members"
+_BOUNDS = "weight_bounds"
 FEATURES = "features"
 """The parameter of a domain's model that names the columns of the table that it reads, with commas; by default all."""
 _SHARE_OF_ROWS = ("random_forest", "min_samples_leaf")  # scikit-learn takes a number of rows or a share of them
@@ -61,6 +63,9 @@ def require_usable(algorithm: str, given: Mapping[str, Any], defaults: Mapping[s
         if name == _MEMBERS:
             _require_members(algorithm, value)
             continue
+        if name == _BOUNDS:
+            require_bounds(algorithm, value, names_in(str(given.get(_MEMBERS, defaults[_MEMBERS]))))
+            continue
         if value in _IN_WORDS.get(name, ()):
             continue
         if isinstance(defaults[name], str):
@@ -83,6 +88,55 @@ def names_in(text: str) -> tuple[str, ...]:
     ('lightgbm', 'linear')
     """
     return tuple(name.strip() for name in text.split(","))
+
+
+def bounds_in(text: str) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest weight of members in a list with commas.
+
+    Raises:
+        ValueError: An entry has another form, or a member has two of them.
+
+    >>> bounds_in("lightgbm 0.2 to 0.8, linear 0 to 0.5")
+    {'lightgbm': (0.2, 0.8), 'linear': (0.0, 0.5)}
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for entry in names_in(text) if text.strip() else ():
+        name, low, to, high = entry.split()
+        if to != "to" or name in found:
+            raise ValueError(entry)
+        found[name] = decimal_number(low), decimal_number(high)
+    return found
+
+
+def bounds_text(bounds: Mapping[str, tuple[float, float]]) -> str:
+    """Write bounds as `bounds_in` reads them.
+
+    >>> bounds_text({"lightgbm": (0.2, 1.0)})
+    'lightgbm 0.2 to 1.0'
+    """
+    return ", ".join(f"{name} {low!r} to {high!r}" for name, (low, high) in bounds.items())
+
+
+def require_bounds(algorithm: str, value: object, members: Iterable[str]) -> None:
+    """Refuse bounds between which no weights of the members sum to 1.
+
+    Raises:
+        ParameterValueError: They are such, or of another form, or of another member.
+    """
+    members = tuple(members)
+    try:
+        bounds = bounds_in(value if isinstance(value, str) else "?")
+    except ValueError:
+        expected = 'members with their least and greatest weight, such as "lightgbm 0.2 to 0.8, linear 0 to 0.5"'
+        raise ParameterValueError(algorithm, _BOUNDS, value, expected) from None
+    if not set(bounds) <= set(members):
+        raise ParameterValueError(algorithm, _BOUNDS, value, f"bounds of members, which are {', '.join(members)}")
+    if not all(0.0 <= low <= high <= 1.0 for low, high in bounds.values()):
+        raise ParameterValueError(algorithm, _BOUNDS, value, "0 <= least <= greatest <= 1")
+    own = [bounds.get(name, (0.0, 1.0)) for name in members]
+    if not math.fsum(low for low, _ in own) <= 1.0 <= math.fsum(high for _, high in own):
+        expected = "least weights that sum to 1 or less, and greatest weights that sum to 1 or more"
+        raise ParameterValueError(algorithm, _BOUNDS, value, expected)
 
 
 def _require_members(algorithm: str, value: object) -> None:

@@ -116,6 +116,12 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             description="What the correlation of members' errors counts beside the loss when weights are optimised.",
         ),
     ] = 0.0
+    weight_bounds: Annotated[
+        dict[Name, tuple[Annotated[float, Meta(ge=0, le=1)], Annotated[float, Meta(ge=0, le=1)]]],
+        Meta(
+            description="Least and greatest weight of members, such as `linear: [0, 0.5]`, when weights are optimised."
+        ),
+    ] = {}
     enable_feature_selection: Annotated[
         bool, Meta(description="Keep only the columns that say more of the target than copies without meaning.")
     ] = False

@@ -1,11 +1,14 @@
 """What the blocks `ensemble` and `advanced` ask of a session: which ensembles, of which members. Light: no learner."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.domains.catalogue import algorithms_of
 from core.domains.domain import SessionDomain
+from core.errors import UsageError
+from core.escape import shown
 from core.models.algorithms import ENSEMBLES, MEMBERS, MODEL_STACKING, is_installed
+from core.models.parameters import bounds_text, require_bounds
 from core.settings import TrainingSettings
 
 Parameters = dict[str, float | int | bool | str]
@@ -101,7 +104,7 @@ def asked_ensembles(settings: TrainingSettings) -> tuple[tuple[PlannedEnsemble, 
             if algorithms or not named:
                 left_out.append(f"{key} is on, but has fewer than two members left: the models are trained singly.")
             continue
-        own, more = _parameters(settings, strategy)
+        own, more = _parameters(settings, strategy, members)
         left_out += more
         parameters: Parameters = {"members": ", ".join(members), **own}
         ensembles[f"{strategy} {parameters}"] = PlannedEnsemble(strategy, members, parameters)
@@ -152,7 +155,7 @@ def _asked_stacks(
                 f"{_stackable(domain)}: the models are trained singly."
             )
             continue
-        own, more = _parameters(settings, strategy)
+        own, more = _parameters(settings, strategy, members)
         left_out += more
         parameters: Parameters = {"members": ", ".join(members), **own}
         stacks[str(parameters)] = PlannedEnsemble(MODEL_STACKING, members, parameters, targets)
@@ -203,12 +206,33 @@ def _usable(named: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(members), notes
 
 
-def _parameters(settings: TrainingSettings, strategy: str) -> tuple[Parameters, list[str]]:
+def _of_weights(settings: TrainingSettings, members: Sequence[str]) -> Parameters:
+    """Return how weights are optimised.
+
+    Raises:
+        UsageError: Bounds are given of what no `base_models` name, or no weights that sum to 1 lie between them.
+    """
+    other = settings.advanced
+    named = {*settings.ensemble.base_models, *other.base_models}
+    if strange := next((name for name in other.weight_bounds if name not in named), None):
+        raise UsageError(
+            f"advanced.weight_bounds names {shown(strange)}, which is in no base_models. Cure: name one of "
+            f"{', '.join(sorted(named))}."
+        )
+    found: Parameters = {"diversity": other.diversity}
+    if bounds := {name: other.weight_bounds[name] for name in members if name in other.weight_bounds}:
+        found["weight_bounds"] = bounds_text(bounds)
+        require_bounds("advanced", found["weight_bounds"], members)
+    return found
+
+
+def _parameters(settings: TrainingSettings, strategy: str, members: Sequence[str]) -> tuple[Parameters, list[str]]:
     own, other = settings.ensemble, settings.advanced
     if strategy == "blending":
-        return {"diversity": other.diversity}, []
+        return _of_weights(settings, members), []
     if strategy == "voting":
-        return {"voting": other.voting, "folds": own.cross_validation_folds, "diversity": other.diversity}, []
+        of_vote: Parameters = {"voting": other.voting, "folds": own.cross_validation_folds}
+        return {**of_vote, **_of_weights(settings, members)}, []
     meta, notes = own.meta_learner, list[str]()
     if not is_installed(meta):
         notes.append(f"ensemble.meta_learner is {meta}, which is not installed: a {STAND_IN_META} one replaces it.")

@@ -112,7 +112,8 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
 
     Raises:
         UsageError: There is no such domain, it has no such slice, or its settings are invalid; or an ensemble has an
-            unknown member, or `quality_gates.limits` names a gate that the domain does not have.
+            unknown member, or bounds that no weights meet; or `quality_gates.limits` names a gate that the domain does
+            not have.
         TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
@@ -147,7 +148,9 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
     if settings.executor.kind == "dask":
         require_dask()
     tuning_of(settings, domain)  # which refuses ranges that cannot be searched
-    return _with_known_members(settings, known_models(domain))
+    settings = _with_known_members(settings, known_models(domain))
+    plan_of(settings, domain)  # which refuses bounds that no weights meet
+    return settings
 
 
 def _with_known_members(settings: TrainingSettings, models: tuple[str, ...]) -> TrainingSettings:

@@ -22,6 +22,7 @@ Sources:
     Kivinen and Warmuth, Exponentiated gradient versus gradient descent for linear predictors, Information and
     Computation 132 (1997): the step.
     Herbster and Warmuth, Tracking the best expert, Machine Learning 32 (1998): the fixed share.
+    Herbster and Warmuth, Tracking the best linear predictor, JMLR 1 (2001): the way back between bounds.
     Cesa-Bianchi, Gaillard, Lugosi and Stoltz, Mirror descent meets fixed share (and feels no regret), NeurIPS 2012: the
     bound against weights that move.
 """
@@ -73,6 +74,7 @@ def follow(
     unit: float,
     rate: float = RATE,
     share: float = SHARE,
+    bounds: tuple[FloatArray, FloatArray] | None = None,
 ) -> FollowedWeights:
     """Move weights by outcomes, in the order in which they came.
 
@@ -83,6 +85,8 @@ def follow(
         unit: The root of the mean squared error of the mean on the rows that settled the weights, above 0.
         rate: Of a step.
         share: Of the whole weight that is dealt out evenly after each outcome.
+        bounds: The least and the greatest weight of each member, shape (members,) each: each step ends at the closest
+            weights between them, in relative entropy, so that it is no farther from any weights between them.
     Returns:
         The weights; those of the start where there is no outcome.
     Raises:
@@ -106,6 +110,8 @@ def follow(
         apart = np.clip((given - mean) / unit, -CLIP, CLIP)
         weights = weights * np.exp(2.0 * rate * min(max(miss, -CLIP), CLIP) * apart)
         weights = (1.0 - share) * weights / weights.sum() + floor
+        if bounds is not None:
+            weights = _between(weights, *bounds)
         farthest = max(farthest, _distance(weights, begin))
     still = np.square((target - answers @ begin) / unit)
     return FollowedWeights(
@@ -147,6 +153,13 @@ def regret_bound(
     start = 1.0 / n_members if least_start is None else least_start
     paid = math.log(1.0 / start) + moves * math.log(n_members / share) + stays * math.log(1.0 / (1.0 - share))
     return paid / rate + rate * (2.0 * CLIP**2) ** 2 * n_outcomes / 2.0
+
+
+def _between(weights: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Return clip(c · w, low, high) for the one c that makes it sum to 1; the sum is linear between its turns."""
+    turns = np.sort(np.concatenate((low / weights, high / weights)))
+    sums = np.clip(turns[:, None] * weights, low, high).sum(axis=1)
+    return np.asarray(np.clip(float(np.interp(1.0, sums, turns)) * weights, low, high))
 
 
 def _distance(weights: FloatArray, others: FloatArray) -> float:

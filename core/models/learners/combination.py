@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from core.models.ensembles.weights import MemberErrors, Weighting, optimise_weig
 from core.models.learners.algorithms import continuing
 from core.models.learners.learner import LEAST_CHANCE, ContinuingLearner, Dumped, Files, LearningTask
 from core.models.learners.samples import Matrices, Sample
+from core.models.parameters import bounds_in
 from core.models.selection import FADE
 
 TOGETHER_SD = 10.0  # prior size of the slope of the members' mean: hardly any prior
@@ -133,12 +135,27 @@ class WeightedMean(Combination):
     members have learned since: after n panels a row of the first counts 0.9ⁿ.
     """
 
-    def __init__(self, members: Sequence[str], task: LearningTask, *, diversity: float = 0.0) -> None:
+    def __init__(
+        self,
+        members: Sequence[str],
+        task: LearningTask,
+        *,
+        diversity: float = 0.0,
+        bounds: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+    ) -> None:
         super().__init__(members, task)
         self.diversity = diversity
+        self.bounds = dict(bounds)
+        self.low, self.high = np.array([self.bounds.get(name, (0.0, 1.0)) for name in self.members]).T
         self.errors = MemberErrors.none(len(self.members))
         self.weighting = self._settle()
         self.trained: FloatArray | None = None  # the weights before they followed outcomes; None if they never did
+
+    @classmethod
+    def of(cls, members: Sequence[str], task: LearningTask, parameters: Mapping[str, Any]) -> "WeightedMean":
+        """Make one by the parameters of an ensemble."""
+        bounds = bounds_in(str(parameters["weight_bounds"]))
+        return cls(members, task, diversity=float(parameters["diversity"]), bounds=bounds)
 
     @override
     def learn(self, scores: FloatArray, sample: Sample, *, seed: int) -> None:
@@ -160,7 +177,7 @@ class WeightedMean(Combination):
         unit = math.sqrt(float(start @ losses @ start))
         if not unit:  # nothing settled the weights
             unit = math.sqrt(float(np.mean(np.square(target - answers @ start)))) or 1.0
-        found = follow(answers, target, start, unit=unit)
+        found = follow(answers, target, start, unit=unit, bounds=(self.low, self.high) if self.bounds else None)
         self.trained, self.weighting = start, self._weighting(found.weights)
         return found
 
@@ -203,7 +220,8 @@ class WeightedMean(Combination):
 
     @override
     def account(self) -> dict[str, Any]:
-        return {"diversity": self.diversity, "error_correlation": self.weighting.correlation}
+        told = {"weight_bounds": self.bounds} if self.bounds else {}
+        return {"diversity": self.diversity, "error_correlation": self.weighting.correlation, **told}
 
     def _weighting(self, weights: FloatArray) -> Weighting:
         losses, correlations = self.errors.losses, self.errors.correlations
@@ -215,7 +233,7 @@ class WeightedMean(Combination):
         )
 
     def _settle(self) -> Weighting:
-        return optimise_weights(self.errors, diversity=self.diversity)
+        return optimise_weights(self.errors, diversity=self.diversity, low=self.low.tolist(), high=self.high.tolist())
 
 
 @dataclass(frozen=True, slots=True)

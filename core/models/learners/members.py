@@ -175,12 +175,13 @@ class VotingLearner(EnsembleLearner):
         "voting": SOFT,
         "folds": 5,
         "diversity": 0.0,
+        "weight_bounds": "",
     }
 
     @override
     def combine(self, names: tuple[str, ...]) -> Combination:
         if self.parameters["voting"] == WEIGHTED:
-            return WeightedMean(names, self.task, diversity=float(self.parameters["diversity"]))
+            return WeightedMean.of(names, self.task, self.parameters)
         return Votes(names, self.task, is_hard=self.parameters["voting"] == HARD)
 
     @override
@@ -202,11 +203,12 @@ class BlendingLearner(EnsembleLearner):
         "members": EnsembleLearner.default_members,
         "held_share": 0.2,
         "diversity": 0.0,
+        "weight_bounds": "",
     }
 
     @override
     def combine(self, names: tuple[str, ...]) -> Combination:
-        return WeightedMean(names, self.task, diversity=float(self.parameters["diversity"]))
+        return WeightedMean.of(names, self.task, self.parameters)
 
     @override
     def begin(self, sample: Sample, *, seed: int) -> None:

@@ -208,12 +208,18 @@ class TableVoting(TableEnsemble):
     """Members that vote: softly, by majority, or with weights that answers to rows held out settle."""
 
     name = "voting"
-    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "voting": "soft", "folds": 5, "diversity": 0.0}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        "members": DEFAULT_MEMBERS,
+        "voting": "soft",
+        "folds": 5,
+        "diversity": 0.0,
+        "weight_bounds": "",
+    }
 
     @override
     def combine(self) -> Combination:
         if self.parameters["voting"] == WEIGHTED:
-            return WeightedMean(tuple(self.members), self.task, diversity=float(self.parameters["diversity"]))
+            return WeightedMean.of(tuple(self.members), self.task, self.parameters)
         return Votes(tuple(self.members), self.task, is_hard=self.parameters["voting"] == HARD)
 
 
@@ -221,11 +227,11 @@ class TableBlending(TableEnsemble):
     """A weighted mean whose weights one hold-out of the training rows settles."""
 
     name = "blending"
-    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "diversity": 0.0}
+    defaults: ClassVar[Mapping[str, Any]] = {"members": DEFAULT_MEMBERS, "diversity": 0.0, "weight_bounds": ""}
 
     @override
     def combine(self) -> Combination:
-        return WeightedMean(tuple(self.members), self.task, diversity=float(self.parameters["diversity"]))
+        return WeightedMean.of(tuple(self.members), self.task, self.parameters)
 
     @override
     def inner_folds(self, sample: Sample, *, seed: int) -> list[JudgingFold]:

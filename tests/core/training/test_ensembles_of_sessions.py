@@ -6,6 +6,7 @@ import pytest
 
 from core.domains.catalogue import load_model
 from core.domains.registry import session_domain
+from core.errors import UsageError
 from core.models.ensembles.improvement import Improvement
 from core.settings import ModelSettings, TrainingSettings
 from core.settings.training import AdvancedSettings, EnsembleSettings
@@ -166,6 +167,21 @@ def test_each_switch_plans_its_strategy_with_its_members():
     assert plan.ensembles[2].parameters["voting"] == "hard"
     assert plan.models == ("spread", "downgrade", "liquidity_shock")
     assert any("anomaly" in sentence and "singly" in sentence for sentence in plan.left_out)
+
+
+def test_bounds_of_the_settings_are_those_of_the_members_and_none_that_no_weights_meet():
+    own = {"enable_ensemble_methods": True, "ensemble_strategy": "voting", "voting": "weighted", "base_models": PAIR}
+
+    plan = planned(advanced=AdvancedSettings(**own, weight_bounds={"random_forest": (0.1, 0.5)}))
+
+    assert plan.ensembles[0].parameters["weight_bounds"] == "random_forest 0.1 to 0.5"
+    with pytest.raises(UsageError, match=r"weight_bounds names 'linear', which is in no base_models.*lightgbm, random"):
+        planned(
+            ensemble=EnsembleSettings(base_models=PAIR),
+            advanced=AdvancedSettings(**own, weight_bounds={"linear": (0.1, 0.5)}),
+        )
+    with pytest.raises(UsageError, match=r"weight_bounds of advanced is .*: expected 0 <= least <= greatest <= 1"):
+        planned(advanced=AdvancedSettings(**own, weight_bounds={"lightgbm": (0.5, 0.1)}))
 
 
 def test_without_a_switch_nothing_is_planned_and_nothing_is_said():

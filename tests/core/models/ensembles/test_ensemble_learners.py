@@ -106,6 +106,18 @@ def test_one_row_gets_the_answer_that_it_has_among_many(algorithm, draw, fresh):
         pytest.param("stacking", {"meta_learner": "voting"}, "linear or lightgbm", id="unknown meta-learner"),
         pytest.param("blending", {"held_share": 1.5}, "a number from 0 to 1", id="hold-out above 1"),
         pytest.param("blending", {"diversity": -1}, "a number of at least 0", id="diversity below 0"),
+        pytest.param("blending", {"weight_bounds": 0.5}, "such as .lightgbm 0.2 to 0.8", id="bounds of nobody"),
+        pytest.param("blending", {"weight_bounds": "linear 0 up to 1"}, "such as", id="bounds of another form"),
+        pytest.param("blending", {"weight_bounds": "linear 0 to 1, linear 0 to 1"}, "such as", id="bounds twice"),
+        pytest.param("voting", {"weight_bounds": "xgboost 0 to 1"}, "bounds of members", id="bounds of another"),
+        pytest.param("voting", {"weight_bounds": "linear 0.5 to 0.2"}, "0 <= least <= greatest", id="bounds crossed"),
+        pytest.param("voting", {"weight_bounds": "linear 0 to 1.5"}, "0 <= least <= greatest", id="bounds beyond 1"),
+        pytest.param(
+            "voting",
+            {"members": "linear, lightgbm", "weight_bounds": "linear 0 to 0.3, lightgbm 0 to 0.6"},
+            "greatest weights that sum to 1 or more",
+            id="bounds that sum to less than 1",
+        ),
     ],
 )
 def test_parameters_that_make_no_ensemble_are_refused(algorithm, parameters, problem):
@@ -196,6 +208,21 @@ def test_weights_follow_outcomes_from_the_trained_ones_and_are_saved_with_them(n
     assert members_of(loaded).combination.trained.tolist() == trained.tolist()
     loaded.update(draw(9, 300), seed=3)
     assert members_of(loaded).combination.trained is None
+
+
+@pytest.mark.parametrize("algorithm", ["blending", "voting"])
+def test_weights_keep_their_bounds_when_trained_saved_and_moved_by_outcomes(algorithm, draw, tmp_path):
+    more = {"voting": "weighted"} if algorithm == "voting" else {}
+    place = int(np.argmin(members_of(learned("spread", algorithm, draw, **more)).combination.weights))
+    behind = ("lightgbm", "linear")[place]
+    model = learned("spread", algorithm, draw, weight_bounds=f"{behind} 0.6 to 0.7", **more)
+
+    assert members_of(model).combination.weights[place] == pytest.approx(0.6), "as close as the bounds allow"
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    loaded.reweigh(draw(7, 400).frame)
+    assert 0.6 - 1e-9 <= members_of(loaded).combination.weights[place] <= 0.7
+    assert members_of(loaded).combination.account()["weight_bounds"] == {behind: (0.6, 0.7)}
 
 
 @pytest.mark.parametrize("algorithm", ["voting", "stacking", "linear"])

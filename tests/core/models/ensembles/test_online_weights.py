@@ -111,6 +111,24 @@ def test_weights_stay_on_the_simplex_and_a_weight_of_nothing_can_grow():
     assert found.farthest >= found.moved > 0.5
 
 
+def test_weights_stay_between_bounds_at_every_step_and_follow_as_far_as_these_allow():
+    answers, target = world(5, 600, 3, bias=3.0)
+    low, high = np.array([0.2, 0.0, 0.1]), np.array([1.0, 0.3, 1.0])
+    start = np.array([0.5, 0.2, 0.3])
+
+    found = [follow(answers[:n], target[:n], start, unit=1.0, bounds=(low, high)).weights for n in range(1, 601, 7)]
+
+    for weights in found:
+        assert weights.sum() == pytest.approx(1.0)
+        assert (low - 1e-12 <= weights).all()
+        assert (weights <= high + 1e-12).all()
+    assert found[-1][0] < 0.4, "the member that drifts"
+    wide = follow(answers, target, start, unit=1.0, bounds=(np.zeros(3), np.ones(3)))
+    np.testing.assert_allclose(wide.weights, follow(answers, target, start, unit=1.0).weights)
+    fixed = follow(answers, target, start, unit=1.0, bounds=(start, start))
+    np.testing.assert_allclose(fixed.weights, start)
+
+
 def test_the_order_of_outcomes_and_nothing_else_decides():
     answers, target = world(4, 400, 3)
     first, again = (follow(answers, target, equal(3), unit=1.0) for _ in range(2))

@@ -87,6 +87,18 @@ def test_the_account_lists_members_with_weights_and_shares():
     assert sum(entry["weight"] for entry in account["members"]) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("name", ["blending", "voting"])
+def test_the_weights_of_the_ensemble_of_a_table_keep_their_bounds(name):
+    more = {"voting": "weighted"} if name == "voting" else {}
+    learner = made(name, "regression", weight_bounds="linear 0.45 to 0.55", **more)
+    learner.tune(sample("regression"), GROUPED, seed=1)
+
+    account = learner.account()
+
+    assert 0.45 <= account["members"][0]["weight"] <= 0.55
+    assert account["weight_bounds"] == {"linear": (0.45, 0.55)}
+
+
 def test_the_same_rows_give_the_same_bytes_and_a_file_the_same_answers():
     one, two = made("stacking", "classification", folds=3), made("stacking", "classification", folds=3)
     for learner in (one, two):
