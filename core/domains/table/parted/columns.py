@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray
+from core.arrays import AnyArray, BoolArray, IntArray
 from core.executors.packing import PlainValue
 from core.json_documents import converted
-from core.tables import ColumnForm, ColumnKind, ReadingRules
+from core.tables import ColumnForm, ColumnKind, ReadingRules, limits
 from core.tables.rules import Manner
 
 
@@ -26,6 +26,18 @@ def joined(parts: Sequence[PlainValue]) -> pd.DataFrame:
         for name, values in part:
             columns.setdefault(name, []).append(values)
     return pd.DataFrame({name: _joined(found) for name, found in columns.items()}, copy=False)
+
+
+def level_keys(values: "pd.Series[Any]") -> tuple[AnyArray, IntArray]:
+    """Return a number for each level that occurs, the same in every part, and the row where it occurs first.
+
+    Of more levels than a category may have, one more than that many are enough to show it.
+    """
+    codes, firsts = np.unique(values.cat.codes.to_numpy(), return_index=True)
+    occurs = codes >= 0
+    some = codes[occurs][: limits.MOST_LEVELS + 1]
+    names = np.array([str(level) for level in values.cat.categories[some]], dtype=object)
+    return pd.util.hash_array(names, categorize=False), firsts[occurs][: len(some)]
 
 
 def sent_rules(rules: ReadingRules) -> PlainValue:

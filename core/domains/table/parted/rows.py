@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.arrays import BoolArray, IntArray
-from core.domains.table.parted.columns import joined, sent, taken_rules
+from core.arrays import AnyArray, BoolArray, IntArray
+from core.domains.table.parted.columns import joined, level_keys, sent, taken_rules
 from core.executors.packing import PlainValue
 from core.mixing import GOLDEN, mixed
 from core.tables import ColumnKind, Table, TaskRequest, limits
@@ -77,15 +77,42 @@ class KeptPart:
                 require_filled(table, name)
         place = np.arange(task["n_rows"]) if table.rows is None else table.rows - _first(table, task)
         is_drawn = drawn(task["first"] + place, shared["n_rows"], shared["most"])
-        is_shown = is_drawn | _telling(table, shared["target"])
+        is_whole = shared["n_rows"] <= shared["most"]  # then all rows are drawn
+        is_shown = is_drawn | _telling(table, shared["target"], {} if is_whole else dict(task["shown"]))
+        shown = table.frame[is_shown]
+        if not is_whole:  # the names of levels that no row of these has would travel, too
+            trimmed = {name: shown[name].cat.remove_unused_categories() for name in _categories(table)}
+            shown = shown.assign(**trimmed)
         return {
             "n_rows": len(table),
             "kinds": [(name, str(kind)) for name, kind in table.kinds.items()],
             "roles": sent(table.frame[list(roles.values())]),
-            "shown": sent(table.frame[is_shown]),
+            "shown": sent(shown),
             "shown_at": np.flatnonzero(is_shown),
             "is_drawn": is_drawn[is_shown],
         }
+
+
+def levels_shown_before(parts: Sequence[Mapping[str, AnyArray]]) -> list[dict[str, AnyArray]]:
+    """Return which levels of each part need not be shown by it, since an earlier part shows them.
+
+    Of a column with more levels than a category may have, no further ones are needed.
+
+    Args:
+        parts: The levels of the categories of each part, as `level_keys` returns them.
+    """
+    seen: dict[str, set[int]] = {}
+    found = []
+    for part in parts:
+        own: dict[str, AnyArray] = {}
+        for name, keys in part.items():
+            of_column = seen.setdefault(name, set())
+            is_enough = len(of_column) > limits.MOST_LEVELS
+            own[name] = keys if is_enough else keys[[key in of_column for key in keys.tolist()]]
+            if not is_enough:
+                of_column.update(keys.tolist())
+        found.append(own)
+    return found
 
 
 def together(parts: Sequence[PlainValue], n_before: int) -> KeptRows:
@@ -134,17 +161,26 @@ def _first(table: Table, task: Mapping[str, Any]) -> int:
     return int(task["part"]["part"][2]) if task["part"]["format"] == "parquet" else 0
 
 
-def _telling(table: Table, target: str | None) -> BoolArray:
-    """Return the rows without which the signature would not know a range, a level, an empty cell or a class."""
+def _categories(table: Table) -> list[str]:
+    return [name for name, kind in table.kinds.items() if kind is ColumnKind.CATEGORY]
+
+
+def _telling(table: Table, target: str | None, shown: Mapping[str, AnyArray]) -> BoolArray:
+    """Return the rows without which the signature would not know a range, a level, an empty cell or a class.
+
+    Args:
+        table: The rows of a part.
+        target: The column to learn.
+        shown: Levels that other parts show.
+    """
     found: list[int] = []
     for name, kind in table.kinds.items():
         values = table.frame[name]
         if (is_empty := values.isna().to_numpy()).any():
             found.append(int(np.argmax(is_empty)))
         if kind is ColumnKind.CATEGORY:
-            codes, firsts = np.unique(values.cat.codes.to_numpy(), return_index=True)
-            # One level more than a column may have shows that it has too many.
-            found += firsts[codes >= 0][: limits.MOST_LEVELS + 1].tolist()
+            keys, firsts = level_keys(values)
+            found += firsts[~np.isin(keys, shown.get(name, keys[:0]))].tolist()
         elif not is_empty.all():
             filled = np.flatnonzero(~is_empty)
             numbers = values.to_numpy()[filled]

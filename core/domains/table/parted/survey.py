@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from core.domains.table.parted.columns import taken_rules
+from core.arrays import AnyArray
+from core.domains.table.parted.columns import level_keys, taken_rules
 from core.escape import shown
 from core.executors.packing import PlainValue
 from core.json_documents import converted
@@ -31,6 +32,7 @@ class Survey:
         numbering: Columns that count all rows, which no sample shows, and how they do.
         looks: What a category nearly is.
         doubts: Columns that fit two readings in every part, and the error.
+        levels: Of each part the levels of its categories, as `level_keys` returns them.
         notes: How the columns are read, a sentence each.
     """
 
@@ -40,6 +42,7 @@ class Survey:
     numbering: dict[str, str]
     looks: dict[str, str]
     doubts: dict[str, TableError]
+    levels: tuple[dict[str, AnyArray], ...]
     notes: tuple[str, ...]
 
 
@@ -109,6 +112,7 @@ def agreed(table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue])
         numbering,
         looks,
         doubts,
+        tuple({name: keys for name in names if (keys := own[name]["levels"]) is not None} for own in columns),
         tuple(dict.fromkeys([*(note for part in parts for note in part["notes"]), *notes])),
     )
 
@@ -132,6 +136,7 @@ def _column(table: Table, name: str) -> PlainValue:
         "n_filled": int(values.notna().sum()),
         "has_codes": kind is ColumnKind.CATEGORY and table.source.format == "csv" and have_codes(values.cat.categories),
     }
+    found["levels"] = level_keys(values)[0] if kind is ColumnKind.CATEGORY else None
     if kind is ColumnKind.INTEGER and found["n_filled"] == len(values):
         numbers = values.to_numpy(dtype=np.float64)
         steps = np.diff(numbers)

@@ -18,7 +18,7 @@ from core.domains.table.models.model import TableModel
 from core.domains.table.models.single_feature import single_feature_leak
 from core.domains.table.own_file import left_out
 from core.domains.table.parted.columns import sent_rules
-from core.domains.table.parted.rows import KeptPart, KeptRows, n_sampled, together
+from core.domains.table.parted.rows import KeptPart, KeptRows, levels_shown_before, n_sampled, together
 from core.domains.table.parted.survey import Survey, SurveyedPart, agreed
 from core.domains.table.parted.trees import PartedTrees
 from core.errors import UsageError
@@ -262,8 +262,11 @@ def _kept(
     n_total = sum(survey.n_rows)
     shared = {**told, "n_rows": n_total, "most": n_sampled(len(survey.rules.kinds))}
     firsts = np.cumsum([0, *survey.n_rows[:-1]]).tolist()
+    # A row that is left out without a target shows nothing: then each part shows its own levels.
+    levels = [{}] * len(parts) if told["drop"] else levels_shown_before(survey.levels)
     tasks = [
-        {"part": part, "first": first, "n_rows": n} for part, first, n in zip(parts, firsts, survey.n_rows, strict=True)
+        {"part": part, "first": first, "n_rows": n, "shown": list(own.items())}
+        for part, first, n, own in zip(parts, firsts, survey.n_rows, levels, strict=True)
     ]
     found = _done(cluster, KeptPart, "parts of the table to read", shared, tasks)
     kinds = [dict(part["kinds"]) for part in found]

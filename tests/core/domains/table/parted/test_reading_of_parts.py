@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from core.domains.table.parted.columns import joined, sent, sent_rows, sent_rules, taken_rows, taken_rules
-from core.domains.table.parted.rows import KeptPart, drawn, together
+from core.domains.table.parted.rows import KeptPart, drawn, levels_shown_before, together
 from core.domains.table.parted.share import shares_of
 from core.domains.table.parted.survey import SurveyedPart, agreed
+from core.domains.table.parted.training import _kept
 from core.executors.packing import packed, unpacked
-from core.tables import ColumnForm, ColumnKind, ReadingRules, TableError, read_table
+from core.tables import ColumnForm, ColumnKind, ReadingRules, TableError, limits, read_table
 from core.tables.parts import as_plain, parted, read_part
 from core.tables.rules import manners_of
 
@@ -144,7 +145,7 @@ def test_what_a_sample_may_miss_is_shown_beside_it(tmp_path):
     shared = {"rules": sent_rules(rules), "target": "target", "group": None, "time": None, "drop": False}
     work = KeptPart({**shared, "n_rows": n, "most": 60})
 
-    kept = together([unpacked(packed(work.do({"part": as_plain(part), "first": 0, "n_rows": n})))], n)
+    kept = together([unpacked(packed(work.do({"part": as_plain(part), "first": 0, "n_rows": n, "shown": []})))], n)
 
     assert 30 < len(kept.sample) < 100
     assert len(kept.roles) == n
@@ -154,6 +155,74 @@ def test_what_a_sample_may_miss_is_shown_beside_it(tmp_path):
     assert (kept.shown["target"] == "yes").sum() >= 10
     whole = read_table(file).frame
     assert kept.shown["x"].tolist()[:5] == pytest.approx(whole["x"][kept.shown_at].tolist()[:5], nan_ok=True)
+
+
+def kept_of(folder, files, *, most, drop=False):
+    """Read the parts as a training on a cluster does."""
+    survey = surveyed(folder, *files)
+    table = parted(folder)
+    shared = {"rules": sent_rules(survey.rules), "target": "y", "group": None, "time": None, "drop": drop}
+    kept, _ = _kept(table, survey, shared, [as_plain(part) for part in table.parts], HereCluster(most))
+    return kept
+
+
+class HereCluster:
+    """Does the tasks here, as a worker would, with a sample of so many rows."""
+
+    def __init__(self, most):
+        self.most = most
+        self.answers = []
+
+    def map(self, work, tasks):
+        shared = unpacked(packed({**work.shared(), "most": self.most}))
+        self.answers = [unpacked(packed(work.there(shared).do(unpacked(packed(task))))) for task in tasks]
+        return self.answers
+
+
+def many(n_parts, n, cells):
+    rows = [[f"{cells(part, row)},{row}.5" for row in range(n)] for part in range(n_parts)]
+    return ["\n".join(["name,y", *part, ""]) for part in rows]
+
+
+def test_a_level_is_shown_by_one_part_and_all_levels_are_shown(tmp_path):
+    files = many(6, 90, lambda part, row: f"level {row % 30}" if part else f"level {row % 20}")
+
+    kept = kept_of(tmp_path, files, most=1)
+
+    assert set(kept.shown["name"]) == {f"level {k}" for k in range(30)}
+    assert len(kept.shown) <= 30 + 6 * 2 + 3, "the levels, the ends of y in each part, and the sample"
+
+
+def test_a_column_with_a_level_for_each_row_is_no_longer_shown_once_it_has_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_LEVELS", 20)
+    files = many(8, 60, lambda part, row: f"row {part} {row}")
+
+    keys = [levels["name"] for levels in surveyed(tmp_path, *files).levels]
+    before = levels_shown_before([{"name": each} for each in keys])
+
+    assert [len(each) for each in keys] == [21] * 8
+    assert [len(each["name"]) for each in before] == [0, *[21] * 7], "the first part alone shows them"
+
+
+def test_levels_of_rows_without_a_target_are_shown_by_each_part_that_keeps_them(tmp_path):
+    files = ["name,y\na,\nb,1.5\nc,2.5\n", "name,y\na,3.5\nb,4.5\nc,0.5\n"]
+
+    kept = kept_of(tmp_path, files, most=0, drop=True)
+
+    assert set(kept.shown["name"]) == {"a", "b", "c"}
+
+
+def test_no_name_travels_whose_row_is_not_shown(tmp_path):
+    files = many(3, 200, lambda part, row: f"row {part} {row}")
+    survey = surveyed(tmp_path, *files)
+    part = parted(tmp_path).parts[0]
+    shared = {"rules": sent_rules(survey.rules), "target": None, "group": None, "time": None, "drop": False}
+    task = {"part": as_plain(part), "first": 0, "n_rows": 200, "shown": [("name", survey.levels[0]["name"])]}
+
+    answer = KeptPart({**shared, "n_rows": 600, "most": 30}).do(task)
+
+    (_, names), _ = answer["shown"]
+    assert len(names["levels"]) == len(set(names["codes"].tolist())) < 60
 
 
 def test_shares_hold_about_the_same_rows_in_order_and_none_is_empty():
