@@ -95,8 +95,7 @@ class DaskExecutor(RemoteExecutor):
             with ThreadPoolExecutor(1, thread_name_prefix="together") as thread:
                 future = thread.submit(copy_context().run, placed.done, work)
                 try:
-                    while not future.done() and not placed.is_broken():
-                        placed.require_memory()
+                    while not future.done() and placed.goes_on():
                         with contextlib.suppress(TimeoutError):
                             future.exception(timeout=_LOOK_SECONDS)
                 finally:  # also when a person interrupts, who would wait for the end of the thread

@@ -86,20 +86,29 @@ class PlacedClient:
 
     def is_broken(self) -> bool:
         """Return whether a worker is gone, or the scheduler."""
-        there = self._there()
-        is_whole = all(there.get(worker, {}).get("local_directory") == own for worker, own in self._folders.items())
-        return self._client.status != "running" or not is_whole
+        return not self._is_whole(self._there())
 
-    def require_memory(self) -> None:
-        """Make sure that no worker for which the work waits has been halted for too long.
+    def goes_on(self) -> bool:
+        """Return whether the scheduler and all workers are there, by one look at them.
 
         Raises:
-            ExecutorError: One has.
+            ExecutorError: A worker for which the work waits has been halted for want of memory for too long.
         """
+        there = self._there()
+        if not self._is_whole(there):
+            return False
+        self._require_memory(there)
+        return True
+
+    def _is_whole(self, there: Mapping[str, Mapping[str, Any]]) -> bool:
+        is_whole = all(there.get(worker, {}).get("local_directory") == own for worker, own in self._folders.items())
+        return is_whole and self._client.status == "running"
+
+    def _require_memory(self, there: Mapping[str, dict[str, Any]]) -> None:
         with self._lock:
             placed = zip(self._futures, self._places, strict=True)
             awaited = {worker for future, places in placed if not future.done() for worker in places}
-        workers = {worker: told for worker, told in self._there().items() if worker in awaited}
+        workers = {worker: told for worker, told in there.items() if worker in awaited}
         if halted := self._halted.too_long(workers):
             raise short_of_memory(halted[0])
 

@@ -15,7 +15,7 @@ from core.executors.errors import ExecutorError
 from core.executors.work import Work
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 pytestmark = [
@@ -76,7 +76,7 @@ def test_who_interrupts_the_work_does_not_wait_for_its_end(monkeypatch):
         def done(self, work):
             abandoned.wait(1.0)
 
-        def is_broken(self):
+        def goes_on(self):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(dask_cluster, "PlacedClient", Waiting)
@@ -122,14 +122,20 @@ def test_work_that_ends_its_workers_again_and_again_is_given_up(with_spares, wor
 
 
 def test_a_worker_that_is_replaced_at_its_own_address_is_gone(executor, monkeypatch):
+    looks, goes_on, asked = [], placed.PlacedClient.goes_on, []
+
     def work(client):
-        assert not client.is_broken()
+        until(lambda: looks, "the first look at the workers")
+        assert goes_on(client)
         there = {worker: {"local_directory": "of another process"} for worker in client.workers}
         with monkeypatch.context() as patched:
-            patched.setattr(placed, "workers_of", lambda _: there)
-            return client.is_broken()
+            patched.setattr(placed, "workers_of", lambda _: asked.append(1) or there)
+            return goes_on(client)
 
-    assert executor.together("a fit", work)
+    monkeypatch.setattr(placed.PlacedClient, "goes_on", lambda self: goes_on(self) and not looks.append(1))
+    monkeypatch.setattr(dask_cluster, "_LOOK_SECONDS", PATIENCE_SECONDS)  # between two looks
+    assert executor.together("a fit", work) is False
+    assert asked == [1], "the scheduler is asked once for a look at all of it"
 
 
 @pytest.fixture
@@ -162,8 +168,8 @@ def test_a_worker_that_is_halted_for_want_of_memory_is_not_waited_for(short_of_m
 
 def test_a_halted_worker_that_has_done_its_share_ends_nothing(short_of_memory, works, tmp_path, monkeypatch):
     monkeypatch.setattr(halted, "HALTED_SECONDS", 0.0)
-    looks, require_memory = [], placed.PlacedClient.require_memory
-    monkeypatch.setattr(placed.PlacedClient, "require_memory", lambda self: (require_memory(self), looks.append(1)))
+    looks, goes_on = [], placed.PlacedClient.goes_on
+    monkeypatch.setattr(placed.PlacedClient, "goes_on", lambda self: goes_on(self) and not looks.append(1))
 
     def work(client):
         results(client, works.holds_memory, [0])
