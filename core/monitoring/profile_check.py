@@ -6,6 +6,7 @@ profile. The rules are those of `core.monitoring.drift_check`.
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ from core.columnwise import columnwise
 from core.explain.deny_list import NONE_DENIED, DenyList
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence, profiling
+from core.monitoring.column_drift import Measured
 from core.monitoring.data_profile import ColumnProfile, DataProfile, SliceProfile
 from core.monitoring.drift_check import THREADED_ROWS, DriftVerdict, FeatureDrift, judge_columns
 from core.monitoring.live.number_counts import NumberCounts, NumberGrid
@@ -35,6 +37,7 @@ from core.monitoring.profiled_column import (
     dependence_of,
     measure_counts,
 )
+from core.monitoring.verdicts import WITHOUT_FIGURES
 from core.monitoring.verdicts import DriftType as DriftType
 from core.progress import begins
 from core.tables.signature import ColumnKind
@@ -204,6 +207,8 @@ def check_sketch(
             measure_counts(each.stored, each.how, each.counts, matters, depends.get((kind, name), INDEPENDENT))
             for name, each in own.items()
         ]
+        if kind is DriftType.FEATURE:
+            measured = [_without_edges(each) if denied.denies(each.name) else each for each in measured]
         judged = judge_columns(
             measured, matters=matters, level=level * WEIGHTS[kind] / total, is_grouped=profile.group is not None
         )
@@ -297,7 +302,7 @@ def _described(
 ) -> ColumnDrift:
     stored, mean = counted.stored, None
     if kind is DriftType.FEATURE and denied.denies(found.feature):
-        return ColumnDrift(type=kind, found=msgspec.structs.replace(found, wasserstein=None))
+        return ColumnDrift(type=kind, found=_without_figures(found))
     if stored.mean is not None and stored.kind is not ColumnKind.TIME:
         how, counts = counted.how, counted.counts
         mean = how.mean(counts) if isinstance(how, NumberGrid) and isinstance(counts, NumberCounts) else None
@@ -308,6 +313,35 @@ def _described(
         mean_reference=stored.mean,
         mean_current=mean if mean is not None and math.isfinite(mean) else None,
         sd_reference=stored.sd,
+    )
+
+
+def _without_edges(found: Measured) -> Measured:
+    """Leave out the tests of a denied column that tell where its trained values end: one row at a time finds them."""
+    if found.moved is None:
+        return found
+    moved = replace(found.moved, unseen_share=0.0, unseen=None, outside_share=0.0, outside=None)
+    return replace(found, moved=moved)
+
+
+def _without_figures(found: FeatureDrift) -> FeatureDrift:
+    """Say of a denied column only whether it moved: from figures of chosen rows its distribution could be read."""
+    findings = tuple(
+        msgspec.structs.replace(each, reason=WITHOUT_FIGURES[each.verdict]) if each.what == "values" else each
+        for each in found.findings
+    )
+    return FeatureDrift(
+        feature=found.feature,
+        kind=found.kind,
+        verdict=found.verdict,
+        reason="; ".join(each.reason for each in findings) or WITHOUT_FIGURES[found.verdict],
+        n_reference=found.n_reference,
+        n_current=found.n_current,
+        missing_share_reference=found.missing_share_reference,
+        missing_share_current=found.missing_share_current,
+        unreadable_share_reference=found.unreadable_share_reference,
+        unreadable_share_current=found.unreadable_share_current,
+        findings=findings,
     )
 
 

@@ -1,6 +1,7 @@
 """The words of monitoring: the kinds of drift, and the verdicts. Nothing heavy is imported here."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class DriftVerdict(StrEnum):
@@ -10,6 +11,15 @@ class DriftVerdict(StrEnum):
     INCONCLUSIVE = "inconclusive"
     WATCH = "watch"
     ALARM = "alarm"
+
+
+WITHOUT_FIGURES: Final = {
+    DriftVerdict.STABLE: "not moved by more than is harmless",
+    DriftVerdict.INCONCLUSIVE: "too few rows to judge",
+    DriftVerdict.WATCH: "moved, perhaps harmless",
+    DriftVerdict.ALARM: "moved by more than is harmless",
+}
+"""What is said of a column that must not appear: from figures of chosen rows its trained values could be found."""
 
 
 class DriftType(StrEnum):

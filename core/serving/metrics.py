@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.metrics import catalogue
 from core.metrics.exposition import exposition
 from core.metrics.process_metrics import ProcessMetrics
@@ -32,6 +33,7 @@ class ServingMetrics:
         recorder: PredictionRecorder,
         snapshot: Callable[[], Snapshot],
         shared: SharedCounts | None = None,
+        denied: Callable[[], DenyList] = lambda: NONE_DENIED,
     ) -> None:
         """Prepare.
 
@@ -41,10 +43,11 @@ class ServingMetrics:
             recorder: Records predictions.
             snapshot: Returns the workspace.
             shared: The counters of all processes of this server, if there are several.
+            denied: Returns the columns that nothing is told of.
         """
         self._registry = CollectorRegistry()
         PlatformCollector(registry=self._registry)
-        self._own: tuple[Collector, ...] = (_Counted(own, shared), _Stored(recorder))
+        self._own: tuple[Collector, ...] = (_Counted(own, shared, denied), _Stored(recorder))
         for collector in (*self._own, *workspace_collectors(workspace, snapshot)):
             self._registry.register(collector)
 
@@ -61,9 +64,9 @@ class ServingMetrics:
 class _Counted(Collector):
     """The counters and the state of all processes, from one reading of them."""
 
-    def __init__(self, own: Callable[[], Counts], shared: SharedCounts | None) -> None:
+    def __init__(self, own: Callable[[], Counts], shared: SharedCounts | None, denied: Callable[[], DenyList]) -> None:
         self._own = own
-        self._shared = shared
+        self._shared, self._denied = shared, denied
         self._process = ProcessMetrics()
 
     def collect(self) -> Iterable[Metric]:
@@ -71,12 +74,12 @@ class _Counted(Collector):
         if self._shared is not None:
             counts = self._shared.total(counts)
         yield from self._process.families(counts.process)
-        yield from _answers(counts)
+        yield from _answers(counts, self._denied())
         yield from _recording(counts)
         yield from _versions(counts.table or TableFacts())
 
 
-def _answers(counts: Counts) -> Iterable[Metric]:
+def _answers(counts: Counts, denied: DenyList) -> Iterable[Metric]:
     seconds = catalogue.PREDICT_SECONDS.family()
     rows = catalogue.PREDICT_ROWS.family()
     errors = catalogue.PREDICT_FAILURES.family()
@@ -95,7 +98,7 @@ def _answers(counts: Counts) -> Iterable[Metric]:
         errors.add_metric(labels, stats.n_errors)
         copies.add_metric(labels, stats.n_shadow)
         dropped.add_metric(labels, stats.n_copies_dropped)
-        for name, n in list(stats.unfamiliar.items()):
+        for name, n in denied.visible(dict(stats.unfamiliar)).items():  # counted before it was denied
             unfamiliar.add_metric((*labels, name), n)
         live.add_metric(labels, stats.n_live)
         left_out.add_metric(labels, stats.n_live_left_out)

@@ -160,6 +160,10 @@ class Server:
         self._limits = limits or ServingLimits()
         self._stats = ServerStats()
         current = CurrentSettings(workspace.root, settings)
+
+        def denied() -> DenyList:
+            return DenyList(current.read().explanation.denied_columns)
+
         self._recorder = PredictionRecorder(
             workspace,
             self._stats,
@@ -184,11 +188,13 @@ class Server:
             memory_bytes=self._limits.memory_bytes,
             listed=settings.serving.models if listed is None else listed,
             live=self._live,
-            denied=lambda: DenyList(current.read().explanation.denied_columns),
+            denied=denied,
             clock=clock,
         )
         self._process = ProcessMetrics()
-        metrics = ServingMetrics(workspace, self._counts, self._recorder, lambda: take_snapshot(workspace), shared)
+        metrics = ServingMetrics(
+            workspace, self._counts, self._recorder, lambda: take_snapshot(workspace), shared, denied
+        )
         self._shared = shared
         name = f"{socket.gethostname()}:{self._socket.getsockname()[1]}"
         self._traces = Traces(current, {"service.name": JOB, "service.instance.id": name})

@@ -172,7 +172,11 @@ class ServingSignature:
         return Rows(np.ascontiguousarray(numbers), texts)
 
     def n_unfamiliar(self, rows: Rows) -> dict[str, int]:
-        """Count, by field, valid values outside the training data: out of range, new decimals, an unknown category."""
+        """Count, by field, valid values outside the training data: out of range, new decimals, an unknown category.
+
+        Those of denied fields are not counted, not even together: who asks a row at a time sees the count rise where
+        the range ends.
+        """
         if not self._loose:
             return {}
         outside = np.count_nonzero((rows.numbers < self._least) | (rows.numbers > self._most), axis=0)
@@ -189,7 +193,7 @@ class ServingSignature:
             if field.kind == "category" and field.categories:
                 n = sum(1 for row in rows.texts if row[position] is not None and row[position] not in field.categories)
                 found |= {field.name: n} if n else {}
-        return found
+        return self.denied().visible(found) if found else found
 
     def check_familiar(self, rows: Rows) -> None:
         """Refuse rows with a number that the training data rules out; called if the model has no finite answer to them.

@@ -21,7 +21,7 @@ from core.monitoring.sequential.recent_steps import RecentSteps
 from core.monitoring.sequential.scores import Aspect
 from core.monitoring.sequential.sequential_drift import OF_OUTCOMES, SequentialDrift, StreamMove
 from core.monitoring.sequential.streams import Stream
-from core.monitoring.verdicts import DriftType, DriftVerdict
+from core.monitoring.verdicts import WITHOUT_FIGURES, DriftType, DriftVerdict
 
 _GRAVITY = list(DriftVerdict)
 OF_SHAPE = 0.3  # of the distance that numbers moved, below which it is not their mean that moved
@@ -33,6 +33,7 @@ SUBJECTS = {
     Aspect.UNSEEN: "{after:.1%} of the rows have levels never seen",
     Aspect.OUTSIDE: "{after:.1%} of the values lie outside the range of the reference",
 }
+_OF_EDGES = (Aspect.UNSEEN, Aspect.OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,15 @@ def drift_part(
     denied_shares: dict[DriftVerdict, float] = {}
     for k, stream in enumerate(drift.streams.streams):
         move = state.findings.get(k)
+        if move is not None and move.aspect in _OF_EDGES and _denies(fine, stream.key):
+            continue  # it would tell where the trained values end
         if move is not None or stream.type is not DriftType.QUALITY:
             sketch = window if move is None else fine.recent.moves.get(k, LiveSketch())
             shown = _column(drift, k, fine, sketch)
             share = importance.get(stream.key[1]) if stream.key[0] is DriftType.FEATURE else None
             part = round(min(float(evidence[k]), 1.0), 3)
+            if shown.is_denied:  # each row changes it by what the value is
+                part = float(move is not None)
             if shown.is_denied and share is not None:
                 if shown.type is DriftType.FEATURE:  # quality triggers no retraining
                     denied_shares[shown.verdict] = denied_shares.get(shown.verdict, 0.0) + share
@@ -105,21 +110,21 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
     stream = drift.streams.streams[k]
     layout, effect = drift.streams.layouts[stream.key], drift.design_effect(stream.key)
     move = drift.state.findings.get(k)
-    is_denied = stream.key[0] is DriftType.FEATURE and fine.denied.denies(stream.key[1])
+    is_denied = _denies(fine, stream.key)
     rows = move.rows[: layout.width] if move is not None else drift.window(stream.key)
     sizes = measure(layout, rows, effect, moved_by(fine.index, stream.key, sketch))
     if move is not None:
         verdict, reason = move.verdict, _reason(layout, rows, move, sizes, is_denied=is_denied)
     else:
         verdict, reason = _without_move(stream, int(rows.sum()), effect, sizes, drift.matters(stream))
-    if (
-        stream.type is DriftType.QUALITY
-    ):  # judged by shares of cells, which the reason gives: the values may be as before
+        reason = WITHOUT_FIGURES[verdict] if is_denied else reason
+    # Quality is judged by shares of cells, which the reason gives: the values may be as before.
+    if is_denied or stream.type is DriftType.QUALITY:
         sizes = None
     where = ""
     if move is not None and stream.type is DriftType.PREDICTION:
         where = moved_slice(fine.index, sketch, effect, fine.denied)
-    elif move is not None and stream.type is DriftType.FEATURE:
+    elif move is not None and stream.type is DriftType.FEATURE and not is_denied:
         where = moved_slice_of(fine.index, stream.key[1], sketch, effect, fine.denied)
     return MonitoredColumn(
         name=stream.key[1],
@@ -131,17 +136,21 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         ks=sizes.ks if sizes else None,
         chi_square=sizes.chi_square if sizes else None,
         jensen_shannon=sizes.jensen_shannon if sizes else None,
-        wasserstein=sizes.wasserstein if sizes and not is_denied else None,
+        wasserstein=sizes.wasserstein if sizes else None,
         changed_at=move.changed_at if move else None,
         changed_from=move.changed_from if move else None,
         changed_until=move.changed_until if move else None,
         slice=where,
-        trend=fine.course.trend(drift.streams.column_numbers[stream.key], layout),
+        trend=() if is_denied else fine.course.trend(drift.streams.column_numbers[stream.key], layout),
         trend_seconds=fine.course.length * 60.0,
-        shares=_shares(layout, rows) if sizes and not is_denied else None,
-        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes and not is_denied else (),
+        shares=_shares(layout, rows) if sizes else None,
+        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes else (),
         is_denied=is_denied,
     )
+
+
+def _denies(fine: FineRows, key: ColumnKey) -> bool:
+    return key[0] is DriftType.FEATURE and fine.denied.denies(key[1])
 
 
 def _without_move(
@@ -179,11 +188,12 @@ def _reason(
         shares = (share_counts(layout, side, move.aspect) for side in (layout.reference, rows))
         before, after = (hits / max(of, 1) for hits, of in shares)
         return SUBJECTS[move.aspect].format(before=before, after=after)
+    if is_denied:
+        return WITHOUT_FIGURES[move.verdict]
     if sizes is None:
         return "moved"
     harmless = "" if move.verdict is DriftVerdict.ALARM else ", perhaps harmless"
-    how = "" if is_denied else _how(layout, rows, sizes)
-    return f"moved{how}: PSI {sizes.psi:.3f}{harmless}"
+    return f"moved{_how(layout, rows, sizes)}: PSI {sizes.psi:.3f}{harmless}"
 
 
 def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
+from core.explain.deny_list import DenyList
 from core.registry import Registry, Stage
 from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
@@ -76,7 +77,8 @@ def evaluate_on_file(
         if n_rows and not is_filled.any():
             raise table.error(f"none of its {n_rows:,} rows has a target", "Fill it in.", column=signature.target)
         table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
-    notes = conform(table, signature) if signature else InputNotes()
+    denied = DenyList.in_force(workspace.root)
+    notes = _told(conform(table, signature), denied) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
     was_trained_on = table.source.sha256 in files_learned_from(chosen)
@@ -96,6 +98,16 @@ def evaluate_on_file(
         metrics=metrics,
         notes=notes,
         n_without_target=n_rows - len(table),
-        reading=table.notes,
+        reading=denied.silent(table.notes, map(str, table.kinds)),
         profile=profile,
+    )
+
+
+def _told(notes: InputNotes, denied: DenyList) -> InputNotes:
+    """Leave out how many values of denied columns are unlike the training data: a file of one row finds their range."""
+    return msgspec.structs.replace(
+        notes,
+        out_of_range=denied.visible(notes.out_of_range),
+        unseen_levels=denied.visible(notes.unseen_levels),
+        decimals=denied.visible(notes.decimals),
     )

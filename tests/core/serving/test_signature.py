@@ -189,6 +189,8 @@ def test_values_outside_the_training_data_are_answered_and_counted():
     )
     asked = JsonRows().reader(signature)(b'{"rows": [{"age": 17, "job": "pilot"}, {"age": 30, "job": "baker"}]}')
     assert signature.n_unfamiliar(asked.rows) == {"age": 1, "job": 1}
+    signature.denied = lambda: DenyList(["a*"])
+    assert signature.n_unfamiliar(asked.rows) == {"job": 1}
 
 
 def test_columns_may_have_any_name():

@@ -172,3 +172,25 @@ def test_the_described_fields_tell_no_range_or_level_of_a_denied_column(ask, ser
         assert other["floor: no."] == {"kind": "int", "strict": False}
         assert other["district/zone"] == {"kind": "category", "nullable": True, "strict": False}
         assert other["Fläche [m²]"] == one["Fläche [m²]"]
+
+
+def test_no_count_rises_where_the_range_of_a_denied_column_ends(ask, served):
+    def counted():
+        lines = [line for line in ask("/metrics")[1].splitlines() if line.startswith("bondx_predict_unfamiliar")]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+    def asked():
+        row = ROW | {"floor: no.": 600, "district/zone": "on the moon"}
+        assert ask(*request_of("rows", [row]))[0] == 200
+        return counted()
+
+    before = asked()
+    assert all(any(name in line for line in before) for name in ("floor: no.", "district/zone"))
+    text = served.settings_file.read_text()
+    try:
+        served.settings_file.write_text(text + 'explanation: {denied_columns: ["floor*", "district*"]}\n')
+        told = asked()
+    finally:
+        served.settings_file.write_text(text)
+    assert not any(name in line for line in told for name in ("floor", "district"))
+    assert counted() == before

@@ -11,6 +11,7 @@ from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core.actor import Actor, Origin
 from core.explain.documents import DENIED
+from core.monitoring.verdicts import WITHOUT_FIGURES
 from core.quality import custom, judge, register_gate
 from core.registry import Registry
 from core.settings import PolicySource, settings_in_force
@@ -119,6 +120,39 @@ def test_drift_names_a_denied_column_without_its_share_and_its_values(shop, move
     assert told
     assert not [each for each in told if each.importance is not None or "mean" in each.message]
     assert "zebedee" not in str(found)
+
+
+def test_no_drift_check_tells_where_the_trained_values_of_a_denied_column_end(shop, tmp_path):
+    def checked(tenth, level):
+        frame = rows(3)
+        is_tenth = frame.index % 10 == 0
+        frame.loc[is_tenth, "tax_secret"] = frame["tax_secret"].max() if tenth is None else tenth
+        frame.loc[is_tenth, "zip_secret"] = level
+        frame.to_csv(tmp_path / "now.csv", index=False)
+        found = check_version(shop, "price", tmp_path / "now.csv", PolicySource(shop.root).policy().drift).report
+        told = [each.message for each in found.alerts if each.column.endswith("secret")]
+        return {each.found.feature: each.found for each in found.columns}, told
+
+    within, _ = checked(None, "quux")
+    beyond, told = checked(4_000.0, "never seen")
+    assert beyond["tax_secret"] == within["tax_secret"]
+    assert beyond["zip_secret"].unseen_share == 0.0
+    assert {message.partition(": ")[2] for message in told} <= set(WITHOUT_FIGURES.values())
+    for own in (beyond["tax_secret"], beyond["zip_secret"]):
+        assert (own.psi, own.ks_statistic, own.total_variation, own.p_value, own.chi_square) == (None,) * 5
+
+
+def test_an_evaluation_does_not_tell_where_the_trained_values_of_denied_columns_end(shop, called, tmp_path):
+    frame = rows(3).assign(size=900.0, tax_secret=4_000.0, zip_secret="never seen")
+    frame.loc[0, "tax_secret"] = np.nan
+    frame.to_csv(tmp_path / "strange.csv", index=False)
+    line = ("evaluate", "--workspace", shop.root, "--model", "price", "--test-data", tmp_path / "strange.csv")
+    code, told, err = called(mlops, *line)
+    assert (code, err) == (0, "")
+    assert "400 values of size outside the range of the training data" in told
+    assert not [line for line in told.splitlines() if "secret" in line and "empty" not in line]
+    _, told, _ = called(mlops, *line, "--json")
+    assert set(json.loads(told)["notes"]["out_of_range"]) == {"size"}
 
 
 def test_a_profile_names_a_denied_column_without_its_values(shop):
