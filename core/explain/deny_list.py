@@ -1,19 +1,25 @@
 """Columns that must not appear in an explanation: their contributions are added up under one name. Light to import."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import wraps
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import settings_in_force
+from core.tables.errors import TableError
 
 if TYPE_CHECKING:
     from core.arrays import FloatArray
+    from core.state import Workspace
 
 ColumnFigure = TypeVar("ColumnFigure")
+Found = TypeVar("Found")
+P = ParamSpec("P")
 
 
 class DenyList:
@@ -106,6 +112,21 @@ class DenyList:
         """
         return DenyList((*self.patterns, *(escape(name) for name, column in made_of.items() if self.denies(column))))
 
+    @contextmanager
+    def withholding(self) -> Iterator[None]:
+        """Let refusals of a table quote no cell of a denied column, and no whole row, whose columns nobody knows.
+
+        Raises:
+            TableError: That of the block, with its place, its column and the kind of its fault alone.
+        """
+        try:
+            yield
+        except TableError as error:
+            hides = bool(self.patterns and error.fault) if error.column is None else self.denies(error.column)
+            if not hides:
+                raise
+            raise error.without_cells() from None
+
     def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""
         import numpy as np
@@ -117,6 +138,19 @@ class DenyList:
 
 
 NONE_DENIED: Final = DenyList()
+
+
+def withholds_cells(
+    function: "Callable[Concatenate[Workspace, P], Found]",
+) -> "Callable[Concatenate[Workspace, P], Found]":
+    """Let a function that reads a file for a workspace quote no cell of a column that its settings deny."""
+
+    @wraps(function)
+    def withholding(workspace: "Workspace", /, *args: P.args, **kwargs: P.kwargs) -> Found:
+        with DenyList.in_force(workspace.root).withholding():
+            return function(workspace, *args, **kwargs)
+
+    return withholding
 
 
 def left_out_note(n_denied: int, n_columns: int) -> str:

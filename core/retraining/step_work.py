@@ -12,7 +12,7 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.domains.own_file import Judged
 from core.errors import UsageError
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, withholds_cells
 from core.files import make_folder, write_file, write_folder
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
@@ -51,6 +51,7 @@ from core.training.own_data.training import TrainedArtifact, gates_of_file, trai
 NEWEST_ROWS, REGRESSION_SET = "newest rows", "regression set"
 
 
+@withholds_cells
 def perform(workspace: Workspace, retraining: Retraining, step: StepName) -> StepResult:
     """Perform one step.
 

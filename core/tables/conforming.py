@@ -67,10 +67,12 @@ def require_target(table: Table, signature: TableSignature) -> None:
         raise table.error(f"there is no column {target!r}", "The model is evaluated against this column: add it.")
     values = table.frame[target]
     if (is_empty := values.isna().to_numpy()).any():
-        raise table.error("it is empty here", FILL_TARGET, column=target, row=int(np.argmax(is_empty)))
+        row, empty = int(np.argmax(is_empty)), "it is empty here"
+        raise table.error(empty, FILL_TARGET, column=target, row=row, fault=empty)
     if signature.classes:
         codes = class_codes(values, table.kinds[target], signature.classes)
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             cure = f"The model knows: {', '.join(signature.classes)}."
-            raise table.error(f"{str(values.iloc[row])!r} is not a class of the model", cure, column=target, row=row)
+            cell = repr(str(values.iloc[row]))
+            raise table.error("is not a class of the model", cure, column=target, row=row, cell=cell)

@@ -45,8 +45,8 @@ def read_csv(source: Source, rules: ReadingRules) -> Table:
     def line_of(row: int) -> int:
         return line_of_row(source, head, row)
 
-    def complain(problem: str, cure: str, column: str, row: int) -> TableError:
-        return TableError(path, problem, cure, column=column, place=f"line {line_of(row)}")
+    def complain(problem: str, cure: str, column: str, row: int, *, cell: str = "", fault: str = "") -> TableError:
+        return TableError(path, problem, cure, column=column, place=f"line {line_of(row)}", cell=cell, fault=fault)
 
     def read(name: str) -> Reading:
         texts, own = columns[name], rules.of(name)
@@ -171,6 +171,7 @@ def _ragged(source: Source, head: CsvHead, row: "pyarrow.csv.InvalidRow") -> Tab
         f"{row.actual_columns} cells where the header has {row.expected_columns}: {shown(row.text)}",
         cure,
         place=f"line {line}",
+        fault=f"{row.actual_columns} cells where the header has {row.expected_columns}",
     )
 
 

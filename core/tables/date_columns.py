@@ -39,7 +39,8 @@ def read_times(name: str, distinct: Distinct, complain: Complain, rules: ColumnR
     if (lost := np.isnat(instants) & ~is_gap).any():  # not every text of the right shape is a day: 30 February
         row = distinct.first(lost)
         said = f" ({order} order)" if order else ""
-        raise complain(f"{shown(distinct.at(row))} is not a valid date{said}", "Correct or clear the cell.", name, row)
+        cell = shown(distinct.at(row))
+        raise complain(f"is not a valid date{said}", "Correct or clear the cell.", name, row, cell=cell)
     form = ColumnForm(order=order, missing=tuple(sorted(distinct.counts(is_gap))))
     found = replace(Reading.of_times(distinct.spread(instants, "NaT")), form=form, gaps=distinct.counts(is_gap))
     if other is None:
@@ -54,5 +55,6 @@ def read_times(name: str, distinct: Distinct, complain: Complain, rules: ColumnR
         f"Say which: --read {as_typed(name)}=day-first or --read {as_typed(name)}=month-first.",
         name,
         row,
+        fault="a value may be either of two dates, and no cell of the file settles it",
     )
     return replace(found, doubt=Doubt({DAY_FIRST: found, MONTH_FIRST: second}, error))

@@ -6,19 +6,59 @@ from pathlib import Path
 from core.errors import UsageError
 from core.escape import shown
 
+_QUOTING = ("--na ", "in quotes: ", "The model knows: ")  # cures that have these words quote cells or levels
+
 
 class TableError(UsageError):
-    """A file cannot be used as a table; nothing was written."""
+    """A file cannot be used as a table; nothing was written.
 
-    def __init__(self, file: Path, problem: str, cure: str, *, place: str = "", column: str | None = None) -> None:
-        self._file, self._problem, self._place, self._column = file, problem, place, column
-        self.cure = cure
+    Attributes:
+        column: The column at fault; None if the file or a whole row is.
+        cure: What to do about it.
+        fault: The problem without any cell, where it quotes cells beside the first word or without a column.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        problem: str,
+        cure: str,
+        *,
+        place: str = "",
+        column: str | None = None,
+        cell: str = "",
+        fault: str = "",
+    ) -> None:
+        """Make the error.
+
+        Args:
+            file: The file.
+            problem: What is wrong; of a cell the rest of the sentence that it begins.
+            cure: What to do, as a sentence.
+            place: The line or the row.
+            column: The column at fault.
+            cell: The cell at fault as it is shown.
+            fault: The problem without any cell, where more than `cell` quotes cells.
+        """
+        self._file, self._problem, self._place, self._cell = file, problem, place, cell
+        self.column, self.cure, self.fault = column, cure, fault
         where = [str(file), *([place] if place else []), *([f"column {shown(column)}"] if column is not None else [])]
-        super().__init__(f"{', '.join(where)}: {problem}. {cure}")
+        super().__init__(f"{', '.join(where)}: {f'{cell} {problem}' if cell else problem}. {cure}")
 
     def with_cure(self, cure: str) -> "TableError":
         """Return the same fault with another cure."""
-        return TableError(self._file, self._problem, cure, place=self._place, column=self._column)
+        return TableError(
+            self._file, self._problem, cure, place=self._place, column=self.column, cell=self._cell, fault=self.fault
+        )
+
+    def without_cells(self) -> "TableError":
+        """Return the same fault without the cells that it quotes."""
+        is_told = bool(self.fault or self._cell)
+        problem = self.fault or (f"a value {self._problem}" if self._cell else "a value of it cannot be used")
+        cure = (
+            self.cure if is_told and not any(each in self.cure for each in _QUOTING) else "Correct or clear the cell."
+        )
+        return TableError(self._file, problem, cure, place=self._place, column=self.column)
 
 
 class NoRowsError(TableError):

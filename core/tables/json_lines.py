@@ -66,8 +66,9 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
     rows.cells = dict(zip(names, rows.cells.values(), strict=True))
     rules.require_known(rows.cells)
 
-    def complain(problem: str, cure: str, column: str, row: int) -> TableError:
-        return TableError(source.path, problem, cure, column=column, place=f"line {rows.lines[row]}")
+    def complain(problem: str, cure: str, column: str, row: int, *, cell: str = "", fault: str = "") -> TableError:
+        place = f"line {rows.lines[row]}"
+        return TableError(source.path, problem, cure, column=column, place=place, cell=cell, fault=fault)
 
     readings: dict[str, Reading] = {}
     left_out: dict[str, str] = {}
@@ -128,7 +129,10 @@ def _malformed(source: Source, line: str, number: int, error: Exception) -> Tabl
         cure = "Write null for a missing value." if word == "NaN" else "Write a number, or null for a missing value."
         return TableError(source.path, f"{word} is not a JSON value", cure, column=name, place=place)
     cure = 'Write one JSON object a line: {"size": 1.5, "grade": "A"}; an empty cell is null.'
-    return TableError(source.path, f"{shown(line.strip())} cannot be read ({error})", cure, place=place)
+    fault = f"it cannot be read ({error})"
+    return TableError(
+        source.path, f"cannot be read ({error})", cure, place=place, cell=shown(line.strip()), fault=fault
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) 
         kind = "a list" if isinstance(first, list) else "an object"
         problem = f"is {kind}, while {n_filled - len(nested):,} of {n_filled:,} values are plain"
         cure = "Write a plain value, or null for a missing value."
-        raise complain(f"{shown(json.dumps(first))} {problem}", cure, name, nested[0])
+        raise complain(problem, cure, name, nested[0], cell=shown(json.dumps(first)))
     values, words = _without_words(values, rules)
     kinds = {type(value) for value in values} - {_NOTHING}
     if kinds == {int} and wanted is None:
@@ -173,10 +177,11 @@ def _read(name: str, values: list[Any], rules: ColumnRules, complain: Complain) 
     rarest = min(counts, key=lambda kind: (counts[kind], kind.__name__))
     row = next(position for position, value in enumerate(values) if type(value) is rarest)
     raise complain(
-        f"{shown(values[row])} is of another kind than other cells ({', '.join(sorted(k.__name__ for k in kinds))})",
+        f"is of another kind than other cells ({', '.join(sorted(k.__name__ for k in kinds))})",
         "Write all values of a column alike: all numbers, all text, or all true and false; null for a missing value.",
         name,
         row,
+        cell=shown(values[row]),
     )
 
 
@@ -196,12 +201,13 @@ def _quoted(name: str, values: list[Any], complain: Complain) -> TableError:
     n_text, n_filled = sum(is_text), sum(value is not None for value in values)
     if 2 * n_text > n_filled:
         row = next(k for k, value in enumerate(values) if value is not None and not is_text[k])
-        problem = f"{shown(values[row])} is a number, while {n_text:,} of {n_filled:,} values are text"
-        return complain(problem, f"Write it in quotes: {json.dumps(str(values[row]))}.", name, row)
+        problem = f"is a number, while {n_text:,} of {n_filled:,} values are text"
+        cure = f"Write it in quotes: {json.dumps(str(values[row]))}."
+        return complain(problem, cure, name, row, cell=shown(values[row]))
     row = is_text.index(True)
-    problem = f"{shown(values[row])} is text, while {n_filled - n_text:,} of {n_filled:,} values are numbers"
+    problem = f"is text, while {n_filled - n_text:,} of {n_filled:,} values are numbers"
     cure = "Write the number without quotes, and null for a missing value."
-    return complain(problem, cure, name, row)
+    return complain(problem, cure, name, row, cell=shown(values[row]))
 
 
 def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:
@@ -209,8 +215,8 @@ def _numbers(name: str, values: list[Any], complain: Complain) -> FloatArray:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     except OverflowError:
         row = next(position for position, value in enumerate(values) if value is not None and abs(value) > MOST_FLOAT)
-        problem = f"{shown(values[row])} is out of the range of numbers, {MOST_FLOAT:.1e} at most"
-        raise complain(problem, "Correct or empty it.", name, row) from None
+        problem = f"is out of the range of numbers, {MOST_FLOAT:.1e} at most"
+        raise complain(problem, "Correct or empty it.", name, row, cell=shown(values[row])) from None
 
 
 def _texts(values: list[Any]) -> pa.ChunkedArray:

@@ -27,7 +27,8 @@ def require_scale(table: Table, name: str) -> None:
             f"Write the column in a larger unit; if the number marks a missing value, declare it: "
             f"--na {as_typed(repr(value))}."
         )
-        raise table.error(f"{value!r} is beyond {MOST_MAGNITUDE:.0e}", cure, column=name, row=row)
+        raise table.error(f"is beyond {MOST_MAGNITUDE:.0e}", cure, column=name, row=row, cell=repr(value))
     if 0 < sizes[row] < LEAST_MAGNITUDE:
+        fault = f"its largest number is below {LEAST_MAGNITUDE:.0e}"
         problem = f"its largest number is {value!r}, below {LEAST_MAGNITUDE:.0e}"
-        raise table.error(problem, "Write the column in a smaller unit.", column=name, row=row)
+        raise table.error(problem, "Write the column in a smaller unit.", column=name, row=row, fault=fault)

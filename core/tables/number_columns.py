@@ -79,6 +79,7 @@ def _number_doubt(name: str, cell: str, row: int, choices: dict[str, Reading], c
         f"Say which: --read {as_typed(name)}=decimal-point or --read {as_typed(name)}=decimal-comma.",
         name,
         row,
+        fault="a value may have a decimal point or a decimal comma, and no cell of the file settles it",
     )
     return Doubt(choices, error)
 
@@ -153,10 +154,11 @@ def _is_other_scale(unit: str, known: str) -> bool:
 def other_scale(name: str, cell: str, row: int, unit: str, usual: str, complain: Complain) -> Exception:
     """Make the error for a number in another unit than the others."""
     return complain(
-        f"{shown(cell)} is written {_spelled(unit)}, while others are written {_spelled(usual)}",
+        f"is written {_spelled(unit)}, while others are written {_spelled(usual)}",
         f"Write all on one scale, or take the figures as they are: --read {as_typed(name)}=number.",
         name,
         row,
+        cell=shown(cell),
     )
 
 
@@ -175,7 +177,8 @@ def not_a_number(name: str, distinct: Distinct, complain: Complain, rules: Colum
     cell = distinct.at(row)
     mark = {",": " with a decimal comma", ".": " with a decimal point"}.get(rules.decimal, "")
     cure = f"Correct or clear the cell; if it marks a missing value, declare it: --na {as_typed(cell)}."
-    return complain(f"{shown(cell)} is not a number{mark if written.looks.all() else ''}", cure, name, row)
+    problem = f"is not a number{mark if written.looks.all() else ''}"
+    return complain(problem, cure, name, row, cell=shown(cell))
 
 
 def _fits_decimal(written: Written, decimal: str) -> BoolArray:
@@ -187,7 +190,7 @@ def refine(name: str, values: FloatArray, complain: Complain, *, wanted: ColumnK
     """Distinguish whole numbers from others; refuse infinite numbers."""
     if (lost := np.flatnonzero(np.isinf(values))).size:
         row = int(lost[0])
-        raise complain(f"{values[row]} is not a finite number", "Correct or clear the cell.", name, row)
+        raise complain("is not a finite number", "Correct or clear the cell.", name, row, cell=str(values[row]))
     filled = values[~np.isnan(values)]
     is_whole = bool((filled == np.floor(filled)).all())
     is_integer = is_whole and filled.size > 0 and bool((np.abs(filled) <= MOST_EXACT).all())

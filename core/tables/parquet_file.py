@@ -54,8 +54,9 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     except (pa.ArrowException, OSError) as error:
         raise TableError(path, f"it is damaged ({error})", "Write or copy it again.") from error
 
-    def complain(problem: str, cure: str, column: str, row: int) -> TableError:
-        return TableError(path, problem, cure, column=column, place=f"row {source.before + row}")
+    def complain(problem: str, cure: str, column: str, row: int, *, cell: str = "", fault: str = "") -> TableError:
+        place = f"row {source.before + row}"
+        return TableError(path, problem, cure, column=column, place=place, cell=cell, fault=fault)
 
     for name in map(named.__getitem__, texts):
         if (text := as_text(columns[name])) is not None:

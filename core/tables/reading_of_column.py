@@ -1,8 +1,8 @@
 """The values of one column, and what is known of how they were written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,15 @@ from core.tables.errors import TableError
 from core.tables.signature import ColumnForm, ColumnKind
 
 PLAIN = ColumnForm()
-Complain = Callable[[str, str, str, int], TableError]
-"""Makes the error to raise from problem, fix, column and row."""
+
+
+class Complain(Protocol):
+    """Makes the error to raise."""
+
+    def __call__(
+        self, problem: str, cure: str, column: str, row: int, *, cell: str = "", fault: str = ""
+    ) -> TableError:
+        """Make it from problem, fix, column and row, and the cell at fault, as `TableError` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class Distinct:
         if not (wrong := ~fits).any() or not self.count(wrong):
             return
         row = self.first(wrong)
-        raise complain(f"{shown(self.at(row))} is not {what}", "Correct or clear the cell.", name, row)
+        raise complain(f"is not {what}", "Correct or clear the cell.", name, row, cell=shown(self.at(row)))
 
     def at(self, row: int) -> str:
         """Return the value of a row."""

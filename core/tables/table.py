@@ -127,14 +127,25 @@ class Table:
         is_outside = (numbers < least) | (numbers > most)
         if is_outside.any():
             row = int(np.argmax(is_outside))
-            problem = f"{name} is {numbers[row]:g}, and must be from {least:g} to {most:g}"
-            raise self.error(problem, cure, column=name, row=row)
+            limits_told = f"must be from {least:g} to {most:g}"
+            problem, fault = f"{name} is {numbers[row]:g}, and {limits_told}", f"a value {limits_told}"
+            raise self.error(problem, cure, column=name, row=row, fault=fault)
 
     def place(self, row: int) -> str:
         """Return the place of a row: its line in a text file, else its number from 0."""
         row = row if self.rows is None else int(self.rows[row])
         return f"row {row}" if self.line_of is None else f"line {self.line_of(row)}"
 
-    def error(self, problem: str, cure: str, *, column: str | None = None, row: int | None = None) -> TableError:
-        """Make an error that names this file and the place in it."""
-        return TableError(self.path, problem, cure, column=column, place="" if row is None else self.place(row))
+    def error(
+        self,
+        problem: str,
+        cure: str,
+        *,
+        column: str | None = None,
+        row: int | None = None,
+        cell: str = "",
+        fault: str = "",
+    ) -> TableError:
+        """Make an error that names this file and the place in it; the other arguments are those of `TableError`."""
+        place = "" if row is None else self.place(row)
+        return TableError(self.path, problem, cure, column=column, place=place, cell=cell, fault=fault)

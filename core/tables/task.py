@@ -86,7 +86,8 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
         is_kept = name in request.keep
         if reason := useless(table, name, is_kept=is_kept):
             if is_kept:
-                raise table.error(f"it {reason}, so it cannot be kept", "Leave out --keep.", column=name)
+                problem, fault = f"it {reason}, so it cannot be kept", "it cannot be kept"
+                raise table.error(problem, "Leave out --keep.", column=name, fault=fault)
             ignored.append(IgnoredColumn(name=name, reason=reason))
         else:
             table.require_clear([name])
@@ -96,7 +97,8 @@ def describe(table: Table, request: TaskRequest) -> TableSignature:
         reasons = (
             "; ".join(f"{column.name} {column.reason}" for column in ignored[:3]) or "the target is the only column"
         )
-        raise table.error(f"no column is left to learn from ({reasons})", "Add at least one column that varies.")
+        problem, fault = f"no column is left to learn from ({reasons})", "no column is left to learn from"
+        raise table.error(problem, "Add at least one column that varies.", fault=fault)
     return TableSignature(
         task=task,
         target=target,
@@ -284,7 +286,7 @@ def _refuse_times(table: Table, name: str) -> None:
     is_wrong = np.append(~fits, False)[values.cat.codes.to_numpy()]
     row = int(np.argmax(is_wrong))
     cure = "Write dates as 2026-03-31, months as 2026-03, times as 2026-03-31T09:00:00Z, or use an increasing number."
-    raise table.error(f"{shown(str(values.iloc[row]))} is not a time", cure, column=name, row=row)
+    raise table.error("is not a time", cure, column=name, row=row, cell=shown(str(values.iloc[row])))
 
 
 def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ...]:
@@ -298,10 +300,11 @@ def _check_target(table: Table, target: str | None, task: Task) -> tuple[str, ..
     if task is Task.REGRESSION:
         if kind not in NUMERIC:
             cure = "Give numbers, or use --task classification."
-            raise table.error(f"{shown(str(values.iloc[0]))} is not a number", cure, column=target, row=0)
+            raise table.error("is not a number", cure, column=target, row=0, cell=shown(str(values.iloc[0])))
         if values.nunique() == 1:
             cure = "There is nothing to learn: choose a target that varies."
-            raise table.error(f"every row has the value {values.iloc[0]:g}", cure, column=target)
+            fault = "every row has the same value"
+            raise table.error(f"every row has the value {values.iloc[0]:g}", cure, column=target, fault=fault)
         require_scale(table, target)
         return ()
     return _check_classes(table, target, task)
@@ -313,7 +316,8 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
     counts = counts[counts > 0]
     if len(counts) == 1:
         only = labels(values.head(1), kind)[0]
-        raise table.error(f"every row has the class {shown(only)}", "Give rows of at least two classes.", column=target)
+        problem, fault = f"every row has the class {shown(only)}", "every row has the same class"
+        raise table.error(problem, "Give rows of at least two classes.", column=target, fault=fault)
     if len(counts) > limits.MOST_CLASSES:
         cure = "Use --task regression, or combine values."
         raise table.error(f"it has {len(counts):,} different values, too many for classes", cure, column=target)
@@ -327,6 +331,7 @@ def _check_classes(table: Table, target: str, task: Task) -> tuple[str, ...]:
             f"Give at least {LEAST_OF_A_CLASS} rows of each class, or combine classes.",
             column=target,
             row=row,
+            fault=f"only {int(counts.min())} rows have one of the classes",
         )
     if kind is ColumnKind.CATEGORY:
         return tuple(sorted(str(level) for level in counts.index))
@@ -343,4 +348,5 @@ def require_filled(table: Table, name: str, cure: str = "Fill it in, or remove s
     if is_empty.any():
         n_empty, row = int(is_empty.sum()), int(np.flatnonzero(is_empty)[0])
         more = f" (and {n_empty - 1:,} more)" if n_empty > 1 else ""
-        raise table.error(f"it is empty here{more}", cure, column=name, row=row)
+        empty = f"it is empty here{more}"
+        raise table.error(empty, cure, column=name, row=row, fault=empty)

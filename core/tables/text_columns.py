@@ -126,11 +126,12 @@ def _infer(name: str, distinct: Distinct, complain: Complain) -> ColumnKind:
         row = distinct.first(~(fits | is_gap))
         cell = distinct.at(row)
         raise complain(
-            f"{shown(cell)} is not a number, while {n_fit:,} of {n_filled:,} cells are",
+            f"is not a number, while {n_fit:,} of {n_filled:,} cells are",
             f"Correct or clear the cell; if it marks a missing value, declare it: --na {as_typed(cell)}; "
             f"if the column is a category, say so: --read {as_typed(name)}=category.",
             name,
             row,
+            cell=shown(cell),
         )
     return ColumnKind.CATEGORY
 

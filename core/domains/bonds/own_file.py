@@ -318,9 +318,8 @@ def _as_column(table: Table, column: BondColumn) -> Any:
         return texts.astype(object).to_numpy()
     if (column.kind == "date") != (found is ColumnKind.TIME) or (column.kind != "date" and found not in NUMERIC):
         wanted = "a date, such as 2026-03-31" if column.kind == "date" else f"a number ({column.unit or column.kind})"
-        raise table.error(
-            f"{shown(str(values.iloc[0]))} is not {wanted}", "Correct the column.", column=column.name, row=0
-        )
+        cell = shown(str(values.iloc[0]))
+        raise table.error(f"is not {wanted}", "Correct the column.", column=column.name, row=0, cell=cell)
     if column.kind == "date":
         return values.to_numpy().astype("datetime64[s]")
     numbers = values.to_numpy(dtype=np.float64)
@@ -337,5 +336,6 @@ def _as_category(table: Table, name: str) -> "pd.Categorical[Any]":
     if strange.any():
         row = int(np.argmax(strange))
         cure = f"Known values: {', '.join(known)}."
-        raise table.error(f"{shown(str(texts.iloc[row]))} is not a known {name}", cure, column=name, row=row)
+        cell = shown(str(texts.iloc[row]))
+        raise table.error(f"is not a known {name}", cure, column=name, row=row, cell=cell)
     return pd.Categorical(texts, dtype=pd.CategoricalDtype(list(known)))

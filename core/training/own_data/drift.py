@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core.domains.catalogue import load_model
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, withholds_cells
 from core.monitoring.profile_check import ProfileDrift, check_profile
 from core.registry import Registry
 from core.registry.contents import REPORT_NAME, importance_shares, read_object
@@ -33,6 +33,7 @@ class VersionDrift(msgspec.Struct, frozen=True, kw_only=True):
     n_dropped: int = 0  # rows answered in that time, but not counted
 
 
+@withholds_cells
 def check_version(
     workspace: Workspace,
     model: str,

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.domains.catalogue import load_model
 from core.errors import UsageError
+from core.explain.deny_list import DenyList, withholds_cells
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence
 from core.monitoring.estimation.estimate import EstimatedPerformance, LiveRows, RowEstimate, estimate_performance
@@ -46,6 +47,7 @@ class EstimatedBatch:
     target: str  # the column of the outcome
 
 
+@withholds_cells
 def estimate_on_file(
     workspace: Workspace,
     model: str,
@@ -110,7 +112,7 @@ def estimate_batch(
         stage=chosen.stage,
         data_sha256=batch.table.source.sha256,
         report=report,
-        reading=batch.table.notes,
+        reading=DenyList.in_force(workspace.root).silent(batch.table.notes, map(str, batch.table.kinds)),
     )
     no_rows = held_out if isinstance(held_out, HeldOutError) else None
     target = profile.target.name if profile.target is not None else "outcome"

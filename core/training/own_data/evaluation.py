@@ -7,7 +7,7 @@ import msgspec
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, withholds_cells
 from core.registry import Registry, Stage
 from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
@@ -33,6 +33,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""  # what was done for a version that had no profile of what it learned from
 
 
+@withholds_cells
 def evaluate_on_file(
     workspace: Workspace,
     model: str,

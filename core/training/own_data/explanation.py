@@ -422,6 +422,11 @@ def _drawn(version: ModelVersion) -> _Rows | None:
 
 
 def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: str) -> _Rows:
+    with DenyList(loaded.settings.denied_columns).withholding():
+        return _read(loaded, path, reading, words=words)
+
+
+def _read(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: str) -> _Rows:
     rules = replace(reading or ReadingRules(), lenient=True)
     group, actual, note = "", None, ""
     if isinstance(loaded.profile, ProfileError):

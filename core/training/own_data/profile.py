@@ -16,7 +16,7 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import CoreError, UsageError
 from core.escape import spelled_out
-from core.explain.deny_list import DenyList
+from core.explain.deny_list import DenyList, withholds_cells
 from core.governance.audit import require_access
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_by
@@ -155,6 +155,7 @@ def make_profile(
     return _made(workspace, chosen, data, rules, actor=actor, held_out=held_out, reason=reason, data_sha256=data_sha256)
 
 
+@withholds_cells
 def _made(
     workspace: Workspace,
     chosen: ModelVersion,

@@ -170,7 +170,8 @@ def train_artifact(
 
 def gates_of_file(request: TrainRequest, settings: Settings) -> tuple[GateResult, ...]:
     """Hold the rows of a file to the quality gates of a training, and train nothing; raises as `train_on_file`."""
-    _, prepared = _prepared(read_table(request.data, rules=request.rules), request, settings)
+    with DenyList(settings.explanation.denied_columns).withholding():
+        _, prepared = _prepared(read_table(request.data, rules=request.rules), request, settings)
     return _gates(prepared, settings)
 
 
@@ -314,13 +315,15 @@ def _read(
 ) -> tuple[Table | PartedTable, ModelSettings, PreparedTraining]:
     """Read the file, or let the workers of the cluster read it, and prepare the training."""
     if not is_read_by_workers(request.data, settings):
-        table = read_table(request.data, rules=request.rules)
-        return table, *_prepared(table, request, settings)
+        with DenyList(settings.explanation.denied_columns).withholding():
+            table = read_table(request.data, rules=request.rules)
+            return table, *_prepared(table, request, settings)
     own = settings.models.get(request.model, ModelSettings())
     require_possible(request, own, settings)
     begins(f"cutting {request.data_name}")
     data = parted(request.data)
-    return data, own, prepare_parts(data, request, own, settings, cast("DaskExecutor", chosen))
+    with DenyList(settings.explanation.denied_columns).withholding():
+        return data, own, prepare_parts(data, request, own, settings, cast("DaskExecutor", chosen))
 
 
 def _file_of(data: Table | PartedTable, prepared: PreparedTraining) -> dict[str, Any]:

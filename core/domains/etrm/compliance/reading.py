@@ -147,8 +147,10 @@ class _Column:
     def take(self, path: Path, cells: pa.Array, first_row: int, place_of: Any) -> None:
         """Add the cells of a piece."""
 
-        def complain(problem: str, cure: str, column: str, row: int) -> TableError:
-            return TableError(path, problem, cure, column=column, place=place_of(first_row + row))
+        def complain(problem: str, cure: str, column: str, row: int, *, cell: str = "", fault: str = "") -> TableError:
+            return TableError(
+                path, problem, cure, column=column, place=place_of(first_row + row), cell=cell, fault=fault
+            )
 
         if self.kind in KINDS:
             self.parts.append(self._values(cells, complain))

@@ -142,6 +142,57 @@ def test_no_drift_check_tells_where_the_trained_values_of_a_denied_column_end(sh
         assert (own.psi, own.ks_statistic, own.total_variation, own.p_value, own.chi_square) == (None,) * 5
 
 
+def as_text(form, column, cell):
+    """Write a file of which one cell of a column is at fault."""
+    frame = rows(3)
+    if form == "csv":
+        return frame.astype({column: object}).assign(**{column: [*frame[column][:-1], cell]}).to_csv(index=False)
+    lines = frame.to_dict("records")
+    lines[-1][column] = cell
+    return "".join(f"{json.dumps(line)}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "cell", "fault"),
+    [
+        ("csv", "tax_secret", "zebra77", "a value is not a number, while 399 of 400 cells are. Correct or clear"),
+        ("csv", "tax_secret", "7.7e77", "a value is beyond 1e+30. Correct or clear the cell."),
+        ("jsonl", "tax_secret", "zebra77", "a value is text, while 399 of 400 values are numbers. Write the number"),
+        ("jsonl", "zip_secret", 7777, "a value is a number, while 399 of 400 values are text. Correct or clear"),
+        ("jsonl", "tax_secret", ["zebra77"], "a value is a list, while 399 of 400 values are plain. Write a plain"),
+    ],
+)
+def test_a_refused_cell_of_a_denied_column_is_named_by_its_place_alone(
+    shop, called, tmp_path, form, column, cell, fault
+):
+    file = tmp_path / f"told.{form}"
+    file.write_text(as_text(form, column, cell))
+    line = ("train", "--workspace", shop.root, "--model", "told", "--target", "price", "--data", file)
+    code, out, err = called(mlops, *line)
+    assert (code, out) == (2, "")
+    assert f"{'line 401' if form == 'csv' else 'line 400'}, column '{column}': {fault}" in err
+    logged = "".join(path.read_text() for path in shop.root.rglob("*.log*"))
+    assert not [word for word in ("zebra77", "7.7e77", "7.7e+77", "7777") if word in err + logged]
+    line = ("evaluate", "--workspace", shop.root, "--model", "price", "--test-data", file)
+    _, _, err = called(mlops, *line)
+    assert not [word for word in ("zebra77", "7.7e77", "7.7e+77", "7777") if word in err]
+
+
+@pytest.mark.parametrize(("form", "added"), [("csv", "1,zebra77,quux\n"), ("jsonl", '{"tax_secret": zebra77}\n')])
+def test_a_refused_row_is_not_quoted_where_a_column_may_be_denied(shop, called, tmp_path, form, added):
+    file = tmp_path / f"told.{form}"
+    file.write_text(as_text(form, "tax_secret", 40.0) + added)
+    line = ("train", "--workspace", shop.root, "--model", "told", "--target", "price", "--data", file)
+    code, _, err = called(mlops, *line)
+    assert (code, "line 40" in err, "zebra77" in err) == (2, True, False)
+
+
+def test_the_cells_of_other_columns_are_quoted(shop, called, tmp_path):
+    (tmp_path / "told.csv").write_text(as_text("csv", "size", "zebra77"))
+    line = ("train", "--workspace", shop.root, "--model", "told", "--target", "price", "--data", tmp_path / "told.csv")
+    assert "'zebra77' is not a number, while 399 of 400 cells are" in called(mlops, *line)[2]
+
+
 def test_an_evaluation_does_not_tell_where_the_trained_values_of_denied_columns_end(shop, called, tmp_path):
     frame = rows(3).assign(size=900.0, tax_secret=4_000.0, zip_secret="never seen")
     frame.loc[0, "tax_secret"] = np.nan
