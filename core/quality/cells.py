@@ -1,6 +1,7 @@
 """Reading columns of an unchecked frame: each is what a check needs, or unreadable for a stated reason."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import wraps
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, DateArray, FloatArray, IntArray
-from core.quality.check import UnreadableError
+from core.quality.check import Measurement, UnreadableError
 from core.quality.gate import MAX_OFFENDING_SHOWN
 
 
@@ -140,6 +141,20 @@ class Cells:
         if not self._is_single(name):
             raise UnreadableError(f"more than one column is named {name}")
         return self.frame[name]
+
+
+def statistic_of(*names: str) -> Callable[[Callable[[Cells], Measurement]], Callable[[Cells], Measurement]]:
+    """Withhold a measurement that is a statistic of columns, where one of them is denied."""
+
+    def of(measure: Callable[[Cells], Measurement]) -> Callable[[Cells], Measurement]:
+        @wraps(measure)
+        def measured(cells: Cells) -> Measurement:
+            found = measure(cells)
+            return found if cells.denied.isdisjoint(names) else found._replace(is_withheld=True)
+
+        return measured
+
+    return of
 
 
 def _is_empty(value: object) -> bool:

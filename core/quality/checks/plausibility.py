@@ -108,7 +108,8 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
                 found = "" if name in cells.denied else f"{middle:.4g}, "
                 outside.append(f"the median of {name} is {found}not between {least:g} and {most:g}")
             elif name in bands and share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
-                outside.append(f"{n_off} of {len(seen)} values of {name} are not between {least:g} and {most:g}")
+                many = "too many" if name in cells.denied else f"{n_off} of {len(seen)}"
+                outside.append(f"{many} values of {name} are not between {least:g} and {most:g}")
         reason = "; ".join(outside) or "every column is plausible in its unit"
         return Measurement(
             float(len(outside)), cells.n_rows, reason=reason, culprits=tuple(outside), is_gross=bool(outside)

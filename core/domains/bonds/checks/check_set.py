@@ -23,7 +23,7 @@ from core.domains.bonds.checks.relations import LOST_BY_A_WEAK_RELATION, RELATIO
 from core.domains.bonds.checks.rules import sector_rules
 from core.domains.bonds.data.columns import COLUMNS, required
 from core.domains.bonds.data.panel import CATEGORIES
-from core.quality.cells import Cells
+from core.quality.cells import Cells, statistic_of
 from core.quality.check import Check, fixed
 from core.quality.check_set import CheckSet
 from core.quality.checks.completeness import coverage, emptiest_column, missing_share, rows_without
@@ -349,11 +349,11 @@ WARNINGS = (
 
 
 def _of_label(
-    label: str, driver: Callable[[Cells], FloatArray], least: float, said: str, **sure: float
+    label: str, column: str, driver: Callable[[Cells], FloatArray], least: float, said: str, **sure: float
 ) -> Check[Cells]:
     return Check(
         f"{label.rsplit('_', 1)[0]}_driver",
-        follows(label, driver, said=said, **sure),
+        statistic_of(label, column)(follows(label, driver, said=said, **sure)),
         ">=",
         fixed(least),
         dimension="consistency",
@@ -363,13 +363,23 @@ def _of_label(
 
 # The AUC of one driver alone; a panel whose interval stays below has lost the relation.
 LABEL_RELATIONS = {
-    "downgrade_12m": _of_label("downgrade_12m", outlook, 0.52, "a weak outlook"),
-    "upgrade_12m": _of_label("upgrade_12m", lambda cells: -outlook(cells), 0.5, "a strong outlook"),
+    "downgrade_12m": _of_label("downgrade_12m", "outlook", outlook, 0.52, "a weak outlook"),
+    "upgrade_12m": _of_label("upgrade_12m", "outlook", lambda cells: -outlook(cells), 0.5, "a strong outlook"),
     "default_12m": _of_label(
-        "default_12m", lambda cells: cells.numbers("rating_num"), 0.7, "a low rating", lost=0.85, wide=WIDE_RATINGS
+        "default_12m",
+        "rating_num",
+        lambda cells: cells.numbers("rating_num"),
+        0.7,
+        "a low rating",
+        lost=0.85,
+        wide=WIDE_RATINGS,
     ),
     "liquidity_shock_1m": _of_label(
-        "liquidity_shock_1m", lambda cells: -cells.numbers("liquidity_index"), 0.52, "low liquidity"
+        "liquidity_shock_1m",
+        "liquidity_index",
+        lambda cells: -cells.numbers("liquidity_index"),
+        0.52,
+        "low liquidity",
     ),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import bdtrc, ndtri
 
 from core.arrays import BoolArray, FloatArray, IntArray
-from core.quality.cells import Cells
+from core.quality.cells import Cells, statistic_of
 from core.quality.check import Check, Measurement, TooFewError, UnreadableError, fixed
 from core.quality.gate import counted
 
@@ -52,6 +52,7 @@ def _on_scale(notch: FloatArray) -> BoolArray:
     return (notch >= 0) & (notch <= LETTER_EDGES[-1])
 
 
+@statistic_of("rating_num", "spread_bps")
 def rating_spread_correlation(cells: Cells) -> Measurement:
     """Bound from below the correlation of worse ratings with wider spreads.
 
@@ -75,6 +76,7 @@ def rating_spread_correlation(cells: Cells) -> Measurement:
     return Measurement(low, n, reason=reason, is_gross=high < 0 or is_lost, samples="issuers")
 
 
+@statistic_of("liquidity_index", "bid_ask_bps")
 def liquidity_bid_ask_correlation(cells: Cells) -> Measurement:
     """Bound from below the correlation of the liquidity index with the bid-ask spread.
 
@@ -121,6 +123,7 @@ def _correlation_over_issuers(
     return rho, math.tanh(math.atanh(clipped) - reach), math.tanh(math.atanh(clipped) + reach), n
 
 
+@statistic_of("rating_num", "spread_bps", "maturity_years")
 def maturity_risk(cells: Cells) -> Measurement:
     """Bound from above how often the longer of two bonds of one issuer pays more.
 
@@ -209,7 +212,8 @@ def default_order(cells: Cells) -> Measurement:
         if events[better] and bdtrc(events[better] - 1, int(total), share) < CLEAR_CONTRADICTION:
             contradictions.append(f"{LETTERS[better]} defaulted more often than {LETTERS[worse]}")
     reason = _of_letters(cells, contradictions, "that defaulted more often than the next worse letter")
-    reason = reason or f"no clear disorder among {int(events.sum())} defaults"
+    among = "the" if "default_12m" in cells.denied else int(events.sum())
+    reason = reason or f"no clear disorder among {among} defaults"
     return Measurement(float(len(contradictions)), len(rows), reason=reason, samples="issuers and dates")
 
 

@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
-from core.domains.bonds.checks.check_set import BOND_CHECKS
+from core.domains.bonds.checks.check_set import BOND_CHECKS, bond_checks
 from core.domains.bonds.data import PanelSettings, generate
 from core.quality import assess
+from core.quality.gate import WITHHELD
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,38 @@ def test_a_gate_on_a_median_withholds_it_and_judges_by_it(bonds, index, said):
     assert (silent.verdict, silent.n_samples, silent.value) == (told.verdict, told.n_samples, None)
     assert silent.sentence == f"{said} (>= {told.threshold:.4g}): explanation.denied_columns names its column"
     assert report.score == assess(frame, BOND_CHECKS).score
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("liquidity_bid_ask_correlation", ("liquidity_index", "bid_ask_bps")),
+        ("rating_spread_correlation", ("rating_num", "spread_bps")),
+        ("maturity_risk", ("maturity_years", "spread_bps", "rating_num")),
+        ("downgrade_driver", ("downgrade_12m", "outlook")),
+        ("liquidity_shock_driver", ("liquidity_shock_1m", "liquidity_index")),
+    ],
+)
+def test_a_gate_on_a_relation_of_a_denied_column_tells_its_verdict_alone(bonds, name, columns):
+    checks = bond_checks(("downgrade_12m", "liquidity_shock_1m"))
+    told = {gate.name: gate for gate in assess(bonds, checks).gates}[name]
+    assert told.value is not None
+    for column in columns:
+        silent = {gate.name: gate for gate in assess(bonds, checks, denied=[column]).gates}[name]
+        assert (silent.verdict, silent.value) == (told.verdict, None)
+        assert silent.sentence.endswith("the limit " + f"({told.comparison} {told.threshold:.4g}): {WITHHELD}")
+
+
+def test_a_count_of_values_of_a_denied_column_is_not_told(bonds):
+    frame = bonds.assign(vix=bonds["vix"].where(bonds.index % 3 != 0, 190.0), default_12m=0)
+    for name, count, denied in (
+        ("units", "of 1000 values of vix", "vix"),
+        ("default_order", "among 0 defaults", "default_12m"),
+    ):
+        told, silent = (
+            {gate.name: gate for gate in assess(frame, BOND_CHECKS, denied=hidden).gates}[name]
+            for hidden in ([], [denied])
+        )
+        assert count in told.sentence
+        assert count not in silent.sentence
+        assert silent.verdict == told.verdict
