@@ -5,7 +5,7 @@ hash alone. Lines of the audit log stay: they are the proof.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,7 +13,19 @@ from msgspec.structs import replace
 from core.evidence.pack import EvidenceSection, EvidenceSource, SectionStatus
 from core.explain.deny_list import DenyList, naming
 from core.json_documents import decode_json
+from core.quality.gate import GateResult
 from core.registry.contents import sliced_by
+from core.registry.documents import ModelVersion
+from core.tables.signature import ColumnSignature, TableSignature
+
+# Fields of records that stand in nearly every pack.
+_ORDINARY = frozenset(
+    name for kind in (ModelVersion, GateResult, TableSignature, ColumnSignature) for name in kind.__struct_fields__
+)
+# Where documents name columns: signatures, profiles, reports, explanations, monitoring, sessions and requests.
+_LISTED = frozenset({"inputs", "outputs", "columns", "features", "ignored", "keep", "drop"})
+_MAPPED = frozenset({"feature_importance", "importances", "importance", "ranges"})
+_NAMING = frozenset({"feature", "column", "target", "group", "time"})
 
 
 def without_denied_columns(
@@ -29,11 +41,7 @@ def without_denied_columns(
     if not denied.patterns:
         return tuple(sections), tuple(sources)
     contents = [decode_json(each.content.encode()) for each in sources if each.content is not None]
-    named = set(denied.among(word for found in contents for word in words_in(found)))
-    for found in contents:
-        made_of = sliced_by(found) if isinstance(found, dict) else {}
-        named.update(name for name, column in made_of.items() if denied.denies(column))
-    if (pattern := naming(named)) is None:
+    if (pattern := naming(denied_names(contents, denied))) is None:
         return tuple(sections), tuple(sources)
     kept = tuple(
         replace(source, content=None) if source.content is not None and pattern.search(source.content) else source
@@ -73,6 +81,57 @@ def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSec
         status=SectionStatus.PARTIAL if has_content else SectionStatus.MISSING,
         missing=(*section.missing, "Entries that name a column of explanation.denied_columns are left out."),
     )
+
+
+def denied_names(documents: Iterable[Any], denied: DenyList) -> set[str]:
+    """Return the names in documents that must not appear: denied columns, and what is made of them.
+
+    A broad pattern, such as `*`, denies ordinary keys of the documents as well as columns. So it denies only names that
+    stand where documents name columns.
+    """
+    found, narrow = set[str](), narrowed(denied)
+    for document in documents:
+        found |= narrow.among(part for word in words_in(document) for part in (word, *re.split("[.=]", word)))
+        found |= denied.among(columns_in(document))
+        made_of = sliced_by(document) if isinstance(document, dict) else {}
+        found.update(name for name, column in made_of.items() if denied.denies(column))
+    return found
+
+
+def narrowed(denied: DenyList) -> DenyList:
+    """Return the list without the patterns that deny an ordinary key of a record.
+
+    >>> narrowed(DenyList(["*", "ve*", "tax_*"])).patterns
+    ('tax_*',)
+    """
+    return DenyList([each for each in denied.patterns if not any(map(DenyList([each]).denies, _ORDINARY))])
+
+
+def columns_in(document: Any) -> Iterator[str]:
+    """Yield the columns that a document names.
+
+    >>> sorted(columns_in({"inputs": [{"name": "size"}], "feature_importance": {"age": 1}, "way": "x"}))
+    ['age', 'size']
+    """
+    waiting: list[Any] = [document]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            for key, value in found.items():
+                if key in _LISTED and isinstance(value, list):
+                    entries = (_named(each) if isinstance(each, dict) else each for each in value)
+                    yield from (each for each in entries if isinstance(each, str))
+                elif key in _MAPPED and isinstance(value, dict):
+                    yield from value
+                elif key in _NAMING and isinstance(value, str) and not (key == "group" and "verdict" in found):
+                    yield value  # what moved at one time is a group as well, and no column
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _named(entry: Mapping[str, Any]) -> Any:
+    return entry.get("name", entry.get("feature"))
 
 
 def words_in(document: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from core.errors import NotFoundError
-from core.evidence.denied import words_in
+from core.evidence.denied import denied_names, narrowed, words_in
 from core.explain.deny_list import DenyList, naming
 from core.registry import HashMismatchError, ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
@@ -38,7 +38,7 @@ class RecordedVersion:
         environment: Its `environment.json`.
         header: Its `model.json`.
         ancestors: The hash of the manifest of each version that it was made from, by key; empty if not known.
-        denied: The columns that must not appear.
+        denied: The columns that must not appear, without patterns so broad that they deny ordinary words.
         hidden: The pattern of texts that name one of them that is recorded.
     """
 
@@ -103,7 +103,6 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
         raise HashMismatchError(found.model, found.version, (str(error),)) from None
     describing = {name: parsed_object(contents.get(name, b"")) for name in names}
     said = (*describing.values(), found.lineage, found.metrics)
-    words = {part for each in said for word in words_in(each) for part in (word, *re.split("[.=]", word))}
     denied = DenyList.in_force(workspace.root)
     return RecordedVersion(
         version=found,
@@ -113,8 +112,8 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
         environment=describing[ENVIRONMENT_NAME],
         header=describing[MODEL_NAME],
         ancestors=_manifests_of(registry, _ancestors(found)),
-        denied=denied,
-        hidden=naming(denied.among(words)),
+        denied=narrowed(denied),
+        hidden=naming(denied_names(said, denied)),
     )
 
 

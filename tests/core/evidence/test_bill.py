@@ -1,6 +1,7 @@
 """The bill of a version holds to the schema of CycloneDX, has recorded facts alone, and no denied column."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,20 @@ def test_denied_columns_are_nowhere_in_a_bill(demo, registered):
     assert SHA256["tax_id"] not in encoded_record(found).decode()
     assert faults(found) is None
     assert "bondx:input:size" in valued(found["metadata"]["component"]["modelCard"]["properties"])
+
+
+def test_a_broad_pattern_leaves_out_columns_and_keeps_the_keys_of_a_bill(demo, registered):
+    before = bill(demo, registered)
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: ['*']"))
+    found = bill(demo, registered)
+    assert not re.search(r"(?<!\w)tax_id(?!\w)", encoded_record(found).decode())
+    assert faults(found) is None
+    assert {each["name"] for each in found["components"]} == {each["name"] for each in before["components"]} - {
+        "tax_id"
+    }
+    metrics = found["metadata"]["component"]["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    assert {"r2"} <= {each["type"] for each in metrics}
 
 
 def test_a_bill_of_changed_files_is_refused(demo, registered):

@@ -289,6 +289,21 @@ def test_a_profile_that_was_made_later_is_named_with_its_author_and_hashes(packs
     assert facts[f"{of}: rows that the version did not learn from"] == "yes"
 
 
+def test_a_broad_pattern_leaves_out_columns_and_leaves_the_record_readable(demo, described, packs):
+    every = packs.read(packs.of_version("spread", described, actor=ANA).pack_id)
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: ['*']"))
+    kept = packs.of_version("spread", described, actor=ANA)
+    pack = packs.read(kept.pack_id)
+    facts = {fact.name for section in pack.sections for fact in section.facts}
+    before = {fact.name for section in every.sections for fact in section.facts}
+    assert len(facts) > 0.8 * len(before)
+    told = " ".join(path.read_text() for path in packs.folder_of(kept).glob("evidence.*"))
+    assert not re.search(r"(?<!\w)(?:rating_num|sector)(?!\w)", told)
+    assert {"model", "version"} <= {row.name for section in pack.sections for row in section.facts}
+    assert verify_pack(packs.folder_of(kept), packs.public_key_file).ok
+
+
 def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, described, packs):
     columns = tuple(
         MonitoredColumn(name=name, type=DriftType.FEATURE, verdict=DriftVerdict.ALARM, reason=f"{name} moved", psi=0.4)

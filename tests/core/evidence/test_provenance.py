@@ -172,6 +172,15 @@ def test_denied_columns_are_nowhere_in_a_statement(demo, registered):
     assert found["predicate"]["buildDefinition"]["externalParameters"]["request"] == {"keep": ["size"]}
 
 
+def test_a_broad_pattern_leaves_out_columns_and_keeps_the_keys_of_a_statement(demo, registered):
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("denied_columns: []", "denied_columns: ['*']"))
+    found = statement(demo, registered)
+    assert "tax_id" not in json.dumps(found)
+    external = found["predicate"]["buildDefinition"]["externalParameters"]
+    assert (external["model"], external["random_seed"], external["request"]) == ("pricing", 42, {"keep": []})
+
+
 def test_a_denied_column_that_the_settings_of_a_session_alone_name_is_left_out(demo):
     version = next(each for each in Registry(demo).versions() if each.session_id)
     assert "patience" in json.dumps(statement(demo, version))
