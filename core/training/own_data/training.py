@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
 from core.domains.own_file import PreparedTraining
+from core.errors import UsageError
+from core.escape import shown
 from core.executors.opening import opened
 from core.executors.work import Executor
 from core.explain.conformal import CONFORMAL_NAME
@@ -197,6 +199,7 @@ def _tested_artifact(
     custom.require_known(settings.quality_gates.custom_gates)
     with opened(settings) as chosen:
         data, own, prepared = _read(request, settings, chosen)
+        _require_open_target(prepared.signature.target, settings)
         gates = _gates(prepared, settings)
         if failed := tuple(gate for gate in gates if gate.blocks):
             raise GatesFailedError(request.data, failed)
@@ -216,6 +219,19 @@ def _tested_artifact(
             warm=warm,
         ) as found:
             yield found
+
+
+def _require_open_target(target: str | None, settings: Settings) -> None:
+    """Refuse to train on a target that must not appear; a pattern such as `*` is about the columns that a model reads.
+
+    Raises:
+        UsageError: The settings name it.
+    """
+    if target is not None and target in settings.explanation.denied_columns:
+        raise UsageError(
+            f"explanation.denied_columns names {shown(target)}, the target: what a model answers are values of it, and "
+            "the names of its classes. Take it off the list, or train on another target."
+        )
 
 
 @contextmanager

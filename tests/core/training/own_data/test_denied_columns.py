@@ -206,6 +206,20 @@ def test_an_evaluation_does_not_tell_where_the_trained_values_of_denied_columns_
     assert set(json.loads(told)["notes"]["out_of_range"]) == {"size"}
 
 
+@pytest.mark.parametrize(("denied", "code"), [("price", 2), ("'*'", 0)])
+def test_a_target_that_the_settings_name_is_not_trained_on(called, tmp_path, denied, code):
+    workspace = Workspace.create(tmp_path / "ws", settings_text=DENY.replace("'*_secret'", denied))
+    rows(1).to_csv(tmp_path / "prices.csv", index=False)
+    line = ("--workspace", workspace.root, "--model", "price", "--data", tmp_path / "prices.csv", "--target", "price")
+    found, _, err = called(mlops, "train", *line)
+    assert found == code
+    told = (
+        "explanation.denied_columns names 'price', the target: what a model answers are values of it, and the names of "
+        "its classes. Take it off the list, or train on another target."
+    )
+    assert (told in err) is (code == 2)
+
+
 def test_a_profile_names_a_denied_column_without_its_values(shop):
     found = version_profile(shop, "price")
     by_name = {each.name: each for each in found.features}
