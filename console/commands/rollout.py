@@ -132,9 +132,13 @@ def list_rollouts(args: argparse.Namespace) -> int:
 
 def show_rollout(args: argparse.Namespace) -> int:
     """Print one rollout."""
+    from core.explain.deny_list import DenyList
     from core.rollout import Rollouts
+    from core.rollout.later_denied import with_numbered_levels
 
-    return _print_rollout(_meant(Rollouts(open_workspace(args)).all(), args.named), as_json=args.json)
+    workspace = open_workspace(args)
+    found = with_numbered_levels(_meant(Rollouts(workspace).all(), args.named), DenyList.in_force(workspace.root))
+    return _print_rollout(found, as_json=args.json)
 
 
 def show_status(args: argparse.Namespace) -> int:

@@ -128,10 +128,15 @@ def make_slices(
                 raise ValueError(f"{version} does not read the slice column {rule.column!r}; its columns: {names}")
     stable = next(iter(columns.values()), {})
     found = [_slice(rule, stable[rule.column]) for rule in rules]
-    return tuple(_numbered(each) if denied.denies(each.column) else each for each in found)
+    return tuple(numbered(each) if denied.denies(each.column) else each for each in found)
 
 
-def _numbered(found: Slice) -> Slice:
+def numbered(found: Slice) -> Slice:
+    """Return a slice column that tells the numbers of its levels alone.
+
+    >>> numbered(Slice(column="region", names=("missing", "EU", "US"), levels=("EU", "US"))).names
+    ('missing', 'level 1', 'level 2')
+    """
     names = (MISSING, *(f"level {number}" for number in range(1, len(found.names))))
     return msgspec.structs.replace(found, names=names, origin="")
 

@@ -8,7 +8,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.actor import Actor
+from core.explain.deny_list import DenyList
 from core.rollout import DesiredRollout, Rollout, RolloutProposal, Rollouts, Strategy
+from core.rollout.later_denied import with_numbered_levels
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -52,14 +54,14 @@ class RolloutRoutes(Controller):
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only active rollouts."""
-        return [
-            whole(rollout) for rollout in reversed(Rollouts(workspace).in_brief()) if rollout.is_active or not active
-        ]
+        denied = DenyList.in_force(workspace.root)
+        found = (each for each in reversed(Rollouts(workspace).in_brief()) if each.is_active or not active)
+        return [with_numbered_levels(whole(each), denied) for each in found]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
     def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:
         """Return one rollout with its evidence and events; a model in place of an id means its active rollout."""
-        return Rollouts(workspace).named(rollout_id)
+        return with_numbered_levels(Rollouts(workspace).named(rollout_id), DenyList.in_force(workspace.root))
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_rollout(

@@ -151,6 +151,12 @@ class RolloutsPart(_OfDatabase):
         if unreadable:  # what was last read of it must not pass for its state
             stale = (rollout for rollout in self._look.seen.rollouts if rollout.rollout_id in unreadable)
             rollouts += [rollout.cannot_be_read(unreadable[rollout.rollout_id]) for rollout in stale]
+        if any(each.plan.slices for each in rollouts):
+            from core.explain.deny_list import DenyList
+            from core.rollout.later_denied import with_numbered_levels
+
+            denied = DenyList.in_force(self._workspace.root)
+            rollouts = [with_numbered_levels(each, denied) for each in rollouts]
         return {"rollouts": tuple(reversed(rollouts))}
 
     @classmethod

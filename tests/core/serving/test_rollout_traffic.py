@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from console.cli.main import main
 from core.clock import utc_now
 from core.rollout import RolloutRefusedError, Rollouts, Strategy
 from core.rollout.slices import code_of
@@ -18,6 +19,7 @@ from core.serving.scoring.scorer import CompiledScorer
 from core.serving.signature import ServingSignature
 from core.serving.table import Routing
 from core.settings.policy import CanaryPolicy, SliceRule
+from core.state.brief import whole
 from core.telemetry.predictions import (
     Arm,
     Cursor,
@@ -25,6 +27,7 @@ from core.telemetry.predictions import (
     PredictionReader,
     PredictionWriter,
 )
+from core.view.source import take_snapshot
 from tests.core.serving.in_process import serving
 from tests.waiting import PATIENCE_SECONDS
 
@@ -362,6 +365,28 @@ def test_the_levels_of_a_denied_slice_column_are_numbered_in_the_plan(workspace,
     hidden, named = plan.slices
     assert set(hidden.names[1:]) == {f"level {number}" for number in range(1, len(hidden.names))}
     assert not set(named.names[1:]) & set(hidden.names[1:])
+
+
+def test_a_rollout_is_shown_without_the_levels_of_a_column_that_is_denied_later(workspace, rolling, rows_of, called):
+    rollout = rolling(Strategy.AB, 0.5, SLICES)
+    names = [name for each in rollout.plan.slices if each.column == "sector" for name in each.names[1:]]
+    assert names
+    with workspace.settings_file.open("a") as settings:
+        settings.write("\nexplanation: {denied_columns: [sector]}\n")
+    (stored,) = Rollouts(workspace).all()
+    assert stored.plan.slices == rollout.plan.slices
+    (seen,) = take_snapshot(workspace).rollouts
+    told = [msgspec.json.encode(whole(seen)).decode()]
+    told.append(called(main, "--workspace", workspace.root, "rollout", "show", rollout.rollout_id, "--json")[1])
+    with serving(workspace) as (server, _, _until):
+        for path in ("", f"/{rollout.rollout_id}"):
+            connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+            connection.request("GET", f"/api/v1/rollouts{path}")
+            told.append(connection.getresponse().read().decode())
+            connection.close()
+    for text in told:
+        assert "level 1" in text
+        assert not [name for name in names if f'"{name}"' in text or f"sector={name}" in text]
 
 
 def test_the_plan_over_http_has_slices_usual_traffic_and_expected_times(workspace, staged, rows_of):
