@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.state import Workspace
 
 ColumnFigure = TypeVar("ColumnFigure")
-Found = TypeVar("Found")
+Returned = TypeVar("Returned")
 P = ParamSpec("P")
 
 
@@ -141,12 +141,12 @@ NONE_DENIED: Final = DenyList()
 
 
 def withholds_cells(
-    function: "Callable[Concatenate[Workspace, P], Found]",
-) -> "Callable[Concatenate[Workspace, P], Found]":
+    function: "Callable[Concatenate[Workspace, P], Returned]",
+) -> "Callable[Concatenate[Workspace, P], Returned]":
     """Let a function that reads a file for a workspace quote no cell of a column that its settings deny."""
 
     @wraps(function)
-    def withholding(workspace: "Workspace", /, *args: P.args, **kwargs: P.kwargs) -> Found:
+    def withholding(workspace: "Workspace", /, *args: P.args, **kwargs: P.kwargs) -> Returned:
         with DenyList.in_force(workspace.root).withholding():
             return function(workspace, *args, **kwargs)
 
