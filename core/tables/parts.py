@@ -72,7 +72,8 @@ def names_files(path: Path) -> bool:
 def files_of(path: Path) -> tuple[list[Path], list[str]]:
     """Return the files of a table, in the order of their names, and the names of what lies beside them.
 
-    Files whose names begin with a dot or an underscore are none of a table, and are not named either.
+    What has a name that begins with a dot or an underscore is no file of a table, and is not named either; nor is what
+    lies in such a folder, unless the path names it.
 
     Raises:
         TableError: There are none, or one has a name that cannot be told.
@@ -80,10 +81,12 @@ def files_of(path: Path) -> tuple[list[Path], list[str]]:
     if not names_files(path):
         return [path], []
     try:
-        found = sorted(path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path))))
+        found = sorted(path.iterdir() if path.is_dir() else map(Path, glob.glob(str(path), recursive=True)))
     except OSError as error:
         raise unreadable(path, error) from error
-    found = [each for each in found if not each.name.startswith((".", "_"))]
+    parts = path.parts
+    n_named = len(parts) if path.is_dir() else next(k for k, part in enumerate(parts) if _PATTERN & set(part))
+    found = [each for each in found if not any(part.startswith((".", "_")) for part in each.parts[n_named:])]
     # A link that leads nowhere, or a pipe, has the name of a file of the table: it is refused when it is read.
     files = [each for each in found if not each.is_dir() and (not path.is_dir() or _has_table_name(each))]
     if not files:

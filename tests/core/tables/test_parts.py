@@ -225,6 +225,17 @@ def test_what_lies_beside_the_files_of_a_table_is_named(rows, tmp_path):
     assert parted(tmp_path / "*.csv").notes == (r"Beside the files of the table, these are not read: old\n.csv.",)
 
 
+def test_two_stars_stand_for_folders_of_any_depth_but_for_those_of_a_job_under_way(rows, tmp_path):
+    for name in ("a.csv", "2026/b.csv", "2026/01/c.csv", "_temporary/0/d.csv", "2026/_old/e.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        rows.to_csv(tmp_path / name, index=False)
+
+    names = [part.path.name for part in parted(tmp_path / "**" / "*.csv").parts]
+
+    assert names == ["c.csv", "b.csv", "a.csv"], "in the order of their paths"
+    assert [part.path.name for part in parted(tmp_path / "_temporary" / "*" / "*.csv").parts] == ["d.csv"]
+
+
 def test_a_file_of_a_folder_that_cannot_be_read_is_refused_and_not_left_out(rows, tmp_path):
     rows.to_csv(tmp_path / "a.csv", index=False)
     file = tmp_path / "b.csv"
