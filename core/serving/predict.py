@@ -212,8 +212,12 @@ class Predictor:
         if not isinstance(error, CoreError):
             log.error("a request to %s could not be answered", target.model or "the only model", exc_info=error)
             error = ServingError("The model failed on this request; see the server log for details.")
-        self._stats.refused[target.dialect.name, status_of(error)] += 1
+        self.count_refused(target.dialect.name, status_of(error))
         return error
+
+    def count_refused(self, dialect: str, status: int) -> None:
+        """Count a request that gets no answer."""
+        self._stats.refused[dialect, status] += 1
 
     def close(self) -> None:
         """Release the workers; waiting batches are cancelled."""

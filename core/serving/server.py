@@ -350,7 +350,7 @@ class Server:
 
     def _wait_for_threads(self, until: float) -> tuple[str, ...]:
         """Wait for the threads of this server, and describe those that do not end in time."""
-        mine = [self._thread, *self._loader.threads(), *self._predictor.threads()]
+        mine = [self._thread, *self._loader.threads(), *self._predictor.threads(), *self._front_door.texts.threads()]
         mine = [thread for thread in mine if thread.ident is not None]
         until = max(until, time.monotonic() + _TURN_SECONDS)
         for thread in mine:

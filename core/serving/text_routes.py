@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from core.serving.predict import Predictor
 log = logging.getLogger(__name__)
 
 COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
+_DIALECT = "texts"  # in the metrics
 _PART = r"[^/:]+"
 WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
 _GENERATE = re.compile(GENERATE.replace("{which}", WHICH))
@@ -47,8 +49,12 @@ class TextRoutes:
         self._answers = CompletionAnswers(predictor.limits)
 
     def close(self) -> None:
-        """Let the documents that are being written be the last ones."""
+        """Write no more: the documents that are being written end."""
         self._answers.close()
+
+    def threads(self) -> list[threading.Thread]:
+        """List the threads that write."""
+        return self._answers.threads()
 
     def target(self, path: str) -> TextTarget | None:
         """Return who is to write at a path; None for any other path."""
@@ -69,6 +75,7 @@ class TextRoutes:
                 log.error("a request for a text could not be answered", exc_info=error)
                 error = ServingError("The model failed on this request; see the server log for details.")
             status = status_of(error)
+            self._predictor.count_refused(_DIALECT, status)
             body = failure(str(error), status) if target.model is None else refusal(error)
             await send_json(send, status, body, headers=(SYNTHETIC,))
 
@@ -85,7 +92,13 @@ class TextRoutes:
         begin = time.perf_counter()
         fields = ((b"x-bondx-model", found.model.encode()), (b"x-bondx-version", found.version.encode()))
         more = {"version": found.version}
-        await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
+        try:
+            await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
+        except CoreError:
+            raise
+        except Exception:
+            found.stats.n_errors += 1
+            raise
         found.stats.answered(time.perf_counter() - begin, asked.n)
 
     def _only_model(self) -> str:

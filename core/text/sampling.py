@@ -86,7 +86,10 @@ class TextWriter:
         self.written = WrittenText(text="", n_tokens=0, finish="length", nats=0.0)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the text in pieces, each of whole characters that no stop text can take back."""
+        """Yield what each token adds to the text: whole characters that no stop text can take back, or nothing yet.
+
+        What was held back comes last.
+        """
         options, held_back = self._options, max((len(stop) - 1 for stop in self._options.stop), default=0)
         going = self._model.begin()
         if self._prompt:
@@ -106,10 +109,9 @@ class TextWriter:
                 finish, text = "stop", text[:at]
                 break
             whole = len(text) - held_back if held_back else len(text)
-            whole = min(whole, len(text) - _unfinished(text))
-            if whole > given:
-                yield text[given:whole]
-                given = whole
+            whole = max(given, min(whole, len(text) - _unfinished(text)))
+            yield text[given:whole]
+            given = whole
             if len(tokens) < options.max_tokens:
                 going.take([token])
         if text[given:]:

@@ -1,6 +1,8 @@
 """Completions at once or streamed: written in threads, a few at a time and each for a limited time."""
 
 import asyncio
+import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,8 @@ from core.serving.errors import UnavailableError
 from core.serving.limits import ServingLimits
 from core.text.model_folder import TextModel
 from core.text.sampling import TextWriter, WrittenText
+
+log = logging.getLogger(__name__)
 
 SYNTHETIC = (b"x-synthetic", b"true")
 _SEED_BITS = 31
@@ -44,10 +48,16 @@ class CompletionAnswers:
         self._limits, self._clock, self._seconds = limits, clock, seconds
         self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="writing")
         self._n_writing = 0
+        self._is_closed = False
 
     def close(self) -> None:
-        """Let the documents that are being written be the last ones."""
+        """Write no more: the documents that are being written end."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def threads(self) -> list[threading.Thread]:
+        """List the threads that write, of which those that compute a token at this moment outlive `close`."""
+        return list(self._threads._threads)
 
     async def answer(
         self,
@@ -93,7 +103,8 @@ class CompletionAnswers:
         written = [await loop.run_in_executor(self._threads, self._written, writer, until) for writer in writers]
         before = asked.prompt if asked.echo else ""
         choices = [choice(place, before + each.text, each.finish) for place, each in enumerate(written)]
-        counts = usage(len(text.tokenizer.encode(asked.prompt)), written)
+        # A long prompt takes its time, and other requests must not wait for it.
+        counts = usage(len(await asyncio.to_thread(text.tokenizer.encode, asked.prompt)), written)
         body = msgspec.json.encode(frame.of(choices) | {"usage": counts})
         await send_json(send, 200, body, headers=(SYNTHETIC, *fields))
 
@@ -106,19 +117,23 @@ class CompletionAnswers:
         send: Send,
         fields: AnswerFields,
     ) -> None:
-        """Send each piece as soon as it is written; a caller that leaves ends the writing."""
+        """Send each piece as soon as it is written; a caller that leaves, or takes no more of it, ends the writing."""
         (writer,) = _writers(text, asked)
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
 
         def event(piece: str, finish: str | None) -> bytes:
             return b"data: " + msgspec.json.encode(frame.of([choice(0, piece, finish)])) + b"\n\n"
 
+        async def tell(content: bytes, *, is_last: bool = False) -> None:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await send({"type": "http.response.body", "body": content, "more_body": not is_last})
+
         leaving = asyncio.ensure_future(_left(receive))
         try:
             head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), SYNTHETIC, *fields]
             await send({"type": "http.response.start", "status": 200, "headers": head})
             if asked.echo and asked.prompt:
-                await send({"type": "http.response.body", "body": event(asked.prompt, None), "more_body": True})
+                await tell(event(asked.prompt, None))
             pieces = iter(writer)
             finish = "length"
             while self._seconds() < until and not leaving.done():
@@ -126,8 +141,11 @@ class CompletionAnswers:
                 if piece is None:
                     finish = writer.written.finish
                     break
-                await send({"type": "http.response.body", "body": event(piece, None), "more_body": True})
-            await send({"type": "http.response.body", "body": event("", finish) + _DONE})
+                if piece:
+                    await tell(event(piece, None))
+            await tell(event("", finish) + _DONE, is_last=True)
+        except TimeoutError:
+            log.warning("a caller took nothing of its text for %g s, and is told no more", self._limits.answer_seconds)
         finally:
             leaving.cancel()
 
@@ -136,7 +154,7 @@ class CompletionAnswers:
         going: Iterator[str] = iter(writer)
         for piece in going:
             pieces.append(piece)
-            if self._seconds() >= until:
+            if self._is_closed or self._seconds() >= until:
                 return WrittenText(text="".join(pieces), n_tokens=len(pieces), finish="length", nats=0.0)
         return writer.written
 

@@ -65,7 +65,7 @@ class CompletionServer:
             await send_json(send, status, failure(str(error), status), headers=(SYNTHETIC,))
 
     def close(self) -> None:
-        """Let the documents that are being written be the last ones."""
+        """Write no more: the documents that are being written end."""
         self._answers.close()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

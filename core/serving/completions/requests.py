@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from core.escape import shown
 from core.json_documents import decode_json
+from core.serving.decoding import check_keys
 from core.serving.errors import BadRequestError, TooLargeError, UnknownVersionError
 from core.text.sampling import BANNER, MAX_NEW_TOKENS, SamplingOptions, WrittenText
 
@@ -58,6 +59,7 @@ def read_request(body: bytes, name: str | None) -> CompletionRequest:
         name: The name of the model that is asked; None: the request names it.
     Raises:
         BadRequestError: It is no such request.
+        CallerFaultError: It has a key twice in one object.
         TooLargeError: It asks for more tokens than one request may have.
         UnknownVersionError: It asks for another model.
     """
@@ -65,6 +67,7 @@ def read_request(body: bytes, name: str | None) -> CompletionRequest:
         asked = decode_json(body, CompletionRequest)
     except msgspec.DecodeError as error:
         raise BadRequestError(f"The body is no request for completions: {error}.") from None
+    check_keys(body)
     if name is not None and asked.model not in ("", name):
         raise UnknownVersionError("model", asked.model, [name])
     if asked.n * asked.max_tokens > MAX_NEW_TOKENS:

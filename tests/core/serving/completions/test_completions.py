@@ -1,5 +1,6 @@
 """Completions over real sockets: at once, streamed, to ten callers, within limits, and to this machine alone."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -9,7 +10,9 @@ from http.client import HTTPConnection
 import httpx
 import pytest
 
+from core.serving.completions.answers import CompletionAnswers
 from core.serving.completions.application import CompletionServer
+from core.serving.completions.requests import CompletionRequest
 from core.serving.completions.server import completions_server, listen_locally
 from core.serving.errors import ListenError
 from core.serving.limits import ServingLimits
@@ -160,11 +163,62 @@ def test_an_answer_takes_no_longer_than_its_limit(model):
     now = iter(range(0, 10_000, 10))
     running = Running(CompletionServer(model, "prose", seconds=lambda: float(next(now))))
     try:
+        # Nothing of it may be given away before 200 characters are there.
+        held_back = running.ask(seed=1, max_tokens=2_000, temperature=2, stop="x" * 200).json()
+        assert (held_back["choices"][0]["finish_reason"], held_back["usage"]["completion_tokens"]) == ("length", 3)
         assert running.ask(seed=1, max_tokens=2_000, temperature=2).json()["choices"][0]["finish_reason"] == "length"
         text, finish = texts_of(running.ask(seed=1, max_tokens=2_000, stream=True).text)
         assert (finish, len(text) < 100) == ("length", True)
     finally:
         running.stop()
+
+
+async def test_a_caller_who_takes_nothing_of_a_stream_gives_its_place_up(model, caplog):
+    answers = CompletionAnswers(ServingLimits(waiting_batches=1, answer_seconds=0.01), seconds=lambda: 0.0)
+    asked = CompletionRequest(stream=True, seed=1)
+    sent = []
+
+    async def full(message):
+        sent.append(message)
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def stays():
+        await asyncio.Event().wait()
+
+    try:
+        for _ in range(2):  # the second finds the only place free
+            await answers.answer(model, "prose", asked, stays, full)
+    finally:
+        answers.close()
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"] * 2
+    assert "took nothing of its text for 0.01 s" in caplog.text
+
+
+async def test_a_prompt_is_counted_beside_other_requests(model):
+    import dataclasses
+
+    spelled_in = set()
+
+    class Noted:
+        def __init__(self):
+            self.decode = model.tokenizer.decode
+
+        def encode(self, text):
+            spelled_in.add(threading.current_thread())
+            return model.tokenizer.encode(text)
+
+    async def ignored(_message=None):
+        return {}
+
+    answers = CompletionAnswers(ServingLimits())
+    try:
+        noted = dataclasses.replace(model, tokenizer=Noted())
+        await answers.answer(noted, "prose", CompletionRequest(prompt="Risk"), ignored, ignored)
+    finally:
+        answers.close()
+    assert spelled_in
+    assert threading.current_thread() not in spelled_in
 
 
 class Held:

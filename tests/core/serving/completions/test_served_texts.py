@@ -1,10 +1,13 @@
 """The server of the registry writes texts, at once and streamed, from the live version; it refuses what it cannot."""
 
 import json
+import signal
+from http.client import HTTPConnection
 
 import pytest
 
 from console.cli.main import main as command_line
+from core.errors import ExitCode
 from core.registry import Registry, Stage
 from core.serving.access import Role, Tokens
 from core.settings.text_model import TextModelSettings
@@ -12,6 +15,8 @@ from core.state import Workspace
 from core.text.model_folder import ModelFolder
 from core.text.sampling import SamplingOptions, write_text
 from core.text.training import train_text_model
+from tests.core.serving.test_workers import log_of
+from tests.waiting import PATIENCE_SECONDS, until
 
 EASY = """
 quality_gates: {limits: {nats_above_floor: 3, fact_consistency: 0}}
@@ -81,6 +86,7 @@ def test_the_live_version_writes_at_both_paths_until_another_is_live(root, folde
             ("/v1/completions", {"max_tokens": 0}, 400, "max_tokens"),
             ("/v1/completions", {"n": 8, "max_tokens": 2_000}, 413, "16,000"),
             ("/v1/completions", b"{", 400, "no request"),
+            ("/v1/completions", b'{"seed": 1, "seed": 2}', 400, "the key 'seed' twice"),
             ("/api/v1/generate/other", {}, 404, "other"),
             ("/api/v1/generate/prose", {"model": "other"}, 404, "other"),
             ("/api/v1/generate/prose/versions/9.9.9", {}, 404, "9.9.9"),
@@ -89,6 +95,9 @@ def test_the_live_version_writes_at_both_paths_until_another_is_live(root, folde
         ):
             refused = server.ask(path, asked)
             assert (refused.status, said in refused.body.decode()) == (status, True), (path, refused.body)
+        counted = server.ask("/metrics").body.decode()
+        assert 'bondx_predict_refused_total{dialect="texts",status="404"} 4' in counted
+        assert 'bondx_predict_refused_total{dialect="texts",status="413"} 1' in counted
         assert server.ask("/v1/completions", method="GET").status == 405
         assert server.ask("/v1/completions", method="OPTIONS").headers["allow"] == "POST, OPTIONS"
 
@@ -101,6 +110,57 @@ def test_the_live_version_writes_at_both_paths_until_another_is_live(root, folde
         registry.apply(registry.plan_rollback("prose"), actor=ana)
         server.until(lambda: server.ask("/v1/completions", ASKED).json["version"] == "1.0.0", "the version before")
     assert registry.get("prose", "1.0.0").stage is Stage.PRODUCTION
+
+
+ODD_WRITER = """
+import os
+import threading
+from pathlib import Path
+
+from core.text.sampling import TextWriter
+
+usual = TextWriter.__iter__
+
+
+def odd(self):
+    if self._prompt == "fail":
+        raise ArithmeticError("of the model")
+    if self._prompt == "stay":
+        Path(os.environ["WRITING_BEGUN"]).touch()
+        threading.Event().wait()
+    return usual(self)
+
+
+TextWriter.__iter__ = odd
+import core.serving.stuck
+
+core.serving.stuck.STORE_SECONDS = PATIENCE
+"""
+
+
+def test_a_text_that_fails_counts_against_its_version_and_one_that_never_ends_holds_no_server_up(
+    folders, tmp_path, running, at_start_of_children, monkeypatch
+):
+    begun = tmp_path / "begun"
+    monkeypatch.setenv("WRITING_BEGUN", str(begun))
+    path = tmp_path / "workspace"
+    workspace = Workspace.create(path, settings_text=f"{EASY}\nserving: {{stop_seconds: 1.5}}\n")
+    made_live(path, folders[0], "1.0.0")
+    at_start_of_children(ODD_WRITER.replace("PATIENCE", f"{PATIENCE_SECONDS:g}"))
+    with running(workspace) as server:
+        server.until(lambda: server.ask("/ready").status == 200, "the model")
+        failed = server.ask("/v1/completions", {"prompt": "fail"})
+        assert (failed.status, failed.json["error"]["type"]) == (500, "server_error")
+        counted = server.ask("/metrics").body.decode()
+        assert 'bondx_predict_failures_total{model="prose",version="1.0.0"} 1' in counted
+        assert 'bondx_predict_refused_total{dialect="texts",status="500"} 1' in counted
+        staying = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+        staying.request("POST", "/v1/completions", json.dumps({"prompt": "stay"}))
+        until(begun.exists, "the text that never ends")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE_SECONDS) == ExitCode.STUCK
+        staying.close()
+    assert "still computing 1.5 s after the server was stopped: writing" in log_of(workspace)
 
 
 def test_a_version_of_rows_writes_no_texts(workspace, artifacts, put_live, running):
