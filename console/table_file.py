@@ -11,6 +11,7 @@ from console.presentation.csv_export import csv_text
 from console.presentation.phrases import counted
 from core.errors import CoreError, RefusedError, UsageError
 from core.files import create_once, write_file
+from core.home_paths import at_home
 from core.output_files import require_output
 from core.plain_files import require_plain
 
@@ -41,7 +42,7 @@ class TableFile(msgspec.Struct, frozen=True):
         usual = f"bondx-{screen.place().screen}-{app.now():%Y%m%dT%H%M%SZ}.csv"
         try:
             file = _place_of(path or ".", usual)
-        except (OSError, RuntimeError, ValueError) as error:  # also a name too long, an unknown `~name`
+        except (OSError, ValueError) as error:  # also a name too long
             raise UsageError(f"{path} cannot be a file: {getattr(error, 'strerror', None) or error}.") from None
         return cls(file, csv_text(table.chosen_columns, table.rows), len(table.rows), table.n_unread, replaces)
 
@@ -69,7 +70,7 @@ class TableFile(msgspec.Struct, frozen=True):
 
 
 def _place_of(path: str, usual: str) -> Path:
-    file = Path(path).expanduser().absolute()
+    file = at_home(path).absolute()
     if file.is_dir():
         file /= usual
     if not file.parent.is_dir():

@@ -22,6 +22,7 @@ from console.commands.opening import (
 from console.commands.tokens import add_token_parsers
 from console.commands.typed_numbers import number, whole
 from core.errors import ExitCode, UsageError
+from core.home_paths import at_home
 from core.json_documents import converted
 
 if TYPE_CHECKING:
@@ -424,7 +425,7 @@ def make_server(
 
 def accounts_socket(workspace: "Workspace", settings: "ServingSettings") -> Path | None:
     """Return the path of the Unix socket for accounts of this machine, relative to the workspace; None without one."""
-    return None if settings.socket is None else workspace.root / Path(settings.socket).expanduser()
+    return None if settings.socket is None else workspace.root / at_home(settings.socket)
 
 
 def _with_flags(settings: "ServingSettings", args: argparse.Namespace | None) -> "ServingSettings":

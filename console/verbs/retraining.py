@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
@@ -13,6 +12,7 @@ from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
 from console.verbs.version import MODEL_WORD
 from core.clock import read_duration
 from core.errors import NotFoundError, RefusedError
+from core.home_paths import at_home
 from widgets.line import Line, section
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Rehearse(Verb[None]):
         """Open the rehearsal, which is computed in a thread."""
         from console.dialogs.text import TextDialog
 
-        file, over, models = Path(str(options[0])).expanduser(), REHEARSED, tuple(map(str, options[2:]))
+        file, over, models = at_home(str(options[0])), REHEARSED, tuple(map(str, options[2:]))
         if len(options) > 1:
             over = options[1]
         workspace, now, glyphs = app.workspace, app.clock(), app.glyphs

@@ -24,8 +24,11 @@ import msgspec
 
 from core.access.errors import OidcKeysAwaitedError, OidcProviderError, UnknownOidcKeyError
 from core.access.oidc import OidcIdentity, OidcKey, oidc_identity, usable_keys
+from core.errors import UsageError
 from core.escape import escaped, shown
+from core.home_paths import at_home
 from core.json_documents import decode_json, repeated_key
+from core.plain_files import require_plain
 from core.settings.oidc import OidcSettings, is_provider_url
 
 if TYPE_CHECKING:
@@ -221,8 +224,11 @@ async def _read(client: "httpx.AsyncClient", url: str, kind: type[Any]) -> Any:
 def _trust(settings: OidcSettings, root: Path) -> ssl.SSLContext | bool:
     if settings.authority is None:
         return True
-    file = root / Path(settings.authority).expanduser()
     try:
+        file = root / at_home(settings.authority)
+        require_plain(file)
         return ssl.create_default_context(cafile=str(file))
+    except UsageError as error:
+        raise OidcProviderError(f"serving.oidc.authority: {error}") from None
     except OSError as error:  # includes TLS errors
         raise OidcProviderError(f"{file} (serving.oidc.authority) cannot be used: {error.strerror or error}.") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from core.actor import Actor, Origin
 from core.api.arguments import checked
+from core.home_paths import at_home
 from core.settings.policy import ModelPolicy, Policy
 from core.settings.policy_source import PolicySource, read_policy
 from core.state import Workspace
@@ -41,7 +42,7 @@ class MLOpsConfig:
         opened = Workspace.create(root, settings_text=_EMPTY_SETTINGS)
         config = None
         if file is not None:
-            config = Path(file).expanduser().absolute()
+            config = at_home(file).absolute()
             read_policy(config)  # a mistake is reported here and not at the first promotion
         account = Actor.current(Origin.API)
         actor = account if user is None else account.in_the_name_of(user)

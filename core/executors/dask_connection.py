@@ -2,12 +2,12 @@
 
 import logging
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from core.errors import UsageError
 from core.escape import shown
 from core.executors.errors import ExecutorError, MissingDaskError
+from core.home_paths import at_home
 from core.plain_files import read_file
 from core.settings.executor import ExecutorSettings, ExecutorTls
 
@@ -89,13 +89,13 @@ def security_of(tls: ExecutorTls | None) -> Any:
     if tls is None:
         return None
     for name in ("ca", "cert", "key"):
-        file = Path(getattr(tls, name)).expanduser()
+        file = at_home(getattr(tls, name))
         try:
             read_file(file)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise UsageError(f"executor.tls.{name}: {shown(str(file))} cannot be read ({why}).") from None
-    files = {name: str(Path(getattr(tls, name)).expanduser()) for name in ("ca", "cert", "key")}
+    files = {name: str(at_home(getattr(tls, name))) for name in ("ca", "cert", "key")}
     ends = {f"tls_{end}_{name}": files[name] for end in ("client", "scheduler", "worker") for name in ("cert", "key")}
     return Security(tls_ca_file=files["ca"], require_encryption=True, **ends)
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from core.errors import NotFoundError, UsageError
 from core.escape import escaped, shown
+from core.home_paths import at_home
 from core.plain_files import open_plain
 from core.tables.source import SUFFIXES
 
@@ -28,7 +29,7 @@ def source_files(pattern: str, *, root: Path) -> list[Path]:
         UsageError: The place cannot be read.
     """
     try:
-        place = Path(pattern).expanduser()
+        place = at_home(pattern)
         place = place if place.is_absolute() else root / place
         if place.is_dir():
             found = [each for each in place.iterdir() if each.is_file()]
@@ -36,7 +37,7 @@ def source_files(pattern: str, *, root: Path) -> list[Path]:
             found = [place]
         else:
             found = [Path(name) for name in glob.glob(str(place), recursive=True) if Path(name).is_file()]
-    except (OSError, RuntimeError, ValueError) as error:  # no right to read it; no home of that name; a null byte
+    except (OSError, UsageError, ValueError) as error:  # no right to read it; no home of that name; a null byte
         raise UsageError(
             f"{shown(pattern)} cannot be read: {shown(str(error))} (policy, retraining.source.path)."
         ) from None

@@ -14,6 +14,7 @@ from core.domains.own_file import Judged
 from core.errors import UsageError
 from core.explain.deny_list import DenyList, withholds_cells
 from core.files import make_folder, write_file, write_folder
+from core.home_paths import at_home
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.quality.gate import GateResult
@@ -232,7 +233,7 @@ def _validate(
             workspace, live, new_folder, folder / NEWEST, NEWEST_ROWS, policy.margin, policy.slice_margin
         )
     if policy.regression_set:
-        file = Path(policy.regression_set).expanduser()
+        file = at_home(policy.regression_set)
         file = file if file.is_absolute() else workspace.root / file
         found[REGRESSION_SET] = _compared(
             workspace, live, new_folder, file, REGRESSION_SET, policy.regression_margin, policy.slice_margin

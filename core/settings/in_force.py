@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from core.environment_variables import environment_variable
+from core.home_paths import at_home
 from core.settings.load import load_cached_settings, load_settings
 from core.settings.settings import Settings
 
@@ -19,7 +20,7 @@ SETTINGS_NAME = "bondx.yaml"
 def named_config(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the file that `--config` or `BONDX_CONFIG` names; None if neither does."""
     name = environ.get(VARIABLE, "")
-    return Path(name).expanduser().absolute() if name else None
+    return at_home(name).absolute() if name else None
 
 
 def settings_files(root: Path, config: Path | None = None) -> tuple[Path, ...]:
@@ -51,4 +52,4 @@ def settings_in_force(root: Path, *, config: Path | None = None, cached_in: Path
 
 def laid_over(file: Path) -> AbstractContextManager[None]:
     """Within it, this process and the processes that it starts read a file over the settings of every workspace."""
-    return environment_variable(VARIABLE, str(file.expanduser().absolute()))
+    return environment_variable(VARIABLE, str(at_home(file).absolute()))

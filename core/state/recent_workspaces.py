@@ -7,6 +7,7 @@ import msgspec
 
 from core.errors import NotFoundError, UsageError
 from core.files import write_file
+from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.plain_files import read_file
 from core.state.workspace import SETTINGS_NAME, Workspace
@@ -71,7 +72,7 @@ class RecentWorkspaces:
         named = [each for each in self.all() if each.name == word]
         if len(named) > 1:
             raise UsageError(f"Several workspaces are named {word}: type the path, {', '.join(e.path for e in named)}.")
-        path = Path(named[0].path) if named else Path(word).expanduser().absolute()
+        path = Path(named[0].path) if named else at_home(word).absolute()
         if not named and "/" not in word and not (path / SETTINGS_NAME).is_file():
             known = ", ".join(each.name for each in self.all()) or "none yet"
             raise NotFoundError(f"There is no recent workspace {word}. Type a path, or one of: {known}.")

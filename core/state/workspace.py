@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.confinement import LeadsOutError, confine, require_inside
 from core.files import access_error, create_once, make_folder, make_root, sync
+from core.home_paths import at_home
 from core.state.errors import WorkspaceNotFoundError
 from core.state.filesystem import require_local
 
@@ -42,9 +43,9 @@ class Workspace:
             An absolute path: the flag, else `$BONDX_HOME`, else the platform's folder for user state.
         """
         if flag is not None:
-            return flag.expanduser().absolute()
+            return at_home(flag).absolute()
         if home := environ.get("BONDX_HOME"):
-            return Path(home).expanduser().absolute()
+            return at_home(home).absolute()
         import platformdirs  # needed for the default only
 
         return Path(platformdirs.user_state_dir("bondx", appauthor=False))

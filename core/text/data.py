@@ -1,13 +1,13 @@
 """The documents of a model: what it learns from, what ends its training early, and what it is judged by."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.domains.draws import stream
 from core.domains.grammar.kind import NamesInTexts
 from core.errors import UsageError
 from core.files import digest
+from core.home_paths import at_home
 from core.settings.text_model import TextModelSettings
 from core.text.corpus import Corpus, draw_corpus, read_corpus, text_grammar
 
@@ -51,7 +51,7 @@ def text_data(settings: TextModelSettings) -> TextData:
         FileAccessError: The file cannot be read.
     """
     if settings.corpus:
-        return own_data(read_corpus(Path(settings.corpus).expanduser()), settings)
+        return own_data(read_corpus(at_home(settings.corpus)), settings)
     known, n_judged = NamesInTexts.KNOWN, settings.judged_documents
 
     def drawn(name: str, n: int, names: NamesInTexts = known) -> Corpus:

@@ -9,6 +9,7 @@ import msgspec
 
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import access_error, digest, make_folder, remove_file, sha256_of, write_file
+from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.output_files import require_output
 from core.plain_files import read_file
@@ -195,9 +196,7 @@ class ModelFolder:
         if name == ADAPTERS:
             from core.text.neural.weights import with_adapters
 
-            base = open_base(
-                Path(manifest.settings.base).expanduser(), expected=manifest.base_sha256, adapters=self.path
-            )
+            base = open_base(at_home(manifest.settings.base), expected=manifest.base_sha256, adapters=self.path)
             merged = with_adapters(base.model, weights, manifest.settings, self.path / name)
             return TextModel(manifest, tokenizer, merged)
         return TextModel(manifest, tokenizer, open_model(manifest, tokenizer, weights, self.path / name))

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from core.files import digest
+from core.home_paths import at_home
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
 from core.text.data import TextData, text_data
@@ -65,7 +66,7 @@ def architecture_of(settings: TextModelSettings) -> str:
     if settings.architecture == "decoder" or settings.base:
         require_torch()
     if settings.base:
-        return architecture_of_base(Path(settings.base).expanduser())
+        return architecture_of_base(at_home(settings.base))
     if settings.architecture == "auto":
         return "decoder" if has_torch() else "ngram"
     return settings.architecture
@@ -106,5 +107,5 @@ def _located(settings: TextModelSettings) -> TextModelSettings:
     """Return settings that name the same files from every working folder."""
     found = {name: getattr(settings, name) for name in ("base", "corpus")}
     return msgspec.structs.replace(
-        settings, **{name: str(Path(given).expanduser().absolute()) for name, given in found.items() if given}
+        settings, **{name: str(at_home(given).absolute()) for name, given in found.items() if given}
     )

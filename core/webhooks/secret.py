@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from core.escape import shown
+from core.home_paths import at_home
 from core.plain_files import read_file
 from core.settings.webhooks import WebhookSettings
 
@@ -49,7 +50,7 @@ def _read_secret(webhook: WebhookSettings, root: Path, environ: Mapping[str, str
         return secret
     if not webhook.secret_file:
         return ""
-    return _read_private(root / Path(webhook.secret_file).expanduser(), webhook.name)
+    return _read_private(root / at_home(webhook.secret_file), webhook.name)
 
 
 def _read_private(file: Path, name: str) -> str:

@@ -89,7 +89,7 @@ async def test_a_folder_gets_a_file_named_after_the_screen_and_the_time(open_con
         ("{tmp}/no/such.csv", "There is no folder"),
         ("{workspace}/state/registry.json", "is in the workspace"),
         ("{tmp}/" + "x" * 300, "cannot be"),
-        ("~nobody-of-this-name/x.csv", "cannot be a file"),
+        ("~nobody-of-this-name/x.csv", "no account of this machine has this home"),
         ("{tmp}/fifo", "cannot be replaced"),
     ],
     ids=["no folder", "in the workspace", "a name too long", "an unknown home", "no plain file"],

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 from core.alerts.delivery.errors import DeliveryError
+from core.home_paths import at_home
 from core.plain_files import open_plain
 
 HIDDEN: Final = "<secret>"
@@ -126,7 +127,7 @@ class Secrets:
     def file(self, path: str, name: str) -> Secret:
         """Read a secret from a file that its owner alone can read; the line end is no part of it."""
         try:
-            with open_plain(Path(path).expanduser()) as stream:
+            with open_plain(at_home(path)) as stream:
                 status = os.fstat(stream.fileno())
                 if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                     raise DeliveryError(f"{self._place}: others can read {path} ({name}): chmod 600 it.")
@@ -169,7 +170,7 @@ class CheckedSecrets(Secrets):
 
     def file(self, path: str, name: str) -> Secret:
         """Read a file; what is in a file that this account cannot see is not known."""
-        file = Path(path).expanduser()
+        file = at_home(path)
         try:
             is_there = os.path.lexists(file) and (not file.is_file() or os.access(file, os.R_OK))
             if not is_there or (file.is_file() and file.stat().st_uid not in (os.geteuid(), 0)):

@@ -35,6 +35,7 @@ from core.alerts.routing.time_intervals import (
 from core.alerts.selecting import AlertMatcher, read_matchers, require_usable
 from core.errors import UsageError
 from core.escape import is_shown_as_is, shown
+from core.home_paths import at_home
 from core.promql.template_reading import TemplateLibrary
 from core.settings.errors import SettingsError
 from core.settings.placed_yaml import Merging, PlacedYaml, YamlPath, read_placed
@@ -99,7 +100,7 @@ def routing_file(root: Path, given: str | None) -> Path | None:
         root: The workspace, at which a relative path begins.
         given: `alerts.routing` of the settings.
     """
-    return None if given is None else root / Path(given).expanduser()
+    return None if given is None else root / at_home(given)
 
 
 def load_routing(file: Path) -> RoutingConfig:

@@ -6,6 +6,7 @@ from pathlib import Path
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
+from core.home_paths import at_home
 from core.maintenance.backup.creation import create_backup
 from core.maintenance.backup.key import KeySource
 from core.maintenance.backup.repository import BackupRepository
@@ -25,7 +26,7 @@ def folder_of(settings: BackupSettings, root: Path) -> Path:
         raise UsageError(
             "No folder of backups is named: give it on the command line, or set backup.to in bondx.yaml (../backups)."
         )
-    return root / Path(settings.to).expanduser()
+    return root / at_home(settings.to)
 
 
 def key_source(settings: BackupSettings) -> KeySource:

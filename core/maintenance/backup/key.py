@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from core.escape import shown
+from core.home_paths import at_home
 from core.maintenance.backup.errors import BackupKeyError
 from core.plain_files import read_file
 
@@ -36,7 +37,7 @@ class KeySource(msgspec.Struct, frozen=True, kw_only=True):
             BackupKeyError: It cannot be read, or is too short.
         """
         if self.file:
-            return _usable(_of_file((root or Path()) / Path(self.file).expanduser()), f"the file {shown(self.file)}")
+            return _usable(_of_file((root or Path()) / at_home(self.file)), f"the file {shown(self.file)}")
         if self.env:
             found = (os.environ if environ is None else environ).get(self.env, "")
             return _usable(found.encode(errors="surrogateescape"), f"the environment variable {shown(self.env)}")

@@ -38,6 +38,7 @@ from core.files import (
     write_file,
     write_new,
 )
+from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.backup.errors import BackupBusyError, BackupDamagedError, BackupKeyError
@@ -508,7 +509,7 @@ def _holds_more_than_a_start(folder: Path) -> bool:
 
 def _resolved(folder: Path) -> Path:
     try:
-        return folder.expanduser().resolve()
+        return at_home(folder).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(f"{folder} cannot be used: {getattr(error, 'strerror', None) or error}.") from None
 

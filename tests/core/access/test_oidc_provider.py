@@ -1,6 +1,7 @@
 """The keys of a real provider process: discovered, fetched anew when one is missing, and never in a storm."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,8 @@ def test_an_answer_that_cannot_be_used_is_said(provider, tmp_path, path, behavio
 def test_an_authority_that_cannot_be_read_is_named(provider, tmp_path):
     with pytest.raises(OidcProviderError, match=r"nowhere\.pem \(serving\.oidc\.authority\) cannot be used"):
         fetch_keys(settings_for(provider, authority="nowhere.pem"), tmp_path)
+    with pytest.raises(OidcProviderError, match=r"serving\.oidc\.authority: .* no account of this machine"):
+        fetch_keys(settings_for(provider, authority="~nobody-of-this-name/ca.pem"), tmp_path)
+    os.mkfifo(tmp_path / "pipe.pem")
+    with pytest.raises(OidcProviderError, match="a named pipe, not a plain file"):
+        fetch_keys(settings_for(provider, authority="pipe.pem"), tmp_path)
