@@ -9,6 +9,7 @@ Sources:
     The run cycle, https://openlineage.io/docs/spec/run-cycle
 """
 
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -19,10 +20,12 @@ import orjson
 from core.clock import to_iso
 from core.errors import CoreError
 from core.evidence.recorded_version import RecordedVersion, on_record, recorded_version, sha256_in
+from core.explain.deny_list import DenyList, naming
 from core.governance import AuditRecord
 from core.installed_packages import DISTRIBUTION, own_release, purl_of
 from core.registry import Stage
 from core.rollout import RolloutPhase, Rollouts
+from core.settings import SettingsError
 from core.training.session import Session
 from core.training.sessions import Sessions
 
@@ -45,6 +48,7 @@ _FACETS: Final[Mapping[str, tuple[str, str]]] = {
 }
 _OWN_FACET: Final = "urn:bondx:openlineage:AuditRecordRunFacet:1-0-0"
 _NAMESPACE: Final = uuid.UUID("0d7be5a4-7a0f-4c0e-8d0a-3f9f6f0b2c11")
+_WORD: Final = re.compile(r"\w+(?:[.-]\w+)*")
 _OF_SESSION: Final[Mapping[str, RunState]] = {
     "session.begin": "START",
     "session.continue": "RUNNING",
@@ -189,17 +193,32 @@ class _Lineage:
             "bondx_auditRecord": {"_producer": _producer(), "_schemaURL": _OWN_FACET, **own},
         }
         if state in ("FAIL", "ABORT"):
-            found["errorMessage"] = _facet("errorMessage", message=record.reason or state, programmingLanguage="PYTHON")
+            message = self._shown_reason() or state
+            found["errorMessage"] = _facet("errorMessage", message=message, programmingLanguage="PYTHON")
         event = _event(state, record.at, self._namespace, kind, job, run=run, facets=found, **made)
         return LineageEvent(kind, state, _encoded(event))
 
+    def _shown_reason(self) -> str:
+        """Return the reason of the record, unless it names a column that must not appear."""
+        reason, denied = self._record.reason, DenyList.in_force(self._workspace.root)
+        pattern = naming({*denied.patterns, *denied.among(_WORD.findall(reason))})
+        if pattern is None or pattern.search(reason) is None:
+            return reason
+        return "The reason names a column of explanation.denied_columns; the audit log has it."
+
     def _versions(self, keys: Iterable[str]) -> dict[str, RecordedVersion | None]:
-        """Return what is recorded of versions by key; None of one that was pruned, or whose files have changed."""
+        """Return what is recorded of versions by key; None of one that was pruned, or whose files have changed.
+
+        Raises:
+            SettingsError: The settings cannot be read, so nobody knows what must not appear. The event waits.
+        """
         found: dict[str, RecordedVersion | None] = {}
         for key in keys:
             model, _, version = key.partition("/")
             try:
                 found[key] = recorded_version(self._workspace, model, version)
+            except SettingsError:
+                raise
             except CoreError:
                 found[key] = None
         return found

@@ -176,6 +176,38 @@ def test_a_session_that_does_not_finish_says_why(settled, lines, verb, state):
     assert event["run"]["facets"]["errorMessage"]["message"] == "the disk is full"
 
 
+@pytest.mark.parametrize("column", ["tax_id", "tax class"])
+def test_a_reason_that_names_a_denied_column_stays_in_the_audit_log(settled, lines, column):
+    with settled.settings_file.open("a") as settings:
+        settings.write("explanation: {denied_columns: ['tax_*', 'tax class']}\n")
+    sender = sender_of(settled)
+    sender.step()
+    session = Sessions(settled).start(TrainingSettings(), name="first", actor=ANA)
+    engine = Actor.engine()
+    begun = Sessions(settled).observe(
+        session.session_id, "session.begin", run_id="r-0001", phase=SessionPhase.PREPARING, actor=engine
+    )
+    reason = f"the column '{column}' is missing"
+    Sessions(settled).observe(begun.session_id, "session.fail", phase=SessionPhase.FAILED, reason=reason, actor=engine)
+    sender.step()
+    assert column not in lines.read_text()
+    message = told(lines)[-1]["run"]["facets"]["errorMessage"]["message"]
+    assert "names a column of explanation.denied_columns" in message
+
+
+def test_while_the_settings_cannot_be_read_an_event_waits_and_is_told_whole(settled, lines, tmp_path):
+    sender = sender_of(settled)
+    sender.step()
+    register(settled, tmp_path / "made")
+    right = settled.settings_file.read_text()
+    settled.settings_file.write_text(right + "no: such\n")
+    with pytest.raises(SettingsError):
+        sender.step()
+    settled.settings_file.write_text(right)
+    sender.step()
+    assert names(told(lines)[-1]["inputs"]) == [f"data/{SHA256}"]
+
+
 def test_a_session_that_never_began_is_no_run(settled, lines):
     sender = sender_of(settled)
     sender.step()
