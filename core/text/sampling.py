@@ -1,5 +1,6 @@
 """Writing documents with a model: temperature, top-p, seed, stops and limits; text comes out as soon as it is whole."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from core.text.tokenizers.tokenizer import END, Tokenizer
 
 BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
 MAX_NEW_TOKENS = 2_048
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: a model can write it, and no answer can hold it
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_BYTES_OF_A_CHARACTER = 4
 
@@ -104,7 +106,7 @@ class TextWriter:
             if token == END:
                 finish = "end"
                 break
-            text = self._tokenizer.decode(tokens)
+            text = _HALF.sub(_REPLACEMENT, self._tokenizer.decode(tokens))
             if (at := first_stop(text, options.stop)) >= 0:
                 finish, text = "stop", text[:at]
                 break

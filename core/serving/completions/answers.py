@@ -16,6 +16,7 @@ from core.serving.asgi import Receive, Send, send_json
 from core.serving.completions.requests import CompletionRequest, choice, completion, usage
 from core.serving.errors import UnavailableError
 from core.serving.limits import ServingLimits
+from core.serving.shown_json import shown_json
 from core.text.model_folder import TextModel
 from core.text.sampling import TextWriter, WrittenText
 
@@ -105,7 +106,7 @@ class CompletionAnswers:
         choices = [choice(place, before + each.text, each.finish) for place, each in enumerate(written)]
         # A long prompt takes its time, and other requests must not wait for it.
         counts = usage(len(await asyncio.to_thread(text.tokenizer.encode, asked.prompt)), written)
-        body = msgspec.json.encode(frame.of(choices) | {"usage": counts})
+        body = shown_json(msgspec.json.encode(frame.of(choices) | {"usage": counts}))
         await send_json(send, 200, body, headers=(SYNTHETIC, *fields))
 
     async def _stream(
@@ -122,7 +123,7 @@ class CompletionAnswers:
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
 
         def event(piece: str, finish: str | None) -> bytes:
-            return b"data: " + msgspec.json.encode(frame.of([choice(0, piece, finish)])) + b"\n\n"
+            return b"data: " + shown_json(msgspec.json.encode(frame.of([choice(0, piece, finish)]))) + b"\n\n"
 
         async def tell(content: bytes, *, is_last: bool = False) -> None:
             async with asyncio.timeout(self._limits.answer_seconds):

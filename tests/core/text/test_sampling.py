@@ -77,7 +77,7 @@ class OneByteAtATime:
     name, n_tokens = "bytes", 257
 
     def __init__(self, text: str) -> None:
-        self.left = [1 + each for each in text.encode()] + [0]
+        self.left = [1 + each for each in text.encode("utf-8", "surrogatepass")] + [0]
 
     def begin(self):
         return self
@@ -89,6 +89,11 @@ class OneByteAtATime:
         logs = np.full(257, -math.inf)
         logs[self.left.pop(0)] = 0.0
         return logs
+
+
+def test_half_a_character_is_replaced_since_no_answer_can_hold_it(words):
+    written = write_text(OneByteAtATime("a\ud83db"), words, SamplingOptions())
+    assert written.text == "a\ufffdb"
 
 
 @pytest.mark.parametrize("text", ["aé東😀z", "\ufffd\ufffdab"])

@@ -97,6 +97,16 @@ def test_echo_repeats_the_prompt(served):
         assert text.startswith("As of")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_terminal_obeys_an_answer(served, stream):
+    prompt = "a\u009b31m \u202etxt \x1b[2J"
+    answer = served.ask(prompt=prompt, max_tokens=1, seed=1, echo=True, stream=stream).text
+    assert "\u009b" not in answer
+    assert "\u202e" not in answer
+    text = texts_of(answer)[0] if stream else json.loads(answer)["choices"][0]["text"]
+    assert text.startswith(prompt)
+
+
 def test_ten_callers_stream_at_once(served):
     def one(seed: int) -> tuple[str, str]:
         return texts_of(served.ask(seed=seed, stream=True, max_tokens=120).text)
