@@ -92,16 +92,32 @@ class CompletionAnswers:
             if asked.stream:
                 await self._stream(text, asked, frame, receive, send, fields)
             else:
-                await self._complete(text, asked, frame, send, fields)
+                await self._complete(text, asked, frame, receive, send, fields)
         finally:
             self._n_writing -= 1
 
     async def _complete(
-        self, text: TextModel, asked: CompletionRequest, frame: "_Frame", send: Send, fields: AnswerFields
+        self,
+        text: TextModel,
+        asked: CompletionRequest,
+        frame: "_Frame",
+        receive: Receive,
+        send: Send,
+        fields: AnswerFields,
     ) -> None:
-        writers = _writers(text, asked)
+        """Send the whole documents; a caller that leaves ends the writing."""
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
-        written = [await loop.run_in_executor(self._threads, self._written, writer, until) for writer in writers]
+        leaving = asyncio.ensure_future(_left(receive))
+
+        def is_over() -> bool:
+            return self._is_closed or leaving.done() or self._seconds() >= until
+
+        try:
+            written = [
+                await loop.run_in_executor(self._threads, _written, writer, is_over) for writer in _writers(text, asked)
+            ]
+        finally:
+            leaving.cancel()
         before = asked.prompt if asked.echo else ""
         choices = [choice(place, before + each.text, each.finish) for place, each in enumerate(written)]
         # A long prompt takes its time, and other requests must not wait for it.
@@ -150,15 +166,6 @@ class CompletionAnswers:
         finally:
             leaving.cancel()
 
-    def _written(self, writer: TextWriter, until: float) -> WrittenText:
-        pieces: list[str] = []
-        going: Iterator[str] = iter(writer)
-        for piece in going:
-            pieces.append(piece)
-            if self._is_closed or self._seconds() >= until:
-                return WrittenText(text="".join(pieces), n_tokens=len(pieces), finish="length", nats=0.0)
-        return writer.written
-
 
 class _Frame(msgspec.Struct, frozen=True):
     """What all parts of one answer have in common."""
@@ -177,6 +184,16 @@ def _writers(text: TextModel, asked: CompletionRequest) -> list[TextWriter]:
     return [
         TextWriter(text.model, text.tokenizer, options, prompt=asked.prompt, number=number) for number in range(asked.n)
     ]
+
+
+def _written(writer: TextWriter, is_over: Callable[[], bool]) -> WrittenText:
+    pieces: list[str] = []
+    going: Iterator[str] = iter(writer)
+    for piece in going:
+        pieces.append(piece)
+        if is_over():
+            return WrittenText(text="".join(pieces), n_tokens=len(pieces), finish="length", nats=0.0)
+    return writer.written
 
 
 async def _left(receive: Receive) -> Any:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 import httpx
+import numpy as np
 import pytest
 
 from core.serving.completions.answers import CompletionAnswers
@@ -205,6 +206,47 @@ async def test_a_caller_who_takes_nothing_of_a_stream_gives_its_place_up(model, 
     assert "took nothing of its text for 0.01 s" in caplog.text
 
 
+class Endless:
+    """A model that writes on and on, once its caller has left."""
+
+    def __init__(self) -> None:
+        self.may, self.n_written = threading.Event(), 0
+
+    def begin(self):
+        return self
+
+    def take(self, tokens):
+        self.n_written += 1
+
+    def next_log_probabilities(self):
+        assert self.may.wait(PATIENCE_SECONDS)
+        logs = np.full(257, -np.inf)
+        logs[ord("a") + 1] = 0.0
+        return logs
+
+
+async def test_a_caller_who_leaves_before_the_whole_text_ends_its_writing(model):
+    import dataclasses
+
+    endless, sent = Endless(), []
+
+    async def leaves():
+        asyncio.get_running_loop().call_soon(endless.may.set)  # once it is known that the caller has left
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    answers = CompletionAnswers(ServingLimits())
+    try:
+        asked = CompletionRequest(max_tokens=500, n=4)
+        await answers.answer(dataclasses.replace(model, model=endless), "prose", asked, leaves, send)
+    finally:
+        answers.close()
+    assert endless.n_written < 4
+    assert sent[-1]["type"] == "http.response.body"
+
+
 async def test_a_prompt_is_counted_beside_other_requests(model):
     import dataclasses
 
@@ -218,13 +260,16 @@ async def test_a_prompt_is_counted_beside_other_requests(model):
             spelled_in.add(threading.current_thread())
             return model.tokenizer.encode(text)
 
-    async def ignored(_message=None):
-        return {}
+    async def stays():
+        await asyncio.Event().wait()
+
+    async def send(_message):
+        return
 
     answers = CompletionAnswers(ServingLimits())
     try:
         noted = dataclasses.replace(model, tokenizer=Noted())
-        await answers.answer(noted, "prose", CompletionRequest(prompt="Risk"), ignored, ignored)
+        await answers.answer(noted, "prose", CompletionRequest(prompt="Risk"), stays, send)
     finally:
         answers.close()
     assert spelled_in
