@@ -90,3 +90,17 @@ def _content(message: Message) -> bytes:
 
 def _too_large(limits: ServingLimits) -> TooLargeError:
     return TooLargeError(f"The request body is over the limit of {limits.body_bytes:,} bytes.")
+
+
+class NotedSend:
+    """Sends an answer on, and knows whether it has begun."""
+
+    __slots__ = ("_send", "has_begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.has_begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message of it."""
+        self.has_begun = True
+        await self._send(message)

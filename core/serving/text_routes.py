@@ -1,20 +1,17 @@
 """The routes of texts: a registered model of language writes at `/api/v1/generate/MODEL`, and at `/v1/completions`."""
 
-import logging
 import re
 import threading
 import time
 from typing import NamedTuple
 
 from core.errors import CoreError, NotFoundError
-from core.serving.asgi import Message, Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.asgi import NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
-from core.serving.completions.requests import failure, read_request
+from core.serving.completions.requests import failure, read_request, told
 from core.serving.dialects import refusal
 from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
-
-log = logging.getLogger(__name__)
 
 COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
 _DIALECT = "texts"  # in the metrics
@@ -65,15 +62,13 @@ class TextRoutes:
 
     async def answer(self, target: TextTarget, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        noted = _NotedSend(send)
+        noted = NotedSend(send)
         try:
             await self._written(target, scope, receive, noted)
         except Exception as error:
             if noted.has_begun:
                 raise  # a stream that has begun ends with its connection
-            if not isinstance(error, CoreError):
-                log.error("a request for a text could not be answered", exc_info=error)
-                error = ServingError("The model failed on this request; see the server log for details.")
+            error = told(error)
             status = status_of(error)
             self._predictor.count_refused(_DIALECT, status)
             body = failure(str(error), status) if target.model is None else refusal(error)
@@ -115,16 +110,3 @@ class TextRoutes:
         if len(live) > 1:
             raise BadRequestError(f"{len(live)} models of language are live; name one in `model`: {', '.join(live)}.")
         return live[0]
-
-
-class _NotedSend:
-    """Sends an answer on, and knows whether it has begun."""
-
-    __slots__ = ("_send", "has_begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send, self.has_begun = send, False
-
-    async def __call__(self, message: Message) -> None:
-        self.has_begun = True
-        await self._send(message)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from core.errors import CoreError, RefusedError
+from core.errors import RefusedError
 from core.local_callers import LocalCallers
-from core.serving.asgi import Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.asgi import NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
-from core.serving.completions.requests import failure, read_request, unknown_path
+from core.serving.completions.requests import failure, read_request, told, unknown_path
 from core.serving.crowd import Crowd
 from core.serving.errors import NoSuchPathError, ServingError, WrongMethodError, status_of
 from core.serving.limits import ServingLimits
@@ -58,10 +58,13 @@ class CompletionServer:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
+        noted = NotedSend(send)
         try:
-            await self._answer(scope, receive, send)
-        except CoreError as error:
-            status = status_of(error)
+            await self._answer(scope, receive, noted)
+        except Exception as error:
+            if noted.has_begun:
+                raise  # a stream that has begun ends with its connection
+            status = status_of(error := told(error))
             await send_json(send, status, failure(str(error), status), headers=(SYNTHETIC,))
 
     def close(self) -> None:

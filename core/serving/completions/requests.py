@@ -1,15 +1,19 @@
 """What a caller asks for, and the answers, in OpenAI's form of completions."""
 
+import logging
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from core.errors import CoreError
 from core.escape import shown
 from core.json_documents import decode_json
 from core.serving.decoding import check_keys
-from core.serving.errors import BadRequestError, TooLargeError, UnknownVersionError
+from core.serving.errors import BadRequestError, ServingError, TooLargeError, UnknownVersionError
 from core.text.sampling import BANNER, MAX_NEW_TOKENS, SamplingOptions, WrittenText
+
+log = logging.getLogger(__name__)
 
 MAX_PROMPT_CHARACTERS = 8_000
 MAX_CHOICES = 8
@@ -107,6 +111,14 @@ def failure(message: str, status: int) -> bytes:
     """Return an error in OpenAI's form."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": None}})
+
+
+def told(error: Exception) -> CoreError:
+    """Return what a caller is told of an error; what no caller has caused is in the log alone."""
+    if isinstance(error, CoreError):
+        return error
+    log.error("a request for a text could not be answered", exc_info=error)
+    return ServingError("The model failed on this request; see the server log for details.")
 
 
 def unknown_path(path: str) -> str:

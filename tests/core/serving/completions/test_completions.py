@@ -206,6 +206,23 @@ async def test_a_caller_who_takes_nothing_of_a_stream_gives_its_place_up(model, 
     assert "took nothing of its text for 0.01 s" in caplog.text
 
 
+def test_a_model_that_fails_is_said_in_the_form_of_all_errors(model, caplog):
+    import dataclasses
+
+    class Failing:
+        def begin(self):
+            raise ArithmeticError("of the model")
+
+    running = Running(CompletionServer(dataclasses.replace(model, model=Failing()), "prose"))
+    try:
+        answer = running.ask()
+    finally:
+        running.stop()
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
+    assert "of the model" not in answer.text
+    assert "of the model" in caplog.text
+
+
 class Endless:
     """A model that writes on and on, once its caller has left."""
 
