@@ -43,7 +43,7 @@ class AgentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = ()
     at_once: Annotated[int, Meta(ge=1, le=64, description="Agents that train at the same time; the others wait.")] = 1
     stack: Annotated[
-        bool, Meta(description="With by: algorithm, add an agent that stacks the algorithms of the others.")
+        bool, Meta(description="With by: algorithm, add an agent that tries a stack of the algorithms of the others.")
     ] = False
     slice_seconds: Annotated[
         float,

@@ -55,9 +55,23 @@ def agents_of(settings: TrainingSettings) -> tuple[PlannedAgent, ...]:
     if unknown := next((name for name in block.limits if name not in made), None):
         raise UsageError(f"agents.limits names {shown(unknown)}, which is no agent here. The agents: {_told(made)}.")
     return tuple(
-        _planned(name, models, settings, only={block.by: name} if block.by in slices else {})
+        _planned(
+            name,
+            models,
+            _trying_a_stack(settings, made) if block.by == "algorithm" and name == STACK else settings,
+            only={block.by: name} if block.by in slices else {},
+        )
         for name, models in made.items()
     )
+
+
+def _trying_a_stack(settings: TrainingSettings, made: Iterable[str]) -> TrainingSettings:
+    """Let a session stack the algorithms of the other agents, and ship the stack only where it is shown to be better.
+
+    As an algorithm of its own a stack would be chosen by its score on the validation panel alone.
+    """
+    members = tuple(name for name in made if name not in (STACK, REST))
+    return replace(settings, ensemble=replace(settings.ensemble, enable_stacking=True, base_models=members))
 
 
 def _planned(name: str, models: AgentModels, settings: TrainingSettings, *, only: Mapping[str, str]) -> PlannedAgent:
@@ -102,9 +116,8 @@ def _by_algorithm(settings: TrainingSettings) -> dict[str, AgentModels]:
     if settings.agents.stack:
         if len(names) < 2:
             raise UsageError("agents.stack needs two algorithms or more to stack. Name them in agents.of.")
-        members: dict[str, float | int | bool | str] = {"members": ", ".join(names)}
         stacked: AgentModels = {
-            model: ModelSettings(algorithm="stacking", parameters=members)
+            model: own if (own := settings.models[model]).algorithm in names else ModelSettings(algorithm=names[0])
             for model in covered
             if {"stacking", *names} <= set(offered[model])
         }

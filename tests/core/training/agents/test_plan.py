@@ -43,12 +43,15 @@ def test_an_agent_for_each_algorithm_a_stack_of_them_and_the_models_that_offer_n
     assert models_of(agents) == {
         "linear": {"spread": "linear"},
         "lightgbm": {"spread": "lightgbm"},
-        "stack": {"spread": "stacking"},
+        "stack": {"spread": "linear"},
         "rest": {"anomaly": "auto"},
     }
     settings = [each.settings.models.get("spread") for each in agents]
     assert settings[0].parameters == {"strength": 2.0}
-    assert settings[2].parameters == {"members": "linear, lightgbm"}
+    assert settings[2].parameters == {"strength": 2.0}
+    tries = [each.settings.ensemble.enable_stacking for each in agents]
+    assert tries == [False, False, True, False]
+    assert agents[2].settings.ensemble.base_models == ("linear", "lightgbm")
 
 
 def test_limits_are_those_of_the_agent_and_its_memory_is_that_of_its_process():
