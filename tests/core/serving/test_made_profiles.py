@@ -163,7 +163,7 @@ def test_profiles_over_http_are_those_of_the_command(home, running, ana):
     cure = "Make one of that data: POST /api/v1/models/older/profile with its rows."
     assert (none.status, "it has no profile" in none.json["error"], cure in none.json["error"]) == (404, True, True)
     for refused, problem in (
-        (nested, "rows, column 'size': it holds lists or objects, such as in line 401. Use plain"),
+        (nested, "rows, line 401, column 'size': '[1.5]' is a list, while 400 of 401 values are plain. Write"),
         (n_digits, "is out of the range of numbers, 1.8e+308 at most. Correct"),
         (too_great, "A number in entry 1, counted from 0, is out of range"),
         (few, "it has 3 rows"),
