@@ -132,13 +132,10 @@ def list_rollouts(args: argparse.Namespace) -> int:
 
 def show_rollout(args: argparse.Namespace) -> int:
     """Print one rollout."""
-    from core.explain.deny_list import DenyList
     from core.rollout import Rollouts
-    from core.rollout.later_denied import with_numbered_levels
 
     workspace = open_workspace(args)
-    found = with_numbered_levels(_meant(Rollouts(workspace).all(), args.named), DenyList.in_force(workspace.root))
-    return _print_rollout(found, as_json=args.json)
+    return _print_rollout(workspace, _meant(Rollouts(workspace).all(), args.named), as_json=args.json)
 
 
 def show_status(args: argparse.Namespace) -> int:
@@ -146,6 +143,7 @@ def show_status(args: argparse.Namespace) -> int:
     from console.cli.waiting import print_outcome, wait_for
     from core.errors import UsageError
     from core.rollout import Rollouts
+    from core.rollout.later_denied import as_shown
 
     if args.timeout is not None and not args.wait:
         raise UsageError("--timeout limits a wait: add --wait.")
@@ -156,10 +154,11 @@ def show_status(args: argparse.Namespace) -> int:
         found = wait_for(
             workspace,
             lambda: rollouts.get(found.rollout_id),
-            describe=lambda rollout: _progress(rollout, absence=absence_of(workspace)),
+            describe=lambda rollout: _progress(as_shown(workspace, rollout), absence=absence_of(workspace)),
             has_ended=lambda rollout: not rollout.is_active,
             timeout_seconds=args.timeout,
         )
+    found = as_shown(workspace, found)
     is_success = found.observed.phase.is_success or (found.is_active and not args.wait)
     return print_outcome(
         found,
@@ -259,7 +258,7 @@ def request_change(args: argparse.Namespace) -> int:
         _warn_without_engine(workspace, f"{rollout.rollout_id}: {args.verb} requested")
     if not args.json:
         print(_outcome_of(rollout, args.verb, absence=absence_of(workspace)), end="\n\n")
-    return _print_rollout(rollout, as_json=args.json)
+    return _print_rollout(workspace, rollout, as_json=args.json)
 
 
 def _outcome_of(rollout: "Rollout", verb: str, *, absence: str | None) -> str:
@@ -281,9 +280,11 @@ def _warn_without_engine(workspace: "Workspace", done: str) -> None:
         complain(f"{done}, but {why}")
 
 
-def _print_rollout(rollout: "Rollout", *, as_json: bool) -> int:
+def _print_rollout(workspace: "Workspace", rollout: "Rollout", *, as_json: bool) -> int:
     from console.cli.output import print_facts, print_json, print_table, printable
+    from core.rollout.later_denied import as_shown
 
+    rollout = as_shown(workspace, rollout)
     if as_json:
         print_json(rollout)
         return ExitCode.GOOD

@@ -21,6 +21,7 @@ from core.monitoring.performance.recorded_slices import RecordedColumn, code_of_
 from core.registry import Registry
 from core.registry.errors import ChangedFileError
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
+from core.rollout.later_denied import as_shown
 from core.rollout.slices import code_of
 from core.settings import settings_in_force
 from core.state.brief import whole
@@ -198,22 +199,25 @@ class CanaryDeploymentManager:
             NotFoundError: There is neither.
             RefusedError: An earlier rollout rolled the candidate back, and `override` is empty.
         """
-        return self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason, override=override)
+        asked = self._rollouts.promote_now(rollout_id, actor=self._config.actor, reason=reason, override=override)
+        return as_shown(self._config.workspace, asked)
 
     @checked
     def rollback_canary(self, rollout_id: str, *, reason: str = "") -> Rollout:
         """Return all traffic to the stable version immediately; names the rollout as `promote_canary` does."""
-        return self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
+        aborted = self._rollouts.abort(rollout_id, actor=self._config.actor, reason=reason)
+        return as_shown(self._config.workspace, aborted)
 
     @checked
     def get_deployment(self, rollout_id: str) -> Rollout:
         """Return one rollout, with what the engine has observed."""
-        return self._rollouts.get(rollout_id)
+        return as_shown(self._config.workspace, self._rollouts.get(rollout_id))
 
     @checked
     def list_deployments(self, *, active: bool = False) -> list[Rollout]:
         """Return every rollout, oldest first, or only the active ones."""
-        return [whole(rollout) for rollout in self._rollouts.in_brief() if rollout.is_active or not active]
+        found = (rollout for rollout in self._rollouts.in_brief() if rollout.is_active or not active)
+        return [as_shown(self._config.workspace, whole(rollout)) for rollout in found]
 
     def close(self) -> None:
         """Flush the buffered predictions."""

@@ -1,6 +1,6 @@
 """A rollout that was planned before a slice column of it was denied, with the levels of this column numbered."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -9,6 +9,16 @@ from core.json_documents import decode_json
 from core.rollout.rollout import Rollout
 from core.rollout.slices import Slice, SliceLevel, numbered
 from core.state.brief import whole
+
+if TYPE_CHECKING:
+    from core.state import Workspace
+
+
+def as_shown(workspace: "Workspace", rollout: Rollout) -> Rollout:
+    """Return a rollout as the settings of a workspace let it be shown; see `with_numbered_levels`."""
+    if not rollout.plan.slices:
+        return rollout
+    return with_numbered_levels(rollout, DenyList.in_force(workspace.root))
 
 
 def with_numbered_levels(rollout: Rollout, denied: DenyList) -> Rollout:

@@ -8,9 +8,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
 from core.actor import Actor
-from core.explain.deny_list import DenyList
 from core.rollout import DesiredRollout, Rollout, RolloutProposal, Rollouts, Strategy
-from core.rollout.later_denied import with_numbered_levels
+from core.rollout.later_denied import as_shown
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -54,14 +53,13 @@ class RolloutRoutes(Controller):
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only active rollouts."""
-        denied = DenyList.in_force(workspace.root)
         found = (each for each in reversed(Rollouts(workspace).in_brief()) if each.is_active or not active)
-        return [with_numbered_levels(whole(each), denied) for each in found]
+        return [as_shown(workspace, whole(each)) for each in found]
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
     def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:
         """Return one rollout with its evidence and events; a model in place of an id means its active rollout."""
-        return with_numbered_levels(Rollouts(workspace).named(rollout_id), DenyList.in_force(workspace.root))
+        return as_shown(workspace, Rollouts(workspace).named(rollout_id))
 
     @post("/plans", opt=LOOK, status_code=200, sync_to_thread=True)
     def plan_rollout(
@@ -94,16 +92,17 @@ class RolloutRoutes(Controller):
         if data.advance == (data.desired is not None):
             raise BadRequestError("Give either `desired` or `advance`.")
         if data.desired is None:
-            return rollouts.advance(
+            advanced = rollouts.advance(
                 rollout_id,
                 actor=caller.actor,
                 reason=data.reason,
                 step=data.step,
                 expected_revision=data.expected_revision,
             )
+            return as_shown(workspace, advanced)
         if data.step is not None:
             raise BadRequestError("is only valid with `advance`", field="step")
-        return rollouts.request(
+        changed = rollouts.request(
             rollout_id,
             data.desired,
             actor=caller.actor,
@@ -111,6 +110,7 @@ class RolloutRoutes(Controller):
             expected_revision=data.expected_revision,
             override=data.override,
         )
+        return as_shown(workspace, changed)
 
 
 def _proposal(workspace: Workspace, wish: RolloutWish, actor: Actor) -> RolloutProposal:

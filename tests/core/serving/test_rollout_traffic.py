@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from console.cli.main import main
+from console.mlops.cli import main as mlops
+from core.api import CanaryDeploymentManager, MLOpsConfig
 from core.clock import utc_now
 from core.rollout import RolloutRefusedError, Rollouts, Strategy
 from core.rollout.slices import code_of
@@ -377,7 +379,12 @@ def test_a_rollout_is_shown_without_the_levels_of_a_column_that_is_denied_later(
     assert stored.plan.slices == rollout.plan.slices
     (seen,) = take_snapshot(workspace).rollouts
     told = [msgspec.json.encode(whole(seen)).decode()]
-    told.append(called(main, "--workspace", workspace.root, "rollout", "show", rollout.rollout_id, "--json")[1])
+    at = ("--workspace", workspace.root)
+    told += [called(main, *at, "rollout", verb, rollout.rollout_id, "--json")[1] for verb in ("show", "status", "hold")]
+    told.append(called(mlops, *at, "list", "--deployments", "--json")[1])
+    manager = CanaryDeploymentManager(MLOpsConfig.from_yaml(workspace=workspace.root))
+    told += [msgspec.json.encode(each).decode() for each in manager.list_deployments()]
+    told.append(msgspec.json.encode(manager.get_deployment(rollout.rollout_id)).decode())
     with serving(workspace) as (server, _, _until):
         for path in ("", f"/{rollout.rollout_id}"):
             connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
