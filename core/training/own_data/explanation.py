@@ -1,7 +1,7 @@
 """Why a registered version answers as it does: of one row, or as a whole."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from core.domains.catalogue import load_model
 from core.domains.domain import DrawRequest
 from core.domains.registry import session_domain, session_domain_names
 from core.errors import CoreError, NotFoundError, UsageError
+from core.escape import shown
 from core.explain.comparison import ImportanceChange, compare_explanations
 from core.explain.conformal import Conformal, ConformalError
 from core.explain.deny_list import DenyList
@@ -36,7 +37,7 @@ from core.seeds import derive_seed
 from core.settings import settings_in_force
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
-from core.tables import ReadingRules, TableSignature, read_table
+from core.tables import ReadingRules, Table, TableSignature, read_table
 from core.training.explaining import N_PAIRS_OF_MANY, asked_columns, background_of, report_of
 from core.training.own_data.batch import read_batch
 from core.training.own_data.given_rows import rows_as_file
@@ -449,8 +450,18 @@ def _read(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: s
         units=units,
         actual=actual,
         sha256=table.source.sha256,
-        reading=DenyList(loaded.settings.denied_columns).silent(table.notes, map(str, table.kinds)),
+        reading=DenyList(loaded.settings.denied_columns).silent(
+            (*table.notes, *_unread(table, _asked(loaded, frame))), map(str, table.kinds)
+        ),
     )
+
+
+def _unread(table: Table, asked: Iterable[str]) -> Iterator[str]:
+    """Say how many cells of the columns that the model reads are unknown to the explanation."""
+    for name in asked:
+        if n := table.unreadable.get(name, 0):
+            cells = "1 filled cell" if n == 1 else f"{n:,} filled cells"
+            yield f"{shown(name)}: {cells} could not be read, and count as missing."
 
 
 def _row(rows: _Rows, place: int) -> pd.DataFrame:

@@ -137,6 +137,14 @@ def test_what_goes_with_a_row_is_refused_without_one(shop):
         explain_version(shop, ExplainRequest(model="price", turn=">=1"))
 
 
+def test_cells_of_a_file_that_could_not_be_read_are_counted(shop, tmp_path):
+    frame = rows(2, 80).astype({"size": object})
+    frame.loc[[3, 5], "size"] = "n/k"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    found = explain_version(shop, ExplainRequest(model="price", data=tmp_path / "new.csv"))
+    assert "'size': 2 filled cells could not be read, and count as missing." in found.reading
+
+
 def test_denied_columns_of_the_settings_do_not_appear(shop, tmp_path):
     rows(2, 80).rename(columns={"grade": " grade "}).to_csv(tmp_path / "new.csv", index=False)
     asked = ExplainRequest(model="price", data=tmp_path / "new.csv")
