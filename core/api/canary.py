@@ -21,7 +21,7 @@ from core.monitoring.performance.recorded_slices import RecordedColumn, code_of_
 from core.registry import Registry
 from core.registry.errors import ChangedFileError
 from core.rollout import Rollout, RolloutProposal, Rollouts, Route, Router, routing_tables
-from core.rollout.later_denied import as_shown
+from core.rollout.later_denied import all_as_shown, as_shown
 from core.rollout.slices import code_of
 from core.settings import settings_in_force
 from core.state.brief import whole
@@ -217,7 +217,7 @@ class CanaryDeploymentManager:
     def list_deployments(self, *, active: bool = False) -> list[Rollout]:
         """Return every rollout, oldest first, or only the active ones."""
         found = (rollout for rollout in self._rollouts.in_brief() if rollout.is_active or not active)
-        return [as_shown(self._config.workspace, whole(rollout)) for rollout in found]
+        return all_as_shown(self._config.workspace, [whole(rollout) for rollout in found])
 
     def close(self) -> None:
         """Flush the buffered predictions."""

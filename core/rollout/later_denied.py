@@ -1,5 +1,6 @@
 """A rollout that was planned before a slice column of it was denied, with the levels of this column numbered."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
 
 def as_shown(workspace: "Workspace", rollout: Rollout) -> Rollout:
     """Return a rollout as the settings of a workspace let it be shown; see `with_numbered_levels`."""
-    if not rollout.plan.slices:
-        return rollout
-    return with_numbered_levels(rollout, DenyList.in_force(workspace.root))
+    return all_as_shown(workspace, [rollout])[0]
+
+
+def all_as_shown(workspace: "Workspace", rollouts: Sequence[Rollout]) -> list[Rollout]:
+    """Return rollouts as `as_shown` does; the settings are read once, and only if one has slices."""
+    if not any(each.plan.slices for each in rollouts):
+        return list(rollouts)
+    denied = DenyList.in_force(workspace.root)
+    return [with_numbered_levels(each, denied) for each in rollouts]
 
 
 def with_numbered_levels(rollout: Rollout, denied: DenyList) -> Rollout:

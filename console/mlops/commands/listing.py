@@ -68,11 +68,12 @@ def list_deployments(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from console.mlops.policy import problem_with_policy
     from core.rollout import Rollouts
-    from core.rollout.later_denied import as_shown
+    from core.rollout.later_denied import all_as_shown
     from core.settings import load_policy
 
     workspace = open_workspace(args)
-    rollouts = [as_shown(workspace, r) for r in Rollouts(workspace).all() if args.model in (None, r.model)]
+    found = [r for r in Rollouts(workspace).all() if args.model in (None, r.model)]
+    rollouts = all_as_shown(workspace, found)
     rollouts.sort(key=lambda rollout: (not rollout.is_active, -rollout.created_at.timestamp()))
     problem = problem_with_policy(workspace)
     policy = load_policy(workspace.root) if args.config is not None and not problem else None

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.actor import Actor
 from core.rollout import DesiredRollout, Rollout, RolloutProposal, Rollouts, Strategy
-from core.rollout.later_denied import as_shown
+from core.rollout.later_denied import all_as_shown, as_shown
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -54,7 +54,7 @@ class RolloutRoutes(Controller):
     def list_rollouts(self, workspace: Given[Workspace], active: FromQuery[bool] = False) -> list[Rollout]:
         """List every rollout, newest first, or only active rollouts."""
         found = (each for each in reversed(Rollouts(workspace).in_brief()) if each.is_active or not active)
-        return [as_shown(workspace, whole(each)) for each in found]
+        return all_as_shown(workspace, [whole(each) for each in found])
 
     @get("/{rollout_id:str}", opt=LOOK, sync_to_thread=True)
     def get_rollout(self, workspace: Given[Workspace], rollout_id: FromPath[str]) -> Rollout:

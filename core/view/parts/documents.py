@@ -152,11 +152,9 @@ class RolloutsPart(_OfDatabase):
             stale = (rollout for rollout in self._look.seen.rollouts if rollout.rollout_id in unreadable)
             rollouts += [rollout.cannot_be_read(unreadable[rollout.rollout_id]) for rollout in stale]
         if any(each.plan.slices for each in rollouts):
-            from core.explain.deny_list import DenyList
-            from core.rollout.later_denied import with_numbered_levels
+            from core.rollout.later_denied import all_as_shown
 
-            denied = DenyList.in_force(self._workspace.root)
-            rollouts = [with_numbered_levels(each, denied) for each in rollouts]
+            rollouts = all_as_shown(self._workspace, rollouts)
         return {"rollouts": tuple(reversed(rollouts))}
 
     @classmethod
