@@ -116,7 +116,7 @@ class _VersionBill:
         columns = {
             f"{noun}:{name}": kind
             for noun, side in (("input", "inputs"), ("output", "outputs"))
-            for name, kind in self._columns(side)
+            for name, kind in self._recorded.columns(side)
         }
         card = {
             "modelParameters": _filled(parameters, self._recorded.is_hidden),
@@ -162,13 +162,7 @@ class _VersionBill:
             yield _package(name, version, scope)
 
     def _kinds(self, side: str) -> list[str]:
-        return sorted({kind for _, kind in self._columns(side)})
-
-    def _columns(self, side: str) -> Iterator[tuple[str, str]]:
-        columns = self._recorded.signature.get(side)
-        for column in columns if isinstance(columns, list) else ():
-            if isinstance(column, Mapping):
-                yield str(column.get("name")), str(column.get("type"))
+        return sorted({kind for _, kind in self._recorded.columns(side)})
 
 
 def _data_set(purpose: str, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,17 @@ class RecordedVersion:
             if not self.is_hidden([purpose, found]):
                 yield purpose, found
 
+    def columns(self, side: str) -> Iterator[tuple[str, str]]:
+        """Yield the name and the kind of each column of its signature, denied or not.
+
+        Args:
+            side: "inputs" or "outputs".
+        """
+        columns = self.signature.get(side)
+        for column in columns if isinstance(columns, list) else ():
+            if isinstance(column, Mapping):
+                yield str(column.get("name")), str(column.get("type"))
+
     def packages(self) -> Iterator[tuple[str, str, str]]:
         """Yield the name and version of each package of the environment, and whether it is "required" or "optional"."""
         for key, scope in (("packages", "required"), ("optional_packages", "optional")):

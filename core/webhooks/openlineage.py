@@ -316,7 +316,6 @@ def _run_id(*names: str) -> str:
 def _columns_of(recorded: RecordedVersion) -> Iterator[dict[str, str]]:
     """Yield the columns of the data of a version, without those that must not appear."""
     for side in ("inputs", "outputs"):
-        columns = recorded.signature.get(side)
-        for column in columns if isinstance(columns, list) else ():
-            if isinstance(column, Mapping) and not recorded.is_hidden(name := str(column.get("name"))):
-                yield {"name": name, "type": str(column.get("type"))}
+        for name, kind in recorded.columns(side):
+            if not recorded.is_hidden(name):
+                yield {"name": name, "type": kind}
