@@ -131,11 +131,13 @@ def _request(
     severities: Sequence[str],
     scenario_files: Sequence[Path | str],
 ) -> "StressRequest":
+    from core.explain.deny_list import DenyList
     from core.settings import settings_in_force
     from core.stress.stress_test import StressRequest
 
     return StressRequest(
         domain=domain or settings_in_force(config.workspace.root).training.domain,
+        denied=DenyList.in_force(config.workspace.root),
         scenarios=scenarios,
         severities=severities,
         scenario_files=[Path(file) for file in scenario_files],

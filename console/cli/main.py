@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
 from console.cli.completion import is_asked
@@ -18,7 +18,7 @@ from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
 from console.cli.progress_line import progress_shown, title_of
 from console.cli.streams import only_answers, output_failure, prepare_streams
-from console.commands.opening import add_workspace_argument
+from console.commands.opening import add_workspace_argument, workspace_root
 from core.errors import CoreError, ExitCode, UsageError
 from core.escape import is_shown_as_is, spelled_out
 
@@ -153,7 +153,8 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
         ):
             if not getattr(args.command, "judges_config", False):
                 _require_usable_config()
-            code = ended_with(int(args.command(args)))
+            with _denied_cells_withheld(args):
+                code = ended_with(int(args.command(args)))
             # `bondx-mlops` judges by the policy, and says itself what is wrong with it; so does what runs for long.
             if parser.prog == "bondx" and not getattr(args.command, "keeps_its_log", False):
                 from console.cli.policy_warning import warn_of_policy
@@ -178,6 +179,27 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
     except Exception as error:
         return _judge_output() or _report_bug(args, error, parser.prog)
     return _judge_output() or code
+
+
+@contextlib.contextmanager
+def _denied_cells_withheld(args: argparse.Namespace) -> Iterator[None]:
+    """Let no refusal of a table quote a cell of a column that the workspace's settings deny: it is logged, too.
+
+    Raises:
+        UsageError: That of the block.
+        SettingsError: The settings cannot be read.
+    """
+    try:
+        yield
+    except UsageError as error:
+        from core.tables.errors import TableError
+
+        if not isinstance(error, TableError):
+            raise
+        from core.explain.deny_list import DenyList
+
+        with DenyList.in_force(workspace_root(args)).withholding():
+            raise
 
 
 def _of_a_file(error: OSError) -> str | None:

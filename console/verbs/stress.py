@@ -118,6 +118,7 @@ RUN_STRESS = RunStress()
 
 def _of_newest_draw(context: OfferContext, scenario: str) -> "StressRequest":
     """Return a request for a panel as the newest session draws it; without a session, as the settings say."""
+    from core.explain.deny_list import DenyList
     from core.settings import settings_in_force
     from core.stress.choosing import DRAWN_ROWS
     from core.stress.stress_test import StressRequest
@@ -127,6 +128,7 @@ def _of_newest_draw(context: OfferContext, scenario: str) -> "StressRequest":
     training = sessions[-1].training if sessions else settings_in_force(context.workspace.root).training
     return StressRequest(
         domain=training.domain,
+        denied=DenyList.in_force(context.workspace.root),
         n_rows=max(training.dataset_size, DRAWN_ROWS),
         seed=training.random_seed,
         scenarios=(scenario,) if scenario else (),

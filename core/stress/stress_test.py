@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from core.domains.registry import session_domain
 from core.domains.stress import StressedPortfolio, StressEngine, StressScenario
 from core.errors import UsageError
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.progress import begins
 from core.settings.quality import QualityGates
 from core.stress.choosing import (
@@ -52,6 +53,7 @@ class StressRequest:
         severities: Empty: all.
         scenario_files: Users' own scenarios.
         rules: How the file of positions is to be read.
+        denied: The columns whose cells no refusal of that file may quote.
     """
 
     domain: str
@@ -62,6 +64,7 @@ class StressRequest:
     severities: Sequence[str] = ()
     scenario_files: Sequence[Path] = ()
     rules: ReadingRules | None = None
+    denied: DenyList = NONE_DENIED
 
     def of_panel(self, n_rows: int, seed: int) -> "StressRequest":
         """Return this request for a drawn panel."""
@@ -199,7 +202,8 @@ def _chosen(request: StressRequest, engine: StressEngine) -> tuple[tuple[StressS
 def _held(request: StressRequest, engine: StressEngine) -> StressedPortfolio:
     if request.portfolio is None:
         return drawn_portfolio(request.domain, engine, n_rows=request.n_rows, seed=request.seed)
-    return portfolio_of_file(engine, request.portfolio, request.rules)
+    with request.denied.withholding():
+        return portfolio_of_file(engine, request.portfolio, request.rules)
 
 
 def stressed(

@@ -44,6 +44,13 @@ def test_a_panel_is_that_of_the_command_and_is_kept_on_request(config, workspace
     assert len(StressTests(workspace).all()) == 1
 
 
+def test_a_refusal_quotes_no_cell_of_a_denied_column(config, workspace):
+    workspace.settings_file.write_text("explanation: {denied_columns: [rating]}\n")
+    with pytest.raises(UsageError, match="rating") as refused:
+        stress(pd.DataFrame(BOOK | {"rating": ["BBB", "zeppelin"]}), config=config, **RATES)
+    assert "zeppelin" not in str(refused.value).lower()
+
+
 def test_the_smallest_shock_is_searched(config):
     along, nearest = reverse_stress(pd.DataFrame(BOOK), loss=0.1, config=config, **RATES)
     assert along.pnl_share == pytest.approx(-0.1)

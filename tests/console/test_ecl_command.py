@@ -1,5 +1,6 @@
 """`bondx compliance ecl`: what it prints, and how it ends."""
 
+import functools
 import json
 
 import pytest
@@ -42,3 +43,23 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(called, tmp_path, book):
         code, out, err = called(main, "compliance", "ecl", file)
         assert (code, out) == (ExitCode.USAGE, "")
         assert complaint in err
+
+
+@pytest.mark.parametrize(
+    ("column", "sound", "cell"), [("rating", "B,D", "B,Zeppelin"), ("exposure_id", "\nB,", "\nA,")]
+)
+def test_a_refusal_and_the_log_quote_no_cell_of_a_denied_column(
+    called, workspace, monkeypatch, tmp_path, column, sound, cell
+):
+    (tmp_path / "bad.csv").write_text(BOOK.replace(sound, cell))
+    ask = functools.partial(called, main, "--workspace", workspace.root, "compliance", "ecl", tmp_path / "bad.csv")
+    told = "'ZEPPELIN'" if column == "rating" else "'A'"
+    assert told in ask()[2]
+    workspace.settings_file.write_text(f"explanation: {{denied_columns: [{column}]}}\nlogging: {{level: debug}}\n")
+    monkeypatch.setattr("sys.argv", ["bondx", "compliance", "ecl", "bad.csv"])
+    code, _, err = ask()
+    logged = (workspace.logs_dir / "bondx.log").read_text()
+    assert code == ExitCode.USAGE
+    for said in (err, logged):
+        assert f"column {column!r}" in said
+        assert told not in said

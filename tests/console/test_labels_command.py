@@ -95,6 +95,18 @@ def test_few_or_foreign_labels_are_said(labels, tmp_path):
     assert "has no column 'row'" in err
 
 
+def test_a_label_of_a_target_that_is_denied_later_is_not_quoted(labels, home, tmp_path, monkeypatch):
+    file, config = tmp_path / "labels.csv", tmp_path / "denied.yaml"
+    file.write_text("row,price\n1,zeppelin\n2,zeppelin\n")
+    _, _, err = labels("judge", "--labels", file)
+    assert "row 1, column 'price': 'zeppelin' is not an outcome of the model. Correct the label." in err
+    config.write_text("explanation: {denied_columns: [price]}\n")
+    monkeypatch.setenv("BONDX_CONFIG", str(config))
+    code, _, err = labels("judge", "--labels", file)
+    assert code == 2
+    assert "row 1, column 'price': a value is not an outcome of the model" in err
+
+
 def test_labels_that_are_there_are_not_overwritten(labels, tmp_path):
     file = tmp_path / "wanted.csv"
     file.write_text("row,price\n1,2\n")

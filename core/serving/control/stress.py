@@ -7,6 +7,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from core.explain.deny_list import DenyList
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -93,7 +94,12 @@ class StressRoutes(Controller):
         from core.training.version_stress import stress_versions
 
         domain = data.domain or settings_in_force(workspace.root).training.domain
-        request = StressRequest(domain=domain, scenarios=data.scenarios, severities=data.severities)
+        request = StressRequest(
+            domain=domain,
+            denied=DenyList.in_force(workspace.root),
+            scenarios=data.scenarios,
+            severities=data.severities,
+        )
         if data.positions is None:
             seed = 42 if data.seed is None else data.seed
             drawn = request.of_panel(data.n_rows or DRAWN_ROWS, seed)
@@ -120,7 +126,10 @@ class StressRoutes(Controller):
 
         training = settings_in_force(workspace.root).training
         request = StressRequest(
-            domain=data.domain or training.domain, scenarios=data.scenarios, severities=data.severities
+            domain=data.domain or training.domain,
+            denied=DenyList.in_force(workspace.root),
+            scenarios=data.scenarios,
+            severities=data.severities,
         )
         aim = ReverseAim(
             loss_share=data.loss, impact=data.impact, gates=data.gates or (), any_gate=data.gates is not None

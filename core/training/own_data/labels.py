@@ -16,7 +16,7 @@ from core.monitoring.labels.reference import HeldOutLoss
 from core.monitoring.labels.sampling import draw_chances, labelled_mean, wanted_rows
 from core.monitoring.verdicts import PerformanceVerdict
 from core.state import Workspace
-from core.tables import ReadingRules, read_table
+from core.tables import ReadingRules, TableError, read_table
 from core.tables.signature import ColumnKind
 from core.text_limits import cut
 from core.training.own_data.estimation import EstimatedBatch, estimate_batch
@@ -227,7 +227,14 @@ def _losses(found: EstimatedBatch, rows: RowEstimate, labels: Path, seed: int) -
             raise UsageError(f"{labels}: row {number} is not a row that was drawn from. Label rows that were wanted.")
         loss = _loss(found.outcomes, int(rows.at[at]), label)
         if loss is None:
-            raise UsageError(f"{labels}: row {number} has the label {label!s}, which is not an outcome of the model.")
+            raise TableError(
+                labels,
+                "is not an outcome of the model",
+                "Correct the label.",
+                place=f"row {number}",
+                column=found.target,
+                cell=shown(str(label)),
+            )
         losses[at] = loss
     return losses, _not_checked(labels, carried)
 

@@ -50,3 +50,16 @@ def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
     assert (both.status, unknown.status, missing.status) == (400, 404, 404)
     assert wrong.status == 400
     assert "rows" in wrong.json["error"]
+
+
+def test_the_refusal_of_positions_quotes_no_cell_of_a_denied_column(workspace, running, ana):
+    workspace.settings_file.write_text("explanation: {denied_columns: [rating]}\n")
+    operator = Tokens(workspace).create("operator", Role.OPERATOR, actor=ana)[1]
+    positions = [ROW | {"rating": "zeppelin"}]
+    with running(workspace) as server:
+        server.token = operator
+        for path, more in (("/api/v1/stress", {}), ("/api/v1/stress/reverse", {"loss": 0.05})):
+            answer = server.ask(path, {"positions": positions, **more})
+            assert answer.status == 400
+            assert "rating" in answer.json["error"]
+            assert "zeppelin" not in str(answer.json).lower()

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from core.errors import NotFoundError, UsageError
+from core.explain.deny_list import DenyList
 from core.stress.choosing import chosen_scenarios, chosen_severities, stress_engine
 from core.stress.report import StressReport
 from core.stress.stress_test import StressRequest, run_stress_test
@@ -29,6 +30,19 @@ def test_a_file_of_positions_is_stressed(tmp_path):
     report = run_stress_test(StressRequest(domain="bonds", portfolio=path, scenarios=["rates_up"], severities=["mild"]))
     assert (report.portfolio, report.n_instruments, report.market_value) == ("book.csv", 1, pytest.approx(10))
     assert report.cases[0].pnl == pytest.approx(-0.4376, abs=1e-3)
+
+
+@pytest.mark.parametrize("domain", ["bonds", "etrm"])
+def test_the_refusal_of_a_file_quotes_no_cell_of_a_denied_column(tmp_path, domain):
+    path = tmp_path / "book.csv"
+    of_bonds = "bond_id,rating,coupon_pct,maturity_years,ytm_pct\nA,zeppelin,4,5,4\n"
+    path.write_text(of_bonds if domain == "bonds" else "hub,net_quantity_units,mark_price\nzeppelin,1,60\n")
+    column = "rating" if domain == "bonds" else "hub"
+    for denied, is_quoted in (((), True), ((column,), False)):
+        request = StressRequest(domain=domain, portfolio=path, denied=DenyList(denied))
+        with pytest.raises(TableError, match=column) as refused:
+            run_stress_test(request)
+        assert ("zeppelin" in str(refused.value).lower()) is is_quoted
 
 
 def test_what_does_not_exist_is_refused(tmp_path):

@@ -71,7 +71,8 @@ def read_exposures(path: Path, *, rules: ReadingRules | None = None) -> list[Cre
     names = [exposure.name for exposure in found]
     if len(set(names)) < len(names):
         twice = next(number for number, name in enumerate(names) if name in names[:number])
-        raise table.error(f"the exposure {shown(names[twice])} is listed twice", "List it once.", row=twice)
+        cell = shown(names[twice])
+        raise table.error("is listed twice", "List it once.", column="exposure_id", row=twice, cell=cell)
     return found
 
 
