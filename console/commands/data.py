@@ -1,17 +1,18 @@
-"""`bondx data`: make data sets with a known truth, and draw those of a session again."""
+"""`bondx data`: make data sets with a known truth, draw those of a session again, and protect one's own."""
 
 import argparse
 from pathlib import Path
 
 from console.commands.generating import FORMATS, add_format_argument, add_generate
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
+from console.commands.protecting import add_classify
 from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
 
 def add_parser(commands: Subparsers) -> None:
     """Add the noun and its verbs."""
-    verbs = noun_parser(commands, "data", help="make data sets with a known truth, or those of a session again")
+    verbs = noun_parser(commands, "data", help="make data sets, draw those of a session again, protect your own")
     add_generate(verbs)
     reproduce = command_parser(verbs, "reproduce", help="draw the data sets of a session again, and check their hashes")
     reproduce.add_argument("source", metavar="SOURCE", help="a session, or the path of a final_report.json")
@@ -33,6 +34,7 @@ def add_parser(commands: Subparsers) -> None:
     listing.add_argument("session_id", metavar="SESSION")
     add_json_argument(listing)
     listing.set_defaults(command=list_data_sets)
+    add_classify(verbs)
 
 
 def list_data_sets(args: argparse.Namespace) -> int:

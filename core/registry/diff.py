@@ -169,6 +169,10 @@ def compare_versions(workspace: Workspace, store: ArtifactStore, a: ModelVersion
     return _without_denied(found, (before, after), DenyList.in_force(workspace.root))
 
 
+def _has_no_value(name: str) -> bool:
+    return name.rpartition(".")[2] in _NO_VALUES or name.startswith("sensitivity.")
+
+
 def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied: DenyList) -> VersionDiff:
     """Leave out the figures of columns that must not appear; that a version reads such a column is no secret."""
     columns = {
@@ -191,7 +195,7 @@ def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied
         row
         for row in found.rows
         if row.section == "features"
-        or (row.section == "signature" and row.name.rpartition(".")[2] in _NO_VALUES)
+        or (row.section == "signature" and _has_no_value(row.name))
         or not any(map(pattern.search, (row.name, str(row.before), str(row.after))))
     )
     left_out = f"{len(hidden)} of {len(columns)} columns"

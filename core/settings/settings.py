@@ -11,6 +11,7 @@ from core.settings.console import ConsoleSettings
 from core.settings.logs import LoggingSettings
 from core.settings.monitoring import MonitoringSettings
 from core.settings.policy import Policy
+from core.settings.protection import ProtectionSettings
 from core.settings.retention import RetentionSettings
 from core.settings.serving import ServingSettings
 from core.settings.telemetry import TelemetrySettings
@@ -28,6 +29,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     telemetry: TelemetrySettings = TelemetrySettings()
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
+    protection: ProtectionSettings = ProtectionSettings()
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
@@ -41,6 +43,11 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
         names = [webhook.name for webhook in self.webhooks]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two webhooks have the name {twice}: each needs a name of its own")
+        denied = self.explanation.denied_columns
+        if secret := tuple(name for name in self.protection.secret if name not in denied):
+            # Whoever asks for the denied columns is told of secret ones: no reader can forget them.
+            explanation = msgspec.structs.replace(self.explanation, denied_columns=(*denied, *secret))
+            msgspec.structs.force_setattr(self, "explanation", explanation)
 
     @property
     def training(self) -> TrainingSettings:

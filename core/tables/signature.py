@@ -18,6 +18,7 @@ import msgspec
 from core.escape import shown
 from core.json_documents import decode_json
 from core.plain_files import read_file
+from core.settings.protection import Sensitivity
 from core.tables.errors import InputError, TableError
 
 SIGNATURE_NAME = "signature.json"
@@ -160,6 +161,8 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
     ignored: tuple[IgnoredColumn, ...] = ()
     forms: dict[str, ColumnForm] = {}  # of columns whose text is more than plain numbers, words or ISO dates
     missing_words: tuple[str, ...] = ()  # the user's own words for an empty cell, in every column
+    # Of each column, if the settings classified any when the version was made.
+    sensitivity: dict[str, Sensitivity] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def names(self) -> tuple[str, ...]:

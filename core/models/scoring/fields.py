@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from core.arrays import FloatArray
+from core.settings.protection import Sensitivity
 from core.tables.signature import ColumnKind as TableKind
 from core.tables.signature import TableSignature
 
@@ -33,6 +34,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     required: bool = True
     categories: tuple[str, ...] = ()
     strict: bool = True  # whether limits and categories are enforced; else they only describe the training data
+    sensitivity: Sensitivity | None = None  # as it was when the version was made; None if nothing was classified
 
 
 class Rows(NamedTuple):
@@ -52,6 +54,7 @@ def numbers_first(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 def fields_of(signature: TableSignature) -> list[Field]:
     """Turn the columns of a model's training data into fields; their ranges and levels are not enforced."""
+    classes = signature.sensitivity or {}
     return [
         Field(
             name=column.name,
@@ -61,6 +64,7 @@ def fields_of(signature: TableSignature) -> list[Field]:
             nullable=column.allows_missing,
             categories=column.levels,
             strict=False,
+            sensitivity=classes.get(column.name),
         )
         for column in signature.columns
     ]

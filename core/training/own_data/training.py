@@ -30,6 +30,7 @@ from core.monitoring.data_profile import PROFILE_NAME, DataProfile, figures_of
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.monitoring.profiling import profile_columns, profile_of, time_of
 from core.progress import begins
+from core.protection import classified
 from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.quality.gate import GateResult
@@ -229,8 +230,9 @@ def _require_open_target(target: str | None, settings: Settings) -> None:
     """
     if target is not None and target in settings.explanation.denied_columns:
         raise UsageError(
-            f"explanation.denied_columns names {shown(target)}, the target: what a model answers are values of it, and "
-            "the names of its classes. Take it off the list, or train on another target."
+            f"{'protection.secret' if target in settings.protection.secret else 'explanation.denied_columns'} names "
+            f"{shown(target)}, the target: what a model answers are values of it, and the names of its classes. Take "
+            "it off the list, or train on another target."
         )
 
 
@@ -517,8 +519,11 @@ def _written(
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)
+    signature = classified(prepared.signature, settings.protection)
+    if prepared.model.signature is not None:  # a table model keeps it among the files that it hashes
+        prepared.model.signature = signature
     prepared.model.save(folder)
-    write_file(folder / SIGNATURE_NAME, prepared.signature.to_bytes(), durable=False)
+    write_file(folder / SIGNATURE_NAME, signature.to_bytes(), durable=False)
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(folder / REPORT_NAME, content + b"\n", durable=False)
     for name, content in additions.items():

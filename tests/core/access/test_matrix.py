@@ -331,7 +331,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     **{f"webhooks {verb}": LOOKS for verb in ("list", "deliveries")},
     "webhooks test": "webhook.test",
     **{f"data {verb}": OWN_FILES for verb in ("generate bonds", "generate etrm", "reproduce")},
-    "data list": LOOKS,
+    **{f"data {verb}": LOOKS for verb in ("list", "classify")},
     **{f"compliance {verb}": OWN_FILES for verb in ("ecl", "check")},
     **{f"drift {verb}": LOOKS for verb in ("check", "status", "why", "history")},
     "drift profile": "version.make_profile",

@@ -121,6 +121,7 @@ PATHS = {
     "data generate bonds": LEFT_OUT,
     "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
+    "data classify": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "compliance ecl": LEFT_OUT,
     "drift check": "post /api/v1/models/{model}/drift",
