@@ -52,13 +52,13 @@ class TableError(UsageError):
         )
 
     def without_cells(self) -> "TableError":
-        """Return the same fault without the cells that it quotes."""
+        """Return the same fault without the cells that it quotes; done twice, it tells no less than done once."""
         is_told = bool(self.fault or self._cell)
         problem = self.fault or (f"a value {self._problem}" if self._cell else "a value of it cannot be used")
         cure = (
             self.cure if is_told and not any(each in self.cure for each in _QUOTING) else "Correct or clear the cell."
         )
-        return TableError(self._file, problem, cure, place=self._place, column=self.column)
+        return TableError(self._file, problem, cure, place=self._place, column=self.column, fault=problem)
 
 
 class NoRowsError(TableError):
