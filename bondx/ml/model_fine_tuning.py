@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.text.comparing import TextComparison
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
+    from core.text.shrinking import ShrunkModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class ModelConfig:
         lora_rank: Rank of the adapters that the base gets; 0: all its weights are tuned.
         lora_alpha: Scale of the adapters, times their rank.
         lora_targets: Layers that get adapters: "queries_keys_values", "output", "up", "down".
+        teacher: The folder of a decoder that the model also learns from; its tokenizer is used.
+        teacher_share: Share of the loss that is the distance from the teacher.
     """
 
     vocab_size: int = 10_000
@@ -70,6 +73,8 @@ class ModelConfig:
     lora_rank: int = 0
     lora_alpha: float = 16.0
     lora_targets: tuple[str, ...] = ("queries_keys_values", "output")
+    teacher: str = ""
+    teacher_share: float = 0.5
 
     def settings(self) -> "TextModelSettings":
         """Return the settings of this model.
@@ -182,3 +187,24 @@ def compare(model: Path | str, against: Path | str) -> "TextComparison":
     from core.text.training import compare_folders
 
     return compare_folders(Path(model), Path(against))
+
+
+@checked
+def shrink(model: Path | str, out: Path | str, *, int8: bool = False, hidden_units: int | None = None) -> "ShrunkModel":
+    """Make a smaller model of a trained decoder, and weigh both on the documents that judge it.
+
+    Args:
+        model: The folder of a trained decoder; it stays as it is.
+        out: A new folder.
+        int8: Round the linear layers to eight bits. Such a model cannot be trained any further.
+        hidden_units: How many units of each feed-forward layer are kept; None: all. Such a model can be fine-tuned.
+    Returns:
+        What it costs, in nats a token, with its 95 % interval.
+    Raises:
+        NotFoundError: There is no model.
+        UsageError: It is a model of n-grams, or of eight bits already; or nothing would be smaller.
+        RefusedError: A file was changed, or the new folder holds anything else.
+    """
+    from core.text.shrinking import shrink_folder
+
+    return shrink_folder(Path(model), Path(out), int8=int8, hidden_units=hidden_units)

@@ -67,6 +67,7 @@ def add_parser(commands: Subparsers) -> None:
     train.add_argument(
         "--lora-rank", type=whole, metavar="N", help="train adapters of this rank on the base; 0: all its weights"
     )
+    train.add_argument("--teacher", type=Path, metavar="DIR", help="learn from this larger model, too (distillation)")
     add_json_argument(train)
     train.set_defaults(command=train_model)
     judge = command_parser(verbs, "judge", help="judge a trained model: nats above the floor, beside simple models")
@@ -82,6 +83,15 @@ def add_parser(commands: Subparsers) -> None:
     )
     add_json_argument(judge)
     judge.set_defaults(command=judge_model)
+    shrink = command_parser(verbs, "shrink", help="make a smaller model of a trained decoder, and say what that costs")
+    shrink.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train; it stays as it is")
+    shrink.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    shrink.add_argument("--int8", action="store_true", help="round the linear layers to eight bits")
+    shrink.add_argument(
+        "--hidden-units", type=count, metavar="N", help="keep this many units of each feed-forward layer"
+    )
+    add_json_argument(shrink)
+    shrink.set_defaults(command=shrink_model)
     sample = command_parser(verbs, "sample", help="let a trained model write documents")
     sample.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
     sample.add_argument("--n", type=count, default=1, metavar="N", help="how many documents (default 1)")
@@ -223,6 +233,28 @@ def judge_model(args: argparse.Namespace) -> int:
     if too_much:
         print(f"{excess:.4f} nats a token above the floor, more than {args.max_excess:g}")
     return ExitCode.FAILING if too_much else ExitCode.GOOD
+
+
+def shrink_model(args: argparse.Namespace) -> int:
+    """Make a smaller model of a trained one."""
+    from console.cli.output import print_json, printable
+    from core.text.shrinking import shrink_folder
+
+    made = shrink_folder(args.model, args.out, int8=args.int8, hidden_units=args.hidden_units)
+    if args.json:
+        print_json(made)
+        return ExitCode.GOOD
+    print(
+        f"{printable(args.out)}: {made.precision}, {made.hidden_units:,} hidden units a layer, "
+        f"{made.n_bytes / 1e6:.2f} MB of weights instead of {made.source_bytes / 1e6:.2f}"
+    )
+    excess = "" if made.score.excess is None else f", {made.score.excess:.4f} above the floor"
+    print(
+        f"{made.score.nats_a_token:.4f} nats a token on {made.n_documents:,} documents{excess}; "
+        f"{made.source_score.nats_a_token:.4f} before"
+    )
+    print(f"cost {made.cost:+.4f} nats a token (95 % interval {made.low:+.4f} to {made.high:+.4f})")
+    return ExitCode.GOOD
 
 
 def register_model(args: argparse.Namespace) -> int:
@@ -383,6 +415,7 @@ def _settings(args: argparse.Namespace) -> "TextModelSettings":
         "corpus": None if args.corpus is None else str(args.corpus),
         "base": None if args.base is None else str(args.base),
         "lora_rank": args.lora_rank,
+        "teacher": None if args.teacher is None else str(args.teacher),
     }
     changed = {name: value for name, value in given.items() if value is not None}
     try:

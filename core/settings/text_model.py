@@ -79,6 +79,18 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         Meta(min_length=1, description="Layers that get adapters: of attention, and up and down of the feed-forward."),
     ] = ("queries_keys_values", "output")
 
+    teacher: Annotated[
+        str,
+        Meta(
+            max_length=4_096,
+            description="The folder of a decoder, ours or a GPT-2, that the model also learns from; empty: none.",
+        ),
+    ] = ""
+    teacher_share: Annotated[
+        float,
+        Meta(gt=0, le=1, description="Share of the loss that is the distance from the teacher's next tokens."),
+    ] = 0.5
+
     def __post_init__(self) -> None:
         if self.embedding_dim % (2 * self.num_heads):
             raise ValueError(
@@ -87,6 +99,8 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             )
         if self.base and self.architecture == "ngram":
             raise ValueError("architecture is ngram, and a base is fine-tuned: n-grams have none")
+        if self.teacher and self.architecture == "ngram":
+            raise ValueError("architecture is ngram, and there is a teacher: n-grams learn from none")
         if self.lora_rank and not self.base:
             raise ValueError(f"lora_rank ({self.lora_rank}) needs a base that gets the adapters")
         if self.accumulation > self.batch_size:

@@ -1,11 +1,13 @@
 """Whether a model still knows what another one has learned, such as the base that it was fine-tuned from."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
+from core.arrays import FloatArray
 from core.errors import UsageError
 from core.text.judging import encoded
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from core.text.data import TextData
     from core.text.model_folder import TextModel
 
-_LEAST_DOCUMENTS = 10
+LEAST_DOCUMENTS = 10
 
 
 class TextComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +50,6 @@ class TextComparison(msgspec.Struct, frozen=True, kw_only=True):
 def compare_texts(model: "TextModel", data: "TextData", other: "TextModel", others: "TextData") -> TextComparison:
     """Compare two models on what the other one was judged by.
 
-    The difference is a ratio of sums over documents, so its interval is that of a ratio estimator, with Student's t
-    (Cochran, Sampling Techniques, 3rd edition, 6.4). Documents count as drawn independently.
-
     Args:
         model: The model.
         data: What it was trained on and judged by.
@@ -59,26 +58,43 @@ def compare_texts(model: "TextModel", data: "TextData", other: "TextModel", othe
     Raises:
         UsageError: Fewer than ten documents are left that neither has learned from.
     """
-    from scipy.stats import t
-
     learned = {*data.training.documents, *others.training.documents}
     documents = [document for document in others.judged.documents if document and document not in learned]
-    if len(documents) < _LEAST_DOCUMENTS:
+    if len(documents) < LEAST_DOCUMENTS:
         raise UsageError(
             f"Only {len(documents)} of the {len(others.judged.documents)} documents that the other model is judged by "
-            f"are in no training; a comparison needs {_LEAST_DOCUMENTS}."
+            f"are in no training; a comparison needs {LEAST_DOCUMENTS}."
         )
     own, base = (each.model.document_nats(encoded(each.tokenizer, documents)) / math.log(2) for each in (model, other))
-    characters = np.array([len(document) for document in documents], dtype=float)
-    difference = float((own - base).sum() / characters.sum())
-    n, left = len(documents), (own - base) - difference * characters
-    error = math.sqrt(n / (n - 1) * float(left @ left)) / float(characters.sum())
-    half = float(t.ppf(0.975, n - 1)) * error
+    characters = [len(document) for document in documents]
+    difference, low, high = ratio_interval(own - base, characters)
     return TextComparison(
-        n_documents=n,
-        bits_a_character=float(own.sum() / characters.sum()),
-        other_bits_a_character=float(base.sum() / characters.sum()),
+        n_documents=len(documents),
+        bits_a_character=float(own.sum() / sum(characters)),
+        other_bits_a_character=float(base.sum() / sum(characters)),
         difference=difference,
-        low=difference - half,
-        high=difference + half,
+        low=low,
+        high=high,
     )
+
+
+def ratio_interval(differences: FloatArray, sizes: Sequence[int]) -> tuple[float, float, float]:
+    """Return the difference of two losses by size, and its 95 % interval.
+
+    It is a ratio of sums over documents, so its interval is that of a ratio estimator, with Student's t (Cochran,
+    Sampling Techniques, 3rd edition, 6.4). Documents count as drawn independently.
+
+    Args:
+        differences: Of the losses of each document, shape (n,), n at least 2.
+        sizes: Of each document, in characters or tokens.
+
+    >>> ratio_interval(np.array([1.0, 1.0, 1.0]), [2, 2, 2])
+    (0.5, 0.5, 0.5)
+    """
+    from scipy.stats import t
+
+    weights = np.array(sizes, dtype=float)
+    difference = float(differences.sum() / weights.sum())
+    n, left = len(weights), differences - difference * weights
+    half = float(t.ppf(0.975, n - 1)) * math.sqrt(n / (n - 1) * float(left @ left)) / float(weights.sum())
+    return difference, difference - half, difference + half

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -55,6 +55,9 @@ class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
         floor_nats: The least loss a token on the validation documents; None where nobody knows it.
         base_sha256: Of the model that is fine-tuned, with all its files; empty: none.
         gpt2: The shape of a GPT-2.
+        precision: Of the linear layers of a decoder.
+        source_sha256: Of the `model.json` that a smaller model was made of; empty: it was trained.
+        teacher_sha256: Of the model that it learns from, with all its files; empty: none.
     """
 
     format: int = _FORMAT
@@ -67,6 +70,9 @@ class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     floor_nats: float | None = None
     base_sha256: str = ""
     gpt2: Gpt2Shape | None = None
+    precision: Literal["float32", "int8"] = "float32"
+    source_sha256: str = ""
+    teacher_sha256: str = ""
 
     @property
     def weights_name(self) -> str:
@@ -230,12 +236,23 @@ def open_model(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes
         return NgramModel.from_bytes(weights, where)
     from core.text.neural.weights import open_decoder
 
-    return open_decoder(weights, manifest.settings, tokenizer.n_tokens, where, manifest.gpt2)
+    shape, is_int8 = manifest.gpt2, manifest.precision == "int8"
+    return open_decoder(weights, manifest.settings, tokenizer.n_tokens, where, shape, is_int8=is_int8)
+
+
+def spell_model(model: LanguageModel) -> bytes:
+    """Return the weights of a model, those of adapters within them; the same weights give the same bytes."""
+    if isinstance(model, NgramModel):
+        return model.to_bytes()
+    from core.text.neural.weights import DecoderModel, spell_weights
+
+    assert isinstance(model, DecoderModel)
+    return spell_weights(model.decoder.state_dict())
 
 
 @dataclass(frozen=True, slots=True)
 class TextBase:
-    """A decoder that is fine-tuned.
+    """A decoder that is fine-tuned, or that another one learns from.
 
     Attributes:
         sha256: Of all its files.
@@ -243,6 +260,7 @@ class TextBase:
         model: A `DecoderModel`.
         shape: That of a GPT-2.
         settings: What it was trained with; None: it is from elsewhere.
+        precision: Of its linear layers.
     """
 
     sha256: str
@@ -250,12 +268,19 @@ class TextBase:
     model: Any
     shape: Gpt2Shape | None
     settings: TextModelSettings | None
+    precision: str = "float32"
 
     def shaped(self, settings: TextModelSettings) -> TextModelSettings:
         """Return settings with the shape and the tokenizer of this base, where settings describe them."""
         if self.settings is None:
             return settings
         return msgspec.structs.replace(settings, **{name: getattr(self.settings, name) for name in _SHAPE})
+
+    def spelling(self, settings: TextModelSettings) -> TextModelSettings:
+        """Return settings with the tokenizer of this teacher, where settings describe it."""
+        if self.settings is None:
+            return settings
+        return msgspec.structs.replace(settings, tokenizer=self.settings.tokenizer, vocab_size=self.settings.vocab_size)
 
 
 def architecture_of_base(path: Path) -> str:
@@ -293,7 +318,8 @@ def open_base(path: Path, *, expected: str = "", adapters: Path | None = None) -
         manifest, sha256 = folder.manifest(), sha256_of(path / MANIFEST)
         _require_base(path, sha256, expected, adapters)
         opened = folder.load()
-        return TextBase(sha256, opened.tokenizer, opened.model, manifest.gpt2, manifest.settings)
+        shape, settings = manifest.gpt2, manifest.settings
+        return TextBase(sha256, opened.tokenizer, opened.model, shape, settings, manifest.precision)
     from core.text.neural.hugging_face import open_gpt2
     from core.text.neural.weights import DecoderModel
 

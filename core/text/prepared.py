@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.errors import UsageError
 from core.files import digest
 from core.home_paths import at_home
 from core.progress import begins
@@ -49,12 +50,19 @@ class PreparedText:
         data: The documents.
         tokenizer: Trained on the training documents, or that of the base.
         base: The decoder that is fine-tuned; None: a new one is trained.
+        teacher: The decoder that it also learns from; None: there is none.
     """
 
     manifest: TextModelManifest
     data: TextData
     tokenizer: Tokenizer
     base: TextBase | None = None
+    teacher: TextBase | None = None
+
+    @property
+    def max_length(self) -> int:
+        """Longest document of the model, in tokens."""
+        return self.manifest.settings.max_length if self.base is None else self.base.model.decoder.max_length
 
 
 def architecture_of(settings: TextModelSettings) -> str:
@@ -63,10 +71,12 @@ def architecture_of(settings: TextModelSettings) -> str:
     Raises:
         MissingTorchError: The settings choose the decoder, and the extra is not installed.
     """
-    if settings.architecture == "decoder" or settings.base:
+    if settings.architecture == "decoder" or settings.base or settings.teacher:
         require_torch()
     if settings.base:
         return architecture_of_base(at_home(settings.base))
+    if settings.teacher:
+        return "decoder"
     if settings.architecture == "auto":
         return "decoder" if has_torch() else "ngram"
     return settings.architecture
@@ -83,12 +93,18 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
     architecture = architecture_of(settings)
     begins("drawing documents")
     data = text_data(settings)
-    base = None
+    base = teacher = None
+    if settings.teacher:
+        begins("opening the teacher")
+        teacher = open_base(Path(settings.teacher))
+        settings, tokenizer = teacher.spelling(settings), teacher.tokenizer
     if settings.base:
         begins("opening the base")
         base = open_base(Path(settings.base))
+        if base.precision == "int8":
+            raise UsageError(f"{settings.base}, the base, is rounded to eight bits; tune the model it was made of.")
         settings, tokenizer = base.shaped(settings), base.tokenizer
-    else:
+    elif teacher is None:
         begins("training the tokenizer")
         tokenizer = train_tokenizer(settings.tokenizer, data.training.documents, settings.vocab_size)
     manifest = TextModelManifest(
@@ -99,13 +115,33 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
         floor_nats=floor_of(data.validation, encoded(tokenizer, data.validation.documents)),
         base_sha256="" if base is None else base.sha256,
         gpt2=None if base is None else base.shape,
+        teacher_sha256="" if teacher is None else teacher.sha256,
     )
-    return PreparedText(manifest, data, tokenizer, base)
+    prepared = PreparedText(manifest, data, tokenizer, base, teacher)
+    _require_teachable(prepared)
+    return prepared
+
+
+def _require_teachable(prepared: PreparedText) -> None:
+    """Require a teacher that knows the tokens and the longest document of the model."""
+    teacher, where = prepared.teacher, prepared.manifest.settings.teacher
+    if teacher is None:
+        return
+    if spell_tokenizer(teacher.tokenizer) != spell_tokenizer(prepared.tokenizer):
+        raise UsageError(
+            f"{where}, the teacher, has another tokenizer than {prepared.manifest.settings.base}, the base."
+        )
+    longest = teacher.model.decoder.max_length
+    if prepared.max_length > longest:
+        raise UsageError(
+            f"max_length ({prepared.max_length}) must be at most {longest}, the longest document of {where}, the "
+            "teacher."
+        )
 
 
 def _located(settings: TextModelSettings) -> TextModelSettings:
     """Return settings that name the same files from every working folder."""
-    found = {name: getattr(settings, name) for name in ("base", "corpus")}
+    found = {name: getattr(settings, name) for name in ("base", "corpus", "teacher")}
     return msgspec.structs.replace(
         settings, **{name: str(at_home(given).absolute()) for name, given in found.items() if given}
     )

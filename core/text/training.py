@@ -59,7 +59,7 @@ def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:
         RefusedError: Its training is not finished, or a file was changed.
         UsageError: The user's documents are not those that it learned from.
     """
-    opened, data = _opened(path)
+    opened, data = open_judged(path)
     begins("judging the model")
     return judge_model(
         opened.model,
@@ -81,13 +81,19 @@ def compare_folders(path: Path, against: Path) -> TextComparison:
         RefusedError: A training is not finished, or a file was changed.
         UsageError: A user's documents are not those that a model learned from, or too few can be compared.
     """
-    own, other = _opened(path), _opened(against)
+    own, other = open_judged(path), open_judged(against)
     begins("comparing the models")
     return compare_texts(*own, *other)
 
 
-def _opened(path: Path) -> tuple[TextModel, TextData]:
-    """Open the model in a folder, and draw or read its documents."""
+def open_judged(path: Path) -> tuple[TextModel, TextData]:
+    """Open the model in a folder, and draw or read its documents.
+
+    Raises:
+        NotFoundError: It holds no model.
+        RefusedError: Its training is not finished, or a file was changed.
+        UsageError: The documents have changed since.
+    """
     opened = ModelFolder(path).load()
     begins("drawing documents")
     data = text_data(opened.manifest.settings)

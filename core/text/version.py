@@ -10,9 +10,15 @@ from core.json_documents import decode_json
 from core.models.errors import ArtifactError
 from core.models.persistence.archive import KIND, TEXT, read_header, read_model, write_model
 from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
-from core.text.language_model import LanguageModel
-from core.text.model_folder import TOKENIZER, WEIGHTS, ModelFolder, TextModel, TextModelManifest, open_model
-from core.text.ngrams import NgramModel
+from core.text.model_folder import (
+    TOKENIZER,
+    WEIGHTS,
+    ModelFolder,
+    TextModel,
+    TextModelManifest,
+    open_model,
+    spell_model,
+)
 from core.text.tokenizers import read_tokenizer, spell_tokenizer
 from core.text.torch_extra import require_torch
 
@@ -37,9 +43,10 @@ def write_text_version(source: Path, folder: Path) -> TextModel:
         RefusedError: Its training is not finished, or a file was changed.
     """
     opened = ModelFolder(source).load()
-    weights, tokenizer = _spelled(opened.model), spell_tokenizer(opened.tokenizer)
+    weights, tokenizer = spell_model(opened.model), spell_tokenizer(opened.tokenizer)
     settings = opened.manifest.settings
-    settings = msgspec.structs.replace(settings, corpus=_name(settings.corpus), base=_name(settings.base), lora_rank=0)
+    files = {name: _name(getattr(settings, name)) for name in ("corpus", "base", "teacher")}
+    settings = msgspec.structs.replace(settings, **files, lora_rank=0)
     manifest = msgspec.structs.replace(
         opened.manifest,
         settings=settings,
@@ -47,8 +54,8 @@ def write_text_version(source: Path, folder: Path) -> TextModel:
         weights_sha256=digest(weights),
     )
     described = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
-    files = {DESCRIPTION: described, TOKENIZER: tokenizer, WEIGHTS[manifest.architecture]: weights}
-    write_model(folder, {KIND: TEXT, "architecture": manifest.architecture}, files)
+    contents = {DESCRIPTION: described, TOKENIZER: tokenizer, WEIGHTS[manifest.architecture]: weights}
+    write_model(folder, {KIND: TEXT, "architecture": manifest.architecture}, contents)
     signature = msgspec.json.format(msgspec.json.encode(_SIGNATURE), indent=2) + b"\n"
     write_file(folder / SIGNATURE_NAME, signature, durable=False)
     return opened
@@ -84,16 +91,6 @@ def open_text_version(folder: Path) -> TextModel:
     words = read_tokenizer(tokenizer, folder / TOKENIZER)
     model = open_model(manifest, words, weights, folder / WEIGHTS[manifest.architecture])
     return TextModel(manifest, words, model)
-
-
-def _spelled(model: LanguageModel) -> bytes:
-    """Return the weights of a model, those of adapters within them; the same weights give the same bytes."""
-    if isinstance(model, NgramModel):
-        return model.to_bytes()
-    from core.text.neural.weights import DecoderModel, spell_weights
-
-    assert isinstance(model, DecoderModel)
-    return spell_weights(dict(model.decoder.named_parameters()))
 
 
 def _name(path: str) -> str:

@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:bondx|bondx-mlops|make)(?: [^`]*)?)`")
 RUN = re.compile(r"(?:^|[;|&('] *|\buntil )((?:bondx-mlops|bondx|make)(?= |$)[^;|&)]*)")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 PARSERS = {"bondx": build_parser(), "bondx-mlops": build_mlops_parser()}
 
 

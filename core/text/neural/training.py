@@ -38,6 +38,7 @@ from core.text.neural.weights import (
     fill,
     make_trainable,
     spell_weights,
+    teacher_distances,
     token_losses,
 )
 from core.text.prepared import PreparedText, TextProgress
@@ -113,8 +114,7 @@ class _DecoderTraining:
         self._floor = prepared.manifest.floor_nats
         self._checkpoint = checkpoint
         tokenizer, data = prepared.tokenizer, prepared.data
-        max_length = settings.max_length if prepared.base is None else prepared.base.model.decoder.max_length
-        self._rows = rows_of(encoded(tokenizer, data.training.documents), max_length)
+        self._rows = rows_of(encoded(tokenizer, data.training.documents), prepared.max_length)
         self._lengths = np.array([len(row) for row in self._rows], dtype=np.int64)
         self._validation = encoded(tokenizer, data.validation.documents)
         self._per_epoch = n_batches(len(self._rows), settings.batch_size)
@@ -130,6 +130,7 @@ class _DecoderTraining:
             make_trainable(self._decoder, settings.dropout)
             if settings.lora_rank:
                 add_lora(self._decoder, settings)
+        self._teacher = None if prepared.teacher is None else prepared.teacher.model.decoder
         self._trained = trained_weights(self._decoder)
         self._optimizer = self._new_optimizer()
         self._best = self._copied()
@@ -187,10 +188,17 @@ class _DecoderTraining:
         n_parts = min(settings.accumulation, len(batch.inputs))
         nats = 0.0
         for places in np.array_split(np.arange(len(batch.inputs)), n_parts):
-            logits, _ = self._decoder(torch.from_numpy(batch.inputs[places]))
-            loss = token_losses(logits, torch.from_numpy(batch.targets[places])).sum() / batch.n_predicted
+            inputs, targets = torch.from_numpy(batch.inputs[places]), torch.from_numpy(batch.targets[places])
+            logits, _ = self._decoder(inputs)
+            own = token_losses(logits, targets).sum() / batch.n_predicted
+            loss = own
+            if self._teacher is not None:
+                with torch.no_grad():
+                    taught, _ = self._teacher(inputs)
+                distance = teacher_distances(logits, taught, targets).sum() / batch.n_predicted
+                loss = (1 - settings.teacher_share) * own + settings.teacher_share * distance
             loss.backward()
-            nats += loss.item()
+            nats += own.item()
         if not math.isfinite(nats):
             raise UsageError(
                 f"The loss of step {standing.step + 1} is {nats}: training has diverged. Lower "

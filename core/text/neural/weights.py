@@ -18,6 +18,7 @@ from core.text.language_model import TokenizedDocuments
 from core.text.neural.batches import NOT_PREDICTED, batch_of, rows_of
 from core.text.neural.decoder import Decoder, KeyValues
 from core.text.neural.gpt2 import Gpt2
+from core.text.neural.int8 import use_int8
 from core.text.neural.lora import add_adapters, merge_adapters, trained_weights
 from core.text.tokenizers.tokenizer import END
 
@@ -49,7 +50,7 @@ class DecoderModel:
     @property
     def n_weights(self) -> int:
         """How many numbers it has learned."""
-        return sum(weight.numel() for weight in self.decoder.parameters())
+        return sum(weight.numel() for weight in self.decoder.state_dict().values())
 
     @torch.inference_mode()
     def document_nats(self, documents: TokenizedDocuments) -> FloatArray:
@@ -119,6 +120,20 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return flat.view(targets.shape)
 
 
+def teacher_distances(logits: Tensor, taught: Tensor, targets: Tensor) -> Tensor:
+    """Return how far each next token's distribution is from that of a teacher, shape (n, length), in nats.
+
+    It is the Kullback-Leibler divergence of the model from its teacher; 0 where nothing is predicted. Both models have
+    the same temperature, 1: where the teacher is right, the least loss is that of the documents themselves.
+
+    Source:
+        Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015 (arXiv 1503.02531).
+    """
+    own, others = (torch.log_softmax(each, dim=-1) for each in (logits, taught))
+    distances = functional.kl_div(own, others, reduction="none", log_target=True).sum(dim=-1)
+    return distances.masked_fill(targets == NOT_PREDICTED, 0.0)
+
+
 def spell_weights(weights: Mapping[str, Tensor], notes: dict[str, str] | None = None) -> bytes:
     """Return weights as safetensors, with notes in its header; the same weights and notes give the same bytes."""
     return save({name: weight.detach().contiguous() for name, weight in weights.items()}, notes)
@@ -137,7 +152,13 @@ def read_tensors(content: bytes, where: object) -> dict[str, Tensor]:
 
 
 def open_decoder(
-    content: bytes, settings: TextModelSettings, n_tokens: int, where: object, shape: Gpt2Shape | None = None
+    content: bytes,
+    settings: TextModelSettings,
+    n_tokens: int,
+    where: object,
+    shape: Gpt2Shape | None = None,
+    *,
+    is_int8: bool = False,
 ) -> DecoderModel:
     """Read a decoder.
 
@@ -147,21 +168,26 @@ def open_decoder(
         n_tokens: The size of the vocabulary.
         where: Their place, for the errors.
         shape: That of a GPT-2; None: it is a decoder of the settings.
+        is_int8: Whether its linear layers are rounded to eight bits.
     Raises:
         WeightsError: The weights are not those of such a decoder.
     """
     if shape is not None and shape.vocab_size != n_tokens:
         raise WeightsError(f"{where} is of {shape.vocab_size:,} tokens, and its tokenizer has {n_tokens:,}.")
+
+    def drawn() -> Decoder | Gpt2:
+        decoder = Decoder(settings, n_tokens) if shape is None else Gpt2(shape, settings.dropout)
+        if is_int8:
+            use_int8(decoder)
+        return decoder
+
     weights = read_tensors(content, where)
     with torch.device("meta"):  # a shape that the weights do not have takes no memory
-        _put(_drawn(settings, n_tokens, shape), weights, where, assign=True)
-    decoder = _drawn(settings, n_tokens, shape)
-    fill(decoder, weights, where)
+        _put(drawn(), weights, where, assign=True)
+    decoder = drawn()
+    _put(decoder, weights, where)
+    _require_finite(decoder, where)
     return DecoderModel(decoder)
-
-
-def _drawn(settings: TextModelSettings, n_tokens: int, shape: Gpt2Shape | None) -> Decoder | Gpt2:
-    return Decoder(settings, n_tokens) if shape is None else Gpt2(shape, settings.dropout)
 
 
 def add_lora(decoder: Decoder | Gpt2, settings: TextModelSettings) -> None:
@@ -202,11 +228,19 @@ def fill(decoder: Decoder | Gpt2, weights: Mapping[str, Any], where: object) -> 
     if foreign := sorted(frozen.keys() & weights.keys()):
         raise WeightsError(f"{where} holds no weights of this decoder: {foreign[0]} is that of its base")
     _put(decoder, {**frozen, **weights}, where)
-    if not all(bool(torch.isfinite(weight).all()) for weight in decoder.parameters()):
+    _require_finite(decoder, where)
+
+
+def _require_finite(decoder: Decoder | Gpt2, where: object) -> None:
+    if not all(bool(torch.isfinite(weight).all()) for weight in decoder.state_dict().values()):
         raise WeightsError(f"{where} holds weights that are no finite numbers.")
 
 
 def _put(decoder: Decoder | Gpt2, weights: Mapping[str, Any], where: object, *, assign: bool = False) -> None:
+    for name, own in decoder.state_dict().items():  # what is read would be cast in silence
+        found = weights.get(name, own)
+        if found.dtype != own.dtype and not (found.is_floating_point() and own.is_floating_point()):
+            raise WeightsError(f"{where} holds no weights of this decoder: {name} is {found.dtype}, not {own.dtype}")
     try:
         decoder.load_state_dict(weights, strict=True, assign=assign)
     except RuntimeError as error:

@@ -318,6 +318,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "policy rehearse": LOOKS,
     **{f"cluster {verb}": LOOKS for verb in ("start", "show")},
     **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "draft", "serve")},
+    "text shrink": OWN_FILES,
     "text register": "run.start run.log_artifact run.finish version.register",
     "retrain now": "retraining.start",
     **{f"retrain {verb}": f"retraining.{verb}" for verb in ("hold", "resume", "cancel", "approve")},

@@ -163,6 +163,7 @@ PATHS = {
     "text tokenizer": LEFT_OUT,
     "text train": LEFT_OUT,
     "text judge": LEFT_OUT,
+    "text shrink": LEFT_OUT,
     "text register": LEFT_OUT,
     "text sample": LEFT_OUT,
     "text serve": LEFT_OUT,
