@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 BAR_CELLS = 24
 _CLEAR_LINE = Control("\r\x1b[K")
+_OF_TEXTS = ".perplexity"  # a metric that only models of language have
 ASCII_BAR, UNICODE_BAR = ("#", "-"), ("█", "░")
 
 
@@ -246,10 +247,23 @@ def _figures(metrics: Mapping[str, float], learned: bool) -> Iterator[str]:
     }
     for model, attainment in sorted(models.items()):
         yield f"{model} {attainment:.3f}"
-    if (quality := metrics.get("quality.score")) is not None:
+    texts = [name.removesuffix(_OF_TEXTS) for name in metrics if name.endswith(_OF_TEXTS)]
+    for model in texts:
+        yield from _text_figures(model, metrics)
+    if not texts and (quality := metrics.get("quality.score")) is not None:
         yield f"quality {quality:.3f}"
     if (seconds := metrics.get("epoch.seconds")) is not None:
         yield f"{seconds:.1f} s"
+
+
+def _text_figures(model: str, metrics: Mapping[str, float]) -> Iterator[str]:
+    """Spell the loss of a model of language, its distance from the floor, and its speed."""
+    if (loss := metrics.get(f"{model}.loss")) is not None:
+        yield f"loss {loss:.4f} nats a token"
+    if (excess := metrics.get(f"{model}.above_floor")) is not None:
+        yield f"{excess:.4f} above the floor"
+    if (speed := metrics.get(f"{model}.tokens_per_second")) is not None:
+        yield f"{speed:,.0f} tokens/s"
 
 
 def _spell(seconds: float) -> str:

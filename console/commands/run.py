@@ -12,7 +12,7 @@ from console.cli.policy_warning import warn_of_policy
 from console.cli.process_log import keeps_its_log
 from console.commands.console import add_console_arguments, has_terminal, open_console
 from console.commands.opening import Subparsers, add_reason_argument, command_parser, open_or_create_workspace, person
-from console.commands.session import add_training_arguments, start_from_arguments, training_settings
+from console.commands.session import add_training_arguments, start_from_arguments, text_of, training_settings
 from core.errors import ExitCode, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -136,13 +136,15 @@ def find_or_start(workspace: "Workspace", args: argparse.Namespace) -> "tuple[Se
     """
     from core.training.session_domain import checked
     from core.training.sessions import Sessions
+    from core.training.text_training import settings_for_text
 
-    given = (args.config, args.epochs, args.domain, args.experiment, args.agents)
+    given = (args.config, args.epochs, args.domain, args.experiment, args.agents, args.text)
     asks_for_nothing = all(each is None for each in given)
-    wanted = checked(training_settings(args))  # as a session keeps them
+    text, training = text_of(args), training_settings(args)
+    wanted = checked(training) if text is None else settings_for_text(training, text)  # as a session keeps them
     for session in Sessions(workspace).all():
         unfinished = not session.observed.phase.is_at_rest and not session.parent
-        if unfinished and (asks_for_nothing or session.training == wanted):
+        if unfinished and (asks_for_nothing or (session.training, session.text) == (wanted, text)):
             return session, True
     return start_from_arguments(args), False
 

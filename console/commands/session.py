@@ -17,7 +17,7 @@ from console.commands.opening import (
     why_nothing_happens,
 )
 from console.commands.typed_numbers import count
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.settings import TrainingSettings
     from core.training.records import EpochRecord
     from core.training.session import Session
+    from core.training.text_training import TextTraining
 
 _AGENT_COLUMNS = (
     *("agent", "session", "phase", "epoch", "best_score"),
@@ -95,6 +96,11 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--agents",
         metavar="BY",
         help="a session for each model, algorithm, sector or commodity under one parent (overrides agents.by)",
+    )
+    parser.add_argument(
+        "--text",
+        metavar="MODEL",
+        help="train the model of language of text_model instead, and register it as this model",
     )
 
 
@@ -215,7 +221,7 @@ def start_session(args: argparse.Namespace) -> int:
 
     workspace = open_workspace(args)
     session = start_from_arguments(args)
-    for sentence in announcements(session.training):
+    for sentence in () if session.text is not None else announcements(session.training):
         complain(sentence)
     if (why := why_nothing_happens(workspace, "bondx run --headless, or bondx")) is not None:
         complain(f"{session.session_id} is queued, but {why}")
@@ -226,9 +232,26 @@ def start_from_arguments(args: argparse.Namespace) -> "Session":
     """Queue a session with the settings of the arguments."""
     from core.training.sessions import Sessions
 
-    settings = training_settings(args)
+    settings, text = training_settings(args), text_of(args)
     reason = getattr(args, "reason", "")
-    return Sessions(open_workspace(args)).start(settings, name=args.name, actor=person(), reason=reason)
+    return Sessions(open_workspace(args)).start(settings, name=args.name, actor=person(), reason=reason, text=text)
+
+
+def text_of(args: argparse.Namespace) -> "TextTraining | None":
+    """Return the model of language that is to be trained, if one is: `text_model`, under the flags."""
+    if args.text is None:
+        return None
+    import msgspec
+
+    from core.settings import settings_in_force
+    from core.training.text_training import text_training
+
+    if args.agents is not None:
+        raise UsageError("--agents divides the models of a session, and --text trains one model: leave one out.")
+    text_model = settings_in_force(open_workspace(args).root).text_model
+    flags = {"epochs": args.epochs, "domain": args.domain}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return text_training(args.text, msgspec.structs.replace(text_model, **given))
 
 
 def training_settings(args: argparse.Namespace) -> "TrainingSettings":
@@ -238,11 +261,11 @@ def training_settings(args: argparse.Namespace) -> "TrainingSettings":
     from core.settings import settings_in_force
 
     training = settings_in_force(open_workspace(args).root).training
-    if args.domain is not None:
+    if args.domain is not None and args.text is None:
         from core.training.session_domain import on_domain
 
         training = on_domain(training, args.domain)
-    flags = {"max_epochs": args.epochs, "experiment_name": args.experiment}
+    flags = {"max_epochs": args.epochs if args.text is None else None, "experiment_name": args.experiment}
     given = {name: value for name, value in flags.items() if value is not None}
     if args.agents is not None and args.agents != training.agents.by:
         from core.settings.agents import AgentsSettings
@@ -309,6 +332,8 @@ def _print_epoch(record: "EpochRecord", *, as_json: bool) -> int:
         "scores by slice": ", ".join(f"--by {name}" for name in slicings(record.slices)) or None,
     }
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in record.gates}
+    if record.text is not None:
+        facts |= {"step": f"{record.text.step} of {record.text.n_steps}", **_samples(record.text.samples)}
     print_facts(facts | dict(sorted(record.metrics.items())))
     return ExitCode.GOOD
 
@@ -348,6 +373,7 @@ def _print_session(session: "Session", *, as_json: bool, agents: "Sequence[Sessi
     facts |= {f"columns {each.model}": told_selection(each) for each in observed.tuning.selections}
     facts |= {f"tuning {each.model}": told_standing(each) for each in observed.tuning.standings}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence}), {gate.basis}" for gate in observed.gates}
+    facts |= _samples(observed.samples)
     if session.children:
         facts["cpu_seconds"] = round(observed.cpu_seconds, 1)
     if (agent := session.agent) is not None:
@@ -361,6 +387,11 @@ def _print_session(session: "Session", *, as_json: bool, agents: "Sequence[Sessi
         print()
         print_section(section)
     return ExitCode.GOOD
+
+
+def _samples(samples: "Sequence[str]") -> dict[str, object]:
+    """Name what a model of language wrote."""
+    return {f"sample {number}": text for number, text in enumerate(samples, start=1)}
 
 
 def _agent_row(session: "Session") -> dict[str, object]:

@@ -199,13 +199,7 @@ class ModelFolder:
 
             require_torch()
         weights = self._hashed(name, manifest.weights_sha256)
-        if name == ADAPTERS:
-            from core.text.neural.weights import with_adapters
-
-            base = open_base(at_home(manifest.settings.base), expected=manifest.base_sha256, adapters=self.path)
-            merged = with_adapters(base.model, weights, manifest.settings, self.path / name)
-            return TextModel(manifest, tokenizer, merged)
-        return TextModel(manifest, tokenizer, open_model(manifest, tokenizer, weights, self.path / name))
+        return TextModel(manifest, tokenizer, open_trained(manifest, tokenizer, weights, self.path))
 
     def _write(self, manifest: TextModelManifest) -> None:
         write_file(self.path / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
@@ -219,6 +213,28 @@ class ModelFolder:
         if digest(content) != expected:
             raise RefusedError(f"{path} is not the file that training wrote: its SHA-256 is not the one in {MANIFEST}.")
         return content
+
+
+def open_trained(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, folder: Path) -> LanguageModel:
+    """Read what a training has made; adapters are merged into their base.
+
+    Args:
+        manifest: What it is.
+        tokenizer: Its tokenizer.
+        weights: What its file holds.
+        folder: Where that file is, for the errors.
+    Raises:
+        UsageError: They are not those of such a model.
+        NotFoundError: A file of the base is missing.
+        RefusedError: The base is not the one that the adapters were trained on.
+    """
+    name = manifest.weights_name
+    if name != ADAPTERS:
+        return open_model(manifest, tokenizer, weights, folder / name)
+    from core.text.neural.weights import with_adapters
+
+    base = open_base(at_home(manifest.settings.base), expected=manifest.base_sha256, adapters=folder)
+    return with_adapters(base.model, weights, manifest.settings, folder / name)
 
 
 def open_model(manifest: TextModelManifest, tokenizer: Tokenizer, weights: bytes, where: Path) -> LanguageModel:

@@ -89,7 +89,7 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
         UsageError: The settings cannot be met.
         FileAccessError: The user's documents cannot be read.
     """
-    settings = _located(settings)
+    settings = located(settings)
     architecture = architecture_of(settings)
     begins("drawing documents")
     data = text_data(settings)
@@ -139,7 +139,7 @@ def _require_teachable(prepared: PreparedText) -> None:
         )
 
 
-def _located(settings: TextModelSettings) -> TextModelSettings:
+def located(settings: TextModelSettings) -> TextModelSettings:
     """Return settings that name the same files from every working folder."""
     found = {name: getattr(settings, name) for name in ("base", "corpus", "teacher")}
     return msgspec.structs.replace(

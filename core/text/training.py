@@ -12,7 +12,7 @@ from core.text.judging import TextReport, encoded, judge_model
 from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
 from core.text.ngrams import NgramModel
-from core.text.prepared import TextProgress, prepare_text
+from core.text.prepared import PreparedText, TextProgress, prepare_text
 
 
 def _ignore(progress: TextProgress) -> None:
@@ -43,12 +43,18 @@ def train_text_model(
 
         weights, curve = train_decoder(prepared, folder.checkpoint, told)
         return folder.finish(prepared.manifest, weights, curve)
+    model, point = count_ngrams(prepared)
+    return folder.finish(prepared.manifest, model.to_bytes(), [point])
+
+
+def count_ngrams(prepared: PreparedText) -> tuple[NgramModel, CurvePoint]:
+    """Train a model of n-grams, which takes one step; return it with its losses."""
     begins("counting n-grams")
     tokenizer, data = prepared.tokenizer, prepared.data
-    model = NgramModel.trained(encoded(tokenizer, data.training.documents), tokenizer.n_tokens, settings.ngram_order)
     seen, unseen = (encoded(tokenizer, part.documents) for part in (data.training, data.validation))
+    model = NgramModel.trained(seen, tokenizer.n_tokens, prepared.manifest.settings.ngram_order)
     losses = [float(model.document_nats(each).sum()) / n_predicted(each) for each in (seen, unseen)]
-    return folder.finish(prepared.manifest, model.to_bytes(), [CurvePoint(1, *losses)])
+    return model, CurvePoint(1, *losses)
 
 
 def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:
@@ -59,7 +65,11 @@ def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:
         RefusedError: Its training is not finished, or a file was changed.
         UsageError: The user's documents are not those that it learned from.
     """
-    opened, data = open_judged(path)
+    return judge_trained(*open_judged(path), n_written=n_written)
+
+
+def judge_trained(opened: TextModel, data: TextData, *, n_written: int) -> TextReport:
+    """Judge a model on documents that it has not seen; see `judge_model`."""
     begins("judging the model")
     return judge_model(
         opened.model,

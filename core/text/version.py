@@ -13,7 +13,6 @@ from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
 from core.text.model_folder import (
     TOKENIZER,
     WEIGHTS,
-    ModelFolder,
     TextModel,
     TextModelManifest,
     open_model,
@@ -30,19 +29,13 @@ _SIGNATURE: dict[str, Any] = {
 }
 
 
-def write_text_version(source: Path, folder: Path) -> TextModel:
+def write_text_version(opened: TextModel, folder: Path) -> None:
     """Write a trained model as the files of a version, which need neither its base nor any other file.
 
     Args:
-        source: The folder of `bondx text train`.
+        opened: The model.
         folder: An empty folder.
-    Returns:
-        The model.
-    Raises:
-        NotFoundError: There is no model.
-        RefusedError: Its training is not finished, or a file was changed.
     """
-    opened = ModelFolder(source).load()
     weights, tokenizer = spell_model(opened.model), spell_tokenizer(opened.tokenizer)
     settings = opened.manifest.settings
     files = {name: _name(getattr(settings, name)) for name in ("corpus", "base", "teacher")}
@@ -58,7 +51,6 @@ def write_text_version(source: Path, folder: Path) -> TextModel:
     write_model(folder, {KIND: TEXT, "architecture": manifest.architecture}, contents)
     signature = msgspec.json.format(msgspec.json.encode(_SIGNATURE), indent=2) + b"\n"
     write_file(folder / SIGNATURE_NAME, signature, durable=False)
-    return opened
 
 
 def is_text_version(folder: Path) -> bool:

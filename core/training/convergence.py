@@ -13,7 +13,9 @@ from enum import StrEnum
 from statistics import fmean, median, pvariance
 
 from core.settings import TrainingSettings
+from core.settings.text_model import TextModelSettings
 from core.training.scores import EpochScores
+from core.training.text_training import TextEpoch
 
 RECENT_EPOCHS = 10
 
@@ -88,6 +90,30 @@ def judge(history: EpochScores, settings: TrainingSettings, *, trained_seconds: 
     if trained_seconds >= limit_hours * 3600:
         return Judgement(EndReason.TIME_LIMIT, f"{limit_hours:g} h of training used up after {n_epochs} epochs")
     return Judgement(None, f"{unimproved}, patience {settings.patience}" + (f"; {blocker}" if blocker else ""))
+
+
+def judge_text(
+    newest: TextEpoch, text_model: TextModelSettings, settings: TrainingSettings, *, trained_seconds: float
+) -> Judgement:
+    """Decide whether the training of a model of language has ended, after its latest evaluation.
+
+    Args:
+        newest: That evaluation.
+        text_model: Its patience.
+        settings: The time limit.
+        trained_seconds: Time spent training so far, without pauses.
+    """
+    n_worse, patience = newest.n_worse, text_model.patience
+    unimproved = f"{n_worse} evaluation{'' if n_worse == 1 else 's'} without a lower loss"
+    if newest.step >= newest.n_steps:
+        steps = f"{newest.step:,} of {newest.n_steps:,} steps done"
+        return Judgement(EndReason.EPOCH_LIMIT, f"{steps}; {unimproved}")
+    if 0 < patience <= n_worse:
+        return Judgement(EndReason.CONVERGED, f"{unimproved}, patience {patience}")
+    if trained_seconds >= settings.convergence_timeout_hours * 3600:
+        hours = f"{settings.convergence_timeout_hours:g} h of training used up"
+        return Judgement(EndReason.TIME_LIMIT, f"{hours} after {newest.step:,} of {newest.n_steps:,} steps")
+    return Judgement(None, f"{unimproved}, patience {patience}")
 
 
 def remaining_seconds(durations: Sequence[float], n_left: int) -> float | None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from statistics import fmean, pvariance
 
 from core.settings import TrainingSettings
+from core.settings.text_model import TextModelSettings
 from core.training.convergence import PLATEAU_PATIENCES, STEADY_QUALITY_VARIANCE
 from core.training.criterion import Criterion
 from core.training.scores import EpochScores
+from core.training.text_training import TextEpoch
 
 _ROUNDING = 1e-9
 
@@ -36,6 +38,19 @@ def criteria(history: EpochScores, settings: TrainingSettings) -> tuple[Criterio
         _quality(history.recent_quality(patience), patience, settings.quality_threshold, n),
         _waiting("plateau", since, PLATEAU_PATIENCES * patience, n, ", whatever the data"),
     )
+
+
+def text_criteria(epoch: int, newest: TextEpoch, text_model: TextModelSettings) -> tuple[Criterion, ...]:
+    """Say where the patience of the training of a model of language stands; none without patience.
+
+    Args:
+        epoch: The newest epoch, which is an evaluation.
+        newest: What it measured.
+        text_model: The settings.
+    """
+    if not text_model.patience:
+        return ()
+    return (_waiting("patience", newest.n_worse, text_model.patience, epoch),)
 
 
 def _improvement(gain: float | None, threshold: float, n: int) -> Criterion:

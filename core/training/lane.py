@@ -31,7 +31,7 @@ class Lane:
         self._traces = traces
         self._child: ChildProcess | None = None
         self._group: AgentGroup | None = None
-        self._limits: tuple[int, int] = (0, 0)
+        self._limits: tuple[int, int, bool] = (0, 0, False)
         self._packages = installed_packages()
 
     @property
@@ -84,11 +84,12 @@ class Lane:
     def _start_child(self, session: Session) -> ChildProcess:
         """Return the child, after starting one if none runs or its limits are another session's."""
         agent = session.agent or Agent(name="")
-        limits = (session.training.trainer.memory_limit_mb, agent.niceness)
+        # what torch sets for a whole process is not for other learners: a model of language has a child of its own
+        limits = (session.training.trainer.memory_limit_mb, agent.niceness, session.text is not None)
         if self._child is not None and limits != self._limits:
             self.stop_child()
         if self._child is None:
-            memory_limit_mb, niceness = self._limits = limits
+            memory_limit_mb, niceness, _ = self._limits = limits
             self._child = ChildProcess(self.wake, memory_limit_mb=memory_limit_mb, niceness=niceness)
             log.info("training child %d started", self._child.pid)
             if session.agent is not None and (parent := delegated_group()) is not None:

@@ -11,6 +11,7 @@ from core.domains.report_section import ReportSection
 from core.quality.gate import GateResult
 from core.training.epoch_slices import SliceTable
 from core.training.scores import EpochScore
+from core.training.text_training import TextEpoch
 from core.training.tuning.records import SelectionRecord, TuningRecord
 
 
@@ -36,6 +37,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
         learned_gates: The verdicts on the newest draw that was trained on; `gates` are those on this epoch's own draw.
         holdout: The same on the part of this epoch's draw that was held out before training on the rest.
         slices: The scores of each model by slice of the validation panel, such as "sector=banks".
+        text: Of a model of language: its step, and what it writes. Its epoch ends with an evaluation.
     """
 
     epoch: int
@@ -52,6 +54,7 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     unmeasured: tuple[str, ...] = ()
     holdout: dict[str, float]
     slices: dict[str, SliceTable] = {}
+    text: TextEpoch | None = None
 
     @property
     def as_score(self) -> EpochScore:
@@ -131,6 +134,22 @@ class FinalModel(msgspec.Struct, frozen=True, kw_only=True):
     importance: dict[str, float]
     slices: dict[str, dict[str, float]] = {}
     report: dict[str, Any]
+
+
+class SessionModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the registry is told of a model that a session's epochs have made.
+
+    Attributes:
+        metrics: Those of the main test panel bare, those of other panels with a prefix.
+        lineage: Where it comes from.
+        gates: The verdicts on its data, and on itself.
+        description: One line for people.
+    """
+
+    metrics: dict[str, float]
+    lineage: dict[str, Any]
+    gates: tuple[GateResult, ...]
+    description: str
 
 
 class FinalRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,10 @@ from core.domains.domain import SessionDomain
 from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.state import Workspace
-from core.training.records import EpochRecord, FinalModel, FinalRecord
+from core.training.records import EpochRecord, FinalModel, FinalRecord, SessionModelFacts
 from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
 from core.training.specialism import registered_name
-
-
-@dataclass(frozen=True, slots=True)
-class SessionModelFacts:
-    """What the registry is told of a model that a session's epochs have made.
-
-    Attributes:
-        metrics: Those of the main test panel bare, those of other panels with a prefix.
-        lineage: Where it comes from.
-        gates: The verdicts on its data, and on itself.
-        description: One line for people.
-    """
-
-    metrics: dict[str, float]
-    lineage: dict[str, Any]
-    gates: tuple[GateResult, ...]
-    description: str
 
 
 def register_models(
@@ -82,6 +64,35 @@ def register_models(
         )
         keys.append(version.key)
     return tuple(keys)
+
+
+def register_text(
+    workspace: Workspace, session: Session, facts: SessionModelFacts, *, folder: Path, actor: Actor
+) -> str:
+    """Register the model of language of a session, as often as it is asked; return its version, "prose/1.2.0".
+
+    Args:
+        workspace: The workspace of the registry.
+        session: The session.
+        facts: What the registry is told.
+        folder: The model's files.
+        actor: The engine.
+    """
+    assert session.text is not None
+    version = Registry(workspace).register(
+        session.text.model,
+        folder,
+        metrics=facts.metrics,
+        run_id=session.run_id or "",
+        session_id=session.session_id,
+        lineage=facts.lineage,
+        gates=facts.gates,
+        actor=actor,
+        bump="auto",
+        description=facts.description,
+        reads=True,
+    )
+    return version.key
 
 
 def facts_of_model(

@@ -38,7 +38,7 @@ class _History(msgspec.Struct, frozen=True):
 class _Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a final report says of the data."""
 
-    settings: dict[str, Any]
+    settings: dict[str, Any] | None = None  # none of a model of language, which has no panels
     panels: tuple[DrawRecord, ...] = ()
     last_draw: DrawRecord | None = None  # absent from reports of earlier releases
     n_epochs: int = 0
@@ -110,7 +110,7 @@ def reproduce_data(
             raise AnotherDataSetError(name, reported=reported, drawn=draw.record)
         begins(f"writing {name}")
         lineage = write_data_set(
-            draw, folder, name=name, settings=data.settings, document=data.report.settings, formats=formats
+            draw, folder, name=name, settings=data.settings, document=data.document, formats=formats
         )
         made.append(ReproducedDataSet(folder, lineage))
     return made
@@ -129,8 +129,13 @@ class _Reported:
     """The data sets of one session, as its report names them."""
 
     def __init__(self, place: Path | str, report: _Report, epochs: Path) -> None:
+        if report.settings is None:
+            raise UsageError(
+                f"{place} has no `settings`: that of a model of language has none, whose documents bondx text corpus "
+                "draws again."
+            )
         self._place = place
-        self.report = report
+        self.report, self.document = report, report.settings
         self._epochs = EpochReports(epochs)
         try:
             self.settings = converted(report.settings, TrainingSettings)
@@ -144,6 +149,11 @@ class _Reported:
             if workspace is None:
                 raise UsageError(f"{source} is a session: name its workspace, or the path of its final_report.json.")
             session = Sessions(workspace).get(str(source))
+            if session.text is not None:
+                raise UsageError(
+                    f"{source} trained a model of language, which has no rows: bondx text corpus draws its documents "
+                    "again."
+                )
             epochs = SessionFiles(workspace).epoch_reports_of(session)
             file = epochs.parent / FINAL_REPORT
             report = _read(file) if file.exists() else _Report(settings=session.settings)

@@ -19,6 +19,8 @@ from core.training.tuning.trial_runs import TrialRuns
 EVERY_EPOCH = "quality.score"  # the metric that every epoch has
 SKIPPED_EPOCH = "epoch.skipped"  # marks an epoch that taught nothing, whose other metrics are those of the epoch before
 
+_TEXTS = {"kind": "text model"}
+
 
 class RunRecord:
     """Opens, fills and closes the runs of sessions."""
@@ -41,11 +43,17 @@ class RunRecord:
                 name=session.name,
                 actor=self._actor,
                 session_id=session.session_id,
-                parameters=session.settings,
-                tags=experiment_tags(session.experiment, algorithms),
+                parameters=session.settings if session.text is None else session.text.parameters,
+                tags=(_TEXTS if session.text is not None else {}) | experiment_tags(session.experiment, algorithms),
             )
         run = known[-1]
         return self._runs.reopen(run.run_id, actor=self._actor) if run.is_over else run
+
+    def log_judgement(self, session: Session, metrics: dict[str, float]) -> None:
+        """Add the figures of a model of language, judged after its last epoch, unless the run is closed."""
+        assert session.run_id is not None
+        if not self._runs.get(session.run_id).is_over:
+            self._runs.log_metrics(session.run_id, session.observed.epoch, metrics)
 
     def log(self, session: Session, record: EpochRecord, timings: dict[str, float]) -> None:
         """Add the metrics of an epoch to the history."""

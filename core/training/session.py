@@ -12,6 +12,7 @@ from core.quality.gate import GateResult
 from core.settings import TrainingSettings
 from core.training.agents.agent import Agent
 from core.training.criterion import Criterion
+from core.training.text_training import TextTraining
 from core.training.tuning.records import TuningProgress
 
 
@@ -82,6 +83,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     criteria: tuple[Criterion, ...] = ()  # where the criteria that end it stand after its last epoch
     announcements: tuple[str, ...] = ()  # features the settings switch on that this release does not have
     warnings: tuple[str, ...] = ()  # where training on this machine differs from what the settings suggest
+    samples: tuple[str, ...] = ()  # documents that a model of language wrote after the last epoch
 
 
 YOUNGER = (
@@ -134,6 +136,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str | None = None
     parent: str = ""  # the session that this one is an agent of
     agent: Agent | None = None  # which one, and its limits
+    text: TextTraining | None = None  # the model of language that it trains; None: the models of its settings
     children: tuple[str, ...] = ()  # the sessions of its agents
     is_held: bool = False  # paused or stopped by itself, not with its parent; only a request to resume it ends that
     revision: int = 0

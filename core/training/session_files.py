@@ -11,9 +11,10 @@ from core.files import write_file
 from core.governance import Evidence
 from core.json_documents import decode_json
 from core.state import Workspace
+from core.text.corpus import NOTICE as TEXTS_NOTICE
 from core.training.convergence import Judgement
 from core.training.epoch_reports import EpochReports
-from core.training.records import EpochRecord, FinalRecord
+from core.training.records import EpochRecord, FinalRecord, SessionModelFacts
 from core.training.reported_final import reported_final
 from core.training.reports import (
     dashboard_metrics,
@@ -26,6 +27,7 @@ from core.training.reports import (
 from core.training.scores import EpochScores
 from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
+from core.training.text_reports import text_final_report, text_report_markdown
 from core.training.tuning.records import SessionTrial
 from core.training.tuning.trial_files import TrialFiles
 
@@ -51,7 +53,7 @@ class SessionFiles:
 
     def write_epoch(self, session: Session, record: EpochRecord) -> None:
         """Write the report of an epoch."""
-        report = epoch_report(record, notice=domain_of(session.training).notice)
+        report = epoch_report(record, notice=self._notice(session))
         self._reports_of(session).write(record.epoch, report)
 
     def read_epoch(self, session: Session, epoch: int) -> EpochRecord | None:
@@ -124,6 +126,30 @@ class SessionFiles:
         write_file(folder / "final_report.md", final_report_markdown(report, final, last, groups=domain.groups))
         file = folder / FINAL_REPORT
         return Evidence(self.relative(file), write_file(file, final_report_json(report)))
+
+    def write_text_final(
+        self,
+        session: Session,
+        final: FinalRecord,
+        facts: SessionModelFacts,
+        history: EpochScores,
+        judgement: Judgement,
+    ) -> Evidence:
+        """Write the final report of a model of language as JSON and as a page; return the evidence for the JSON."""
+        assert session.text is not None
+        notice = self._notice(session)
+        report = text_final_report(session.text, history, final, facts, judgement=judgement, notice=notice)
+        folder = self._folder(session)
+        write_file(folder / "final_report.md", text_report_markdown(report, final, facts))
+        file = folder / FINAL_REPORT
+        return Evidence(self.relative(file), write_file(file, final_report_json(report)))
+
+    @staticmethod
+    def _notice(session: Session) -> str:
+        """Return what the reports of a session say before any figure; nothing of a user's own documents."""
+        if session.text is None:
+            return domain_of(session.training).notice
+        return "" if session.text.settings["corpus"] else TEXTS_NOTICE
 
     def write_dashboard(
         self,

@@ -21,11 +21,12 @@ from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import RunStatus
 from core.tracking.divergence import is_loss
 from core.training.convergence import RECENT_EPOCHS, Judgement, remaining_seconds
-from core.training.criteria import criteria
+from core.training.criteria import criteria, text_criteria
+from core.training.criterion import Criterion
 from core.training.errors import LearningError
 from core.training.final_stress_file import keep_final_stress
 from core.training.records import EpochRecord, FinalRecord
-from core.training.registration import register_models
+from core.training.registration import register_models, register_text
 from core.training.run_record import RunRecord
 from core.training.scores import EpochScores
 from core.training.session import DesiredSession, Session, SessionPhase
@@ -113,7 +114,7 @@ class SessionRecorder:
     def begin(self, session: Session) -> Session:
         """Open or reopen a session: track its run, and log the settings this release does not support."""
         now = self._clock()
-        announcements = not_done(session.training)
+        announcements = not_done(session.training) if session.text is None else ()
         for sentence in announcements:
             log.warning("%s: %s", session.session_id, sentence)
         return self._observe(
@@ -143,6 +144,8 @@ class SessionRecorder:
             self._calls.checkpoint_damaged(session, problem)
         if prepared.warnings:
             session = self._warned(session, prepared.warnings)
+        if prepared.n_epochs is not None and prepared.n_epochs != session.observed.n_epochs:
+            session = self._observe(session, "session.prepared", n_epochs=prepared.n_epochs)
         self._runs.restore(session)
         session = self._with_trials(session, prepared.tuning, "session.tuning_resumed")
         record = prepared.record
@@ -182,6 +185,7 @@ class SessionRecorder:
         now, record = self._clock(), done.record
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
         timings |= {f"{model}.{FIT_TIME}": seconds for model, seconds in done.fit_seconds.items()}
+        timings |= done.rates
         if durations:
             timings["epoch.seconds"] = durations[-1]
         self.files.write_epoch(session, record)
@@ -200,7 +204,8 @@ class SessionRecorder:
             best_score=history[best - 1].score if best else None,
             gates=tuple(replace(gate, offending=()) if gate.passed else gate for gate in record.gates),
             quality_score=record.quality_score,
-            metrics=record.metrics,
+            metrics=record.metrics | done.rates,
+            samples=record.text.samples if record.text is not None else (),
             diverged=tuple(filter(is_loss, record.unmeasured)),
             epoch_started_at=now,
             last_progress_at=now,
@@ -209,7 +214,7 @@ class SessionRecorder:
             cpu_seconds=session.observed.cpu_seconds + cpu,
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
             n_rejected_epochs=history.n_skipped,
-            criteria=criteria(history, session.training),
+            criteria=self._criteria(session, record, history),
             checkpoint=checkpoint,
             checkpoint_sha256=done.checkpoint_sha256,
         )
@@ -294,9 +299,18 @@ class SessionRecorder:
         cpu: float = 0.0,
     ) -> Session:
         """Register the session's models, and write its reports; the models of an agent wait for their comparison."""
-        final = finished.record
-        evidence = self.files.write_final(session, final, history, last, judgement)
-        registered = () if session.parent else self.register(session, final, last)
+        final, facts = finished.record, finished.text
+        judged: dict[str, Any] = {}
+        if facts is not None:
+            evidence = self.files.write_text_final(session, final, facts, history, judgement)
+            folder = self.files.checkpoints_of(session) / final.models[0].folder
+            version = register_text(self._workspace, session, facts, folder=folder, actor=self._actor)
+            registered: tuple[str, ...] = (version,)
+            self._runs.log_judgement(session, facts.metrics)
+            judged["gates"] = facts.gates
+        else:
+            evidence = self.files.write_final(session, final, history, last, judgement)
+            registered = () if session.parent else self.register(session, final, last)
         manifests = [self._workspace.artifacts_dir / key / "MANIFEST.json" for key in registered]
         self._runs.note(
             session,
@@ -316,6 +330,7 @@ class SessionRecorder:
             registered=registered,
             sections=final.sections,
             cpu_seconds=session.observed.cpu_seconds + cpu,
+            **judged,
         )
 
     def register(
@@ -403,6 +418,13 @@ class SessionRecorder:
     def suspended(self, session: Session) -> Session:
         """Record that a session waits for the next engine."""
         return self._waiting(session, "session.suspended", SessionPhase.QUEUED)
+
+    @staticmethod
+    def _criteria(session: Session, record: EpochRecord, history: EpochScores) -> tuple[Criterion, ...]:
+        """Say where the criteria stand that end a session."""
+        if session.text is None or record.text is None:
+            return criteria(history, session.training)
+        return text_criteria(record.epoch, record.text, session.text.text_model)
 
     def _with_trials(
         self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0, cpu: float = 0.0

@@ -17,7 +17,7 @@ from core.errors import CoreError
 from core.telemetry.tracing import NO_TRACES, Attribute, Traces
 from core.training.checkpoint import Checkpoints
 from core.training.child_process import ChildProcess
-from core.training.convergence import RECENT_EPOCHS, judge
+from core.training.convergence import RECENT_EPOCHS, judge, judge_text
 from core.training.errors import OVER_LIMIT, ChildDiedError, ChildStalledError, LearningError, out_of_memory
 from core.training.records import EpochRecord
 from core.training.scores import EpochScores
@@ -126,7 +126,12 @@ class SessionRunner:
     def _prepare(self) -> None:
         folder = self._recorder.files.checkpoints_of(self._session)
         data_folder = self._recorder.files.data_sets_of(self._session)
-        request = Prepare(settings=self._session.settings, folder=str(folder), data_folder=str(data_folder))
+        request = Prepare(
+            settings=self._session.settings,
+            folder=str(folder),
+            data_folder=str(data_folder),
+            text=self._session.text,
+        )
         prepared = self._ask(request, Prepared)
         self._history, self._last = Checkpoints(folder).history_of(prepared), prepared.record
         self._is_prepared, self._is_tuning = True, not prepared.tuning.is_done
@@ -169,7 +174,11 @@ class SessionRunner:
         if self._last is None:
             return False
         trained_seconds = self._session.observed.trained_seconds
-        judgement = judge(self._history, self._settings, trained_seconds=trained_seconds)
+        text = self._session.text
+        if text is not None and self._last.text is not None:
+            judgement = judge_text(self._last.text, text.text_model, self._settings, trained_seconds=trained_seconds)
+        else:
+            judgement = judge(self._history, self._settings, trained_seconds=trained_seconds)
         if judgement.end is None:
             return False
         self._session = self._recorder.winding_up(self._session, judgement)

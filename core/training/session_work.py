@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -54,6 +55,9 @@ from core.training.wire import (
     Tune,
     Tuned,
 )
+
+if TYPE_CHECKING:
+    from core.training.text_work import TextSessionWork
 
 log = logging.getLogger(__name__)
 
@@ -272,7 +276,7 @@ class Workbench:
     """Answers requests; between requests it holds the session it last prepared, and its executor."""
 
     def __init__(self) -> None:
-        self._work: SessionWork | None = None
+        self._work: SessionWork | TextSessionWork | None = None
         self._held = ExitStack()
 
     def answer(self, request: ChildRequest) -> ChildReply:
@@ -282,6 +286,11 @@ class Workbench:
             self._work = None  # free one session's panels and models before loading the next session's
             self._held.close()
             settings = converted(request.settings, TrainingSettings)
+            if request.text is not None:
+                from core.training.text_work import TextSessionWork
+
+                self._work = TextSessionWork(settings, request.text, Path(request.folder))
+                return self._work.where_it_stands()
             chosen = executor_of(settings)
             self._held.callback(chosen.close)
             self._held.enter_context(running_on(chosen))
@@ -293,11 +302,13 @@ class Workbench:
             return self._work.where_it_stands()
         if self._work is None:
             return Failed(kind="error", reason="no session is prepared", details="")
+        if isinstance(request, RunEpoch):
+            return self._work.run_epoch(request.number)
+        if not isinstance(self._work, SessionWork):
+            return self._work.finish()  # a model of language has no search of parameters
         match request:
             case Tune():
                 return Tuned(progress=self._work.tune(request.stop))
-            case RunEpoch():
-                return self._work.run_epoch(request.number)
             case Finish():
                 record = self._work.finish()
                 return Finished(record=record, fit_seconds=self._work.fit_seconds)

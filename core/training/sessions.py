@@ -17,6 +17,7 @@ from core.tracking.experiments import checked_experiment_name
 from core.training.agents.totals import with_totals
 from core.training.errors import SessionRequestRefusedError
 from core.training.session import DesiredSession, ObservedSession, Session, SessionPhase, as_document
+from core.training.text_training import TextTraining, settings_for_text
 from core.training.tuning.stopping import stop_refusal
 
 DATABASE = "sessions"
@@ -57,9 +58,24 @@ class Sessions:
         session = self._documents.get(session_id)
         return _totalled(session, self._documents.find) if session.children else session
 
-    def start(self, settings: TrainingSettings, *, name: str, actor: Actor, reason: str = "") -> Session:
+    def start(
+        self,
+        settings: TrainingSettings,
+        *,
+        name: str,
+        actor: Actor,
+        reason: str = "",
+        text: TextTraining | None = None,
+    ) -> Session:
         """Queue a new session; the engine takes it up when its turn comes.
 
+        Args:
+            settings: What it trains. Of a model of language only the limits count: those of its child process, of its
+                gates and of time.
+            name: For people.
+            actor: Who starts it.
+            reason: Why, for the record.
+            text: The model of language that it trains instead of the models of the settings.
         Raises:
             UsageError: The name or the experiment is not a plain line of text, or the settings name an unknown domain,
                 model or algorithm.
@@ -73,7 +89,7 @@ class Sessions:
         from core.training.agents.plan import agents_of
         from core.training.session_domain import checked  # lists the domains, for this operation only
 
-        settings = checked(settings)
+        settings = checked(settings) if text is None else settings_for_text(settings, text)
         agents = agents_of(settings)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
@@ -87,7 +103,8 @@ class Sessions:
                 desired_by=str(actor),
                 desired_at=now,
                 reason=reason,
-                observed=ObservedSession(n_epochs=settings.max_epochs * max(len(agents), 1)),
+                observed=ObservedSession(n_epochs=settings.max_epochs * max(len(agents), 1) if text is None else 0),
+                text=text,
                 children=tuple(_session_id(number + place) for place in range(1, len(agents) + 1)),
                 updated_at=now,
                 updated_by=str(actor),
@@ -110,7 +127,8 @@ class Sessions:
 
     def _insert(self, session: Session, change: AuditedChange) -> Session:
         session = self._documents.insert(session)
-        of = {"parent": session.parent} if session.parent else {}
+        of: dict[str, Any] = {"parent": session.parent} if session.parent else {}
+        of |= {"text": msgspec.to_builtins(session.text)} if session.text is not None else {}
         change.record(
             "session.start", session.session_id, after={"name": session.name, "settings": session.settings, **of}
         )

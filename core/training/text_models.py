@@ -1,6 +1,7 @@
 """A trained model of language becomes a version: judged, held to its gates, tracked as a run, and registered."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,17 @@ from core.registry.numbering import checked_model_name
 from core.settings import Settings
 from core.state import Workspace
 from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
-from core.text.data import text_data
+from core.text.data import TextData
 from core.text.gates import text_gates, text_metrics
 from core.text.judging import TextReport
-from core.text.model_folder import CurvePoint, ModelFolder, TextModelManifest
-from core.text.training import judge_folder
+from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
+from core.text.training import judge_trained, open_judged
 from core.text.version import write_text_version
 from core.tracking import Runs
 from core.tracking.active import tracked_run
 from core.tracking.experiments import checked_experiment_name, experiment_tags
-
-N_WRITTEN = 200
+from core.training.records import SessionModelFacts
+from core.training.text_training import N_WRITTEN, without_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,51 +73,76 @@ def register_text_model(
     """
     checked_model_name(model)
     experiment = checked_experiment_name(settings.experiment_name) or model
-    folder = ModelFolder(path)
-    report = judge_folder(path, n_written=n_written)
+    opened, data = open_judged(path)
+    manifest, speeds = opened.manifest, ModelFolder(path).speeds()
+    report = judge_trained(opened, data, n_written=n_written)
     with tempfile.TemporaryDirectory(prefix="bondx-text-") as place, Runs(workspace) as runs:
         artifact = Path(place)
-        manifest = write_text_version(path, artifact).manifest
-        metrics, data = text_metrics(report), _data_of(manifest)
-        write_file(artifact / REPORT_NAME, _spelled(_report(manifest, report, metrics)), durable=False)
+        facts = write_text_artifact(opened, data, report, artifact, settings.quality_gates.limits)
         tags = {"kind": "text model"} | experiment_tags(experiment, [manifest.architecture])
         run = tracked_run(
             workspace,
             runs,
             model,
             actor=actor,
-            parameters={"model": model, **_parameters(manifest)},
+            parameters={"model": model, **text_parameters(manifest)},
             data_hashes={"documents": manifest.corpus_sha256},
             tags=tags,
         )
-        with run as opened:
-            speeds = folder.speeds()
+        with run as tracked:
             for point in manifest.curve:
-                runs.log_metrics(opened.run_id, point.step, _at(point, manifest.floor_nats, speeds))
-            runs.log_metrics(opened.run_id, manifest.curve[-1].step, metrics)
+                runs.log_metrics(tracked.run_id, point.step, _at(point, manifest.floor_nats, speeds))
+            runs.log_metrics(tracked.run_id, manifest.curve[-1].step, facts.metrics)
             begins("the registration")
             version = Registry(workspace).register(
                 model,
                 artifact,
-                metrics=metrics,
-                lineage={**data, "task": TEXT_TASK, "algorithm": manifest.architecture, **_origin(manifest)},
-                gates=text_gates(report, settings.quality_gates.limits),
+                metrics=facts.metrics,
+                lineage=facts.lineage,
+                gates=facts.gates,
                 actor=actor,
-                run_id=opened.run_id,
+                run_id=tracked.run_id,
                 bump="auto",
-                description=description or _described(manifest),
+                description=description or facts.description,
                 reason=reason,
                 reads=True,
             )
             kept = workspace.artifacts_dir / version.path
-            runs.log_artifact(opened.run_id, kept / REPORT_NAME, kept / SIGNATURE_NAME, actor=actor)
+            runs.log_artifact(tracked.run_id, kept / REPORT_NAME, kept / SIGNATURE_NAME, actor=actor)
     return RegisteredText(version, report)
 
 
-def _parameters(manifest: TextModelManifest) -> dict[str, Any]:
+def write_text_artifact(
+    opened: TextModel, data: TextData, report: TextReport, folder: Path, limits: Mapping[str, float]
+) -> SessionModelFacts:
+    """Write the files of a version, its judgement among them, and return what the registry is told of it.
+
+    Args:
+        opened: The model.
+        data: Its documents.
+        report: Its judgement.
+        folder: An empty folder.
+        limits: Other limits of gates, as `quality_gates.limits` sets them.
+    """
+    manifest, metrics = opened.manifest, text_metrics(report)
+    write_text_version(opened, folder)
+    write_file(folder / REPORT_NAME, _spelled(_report(manifest, report, metrics)), durable=False)
+    return SessionModelFacts(
+        metrics=metrics,
+        lineage={
+            **_data_of(manifest, data),
+            "task": TEXT_TASK,
+            "algorithm": manifest.architecture,
+            **_origin(manifest),
+        },
+        gates=text_gates(report, limits),
+        description=_described(manifest),
+    )
+
+
+def text_parameters(manifest: TextModelManifest) -> dict[str, Any]:
     """Return what decided the training, without folders of this machine."""
-    found: dict[str, Any] = msgspec.to_builtins(manifest.settings)
-    found |= {name: Path(found[name]).name for name in ("corpus", "base") if found[name]}
+    found = without_folders(msgspec.to_builtins(manifest.settings))
     return {**found, "architecture": manifest.architecture}
 
 
@@ -130,9 +156,9 @@ def _at(point: CurvePoint, floor: float | None, speeds: dict[int, float]) -> dic
     return found
 
 
-def _data_of(manifest: TextModelManifest) -> dict[str, Any]:
+def _data_of(manifest: TextModelManifest, data: TextData) -> dict[str, Any]:
     """Return what the lineage says of the documents."""
-    settings, data = manifest.settings, text_data(manifest.settings)
+    settings = manifest.settings
     n_learned, n_judged = len(data.training.documents), len(data.judged.documents)
     if settings.corpus:
         learned: dict[str, Any] = {"file": {"sha256": manifest.corpus_sha256, "n_rows": n_learned}}
@@ -142,7 +168,7 @@ def _data_of(manifest: TextModelManifest) -> dict[str, Any]:
 
 
 def _origin(manifest: TextModelManifest) -> dict[str, Any]:
-    found: dict[str, Any] = {"random_seed": manifest.settings.seed, "parameters": _parameters(manifest)}
+    found: dict[str, Any] = {"random_seed": manifest.settings.seed, "parameters": text_parameters(manifest)}
     return {**found, "base_sha256": manifest.base_sha256} if manifest.base_sha256 else found
 
 

@@ -5,8 +5,9 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from core.json_documents import json_decoder
-from core.training.records import EpochRecord, FinalRecord
+from core.training.records import EpochRecord, FinalRecord, SessionModelFacts
 from core.training.scores import EpochScore
+from core.training.text_training import TextTraining
 from core.training.tuning.records import TuningProgress
 
 
@@ -16,6 +17,7 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
     settings: dict[str, Any]
     folder: str
     data_folder: str = ""  # of the data sets that are kept
+    text: TextTraining | None = None  # the model of language to train; None: the models of the settings
 
 
 class Tune(msgspec.Struct, frozen=True, kw_only=True, tag="tune"):
@@ -46,6 +48,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True, tag="prepared"):
     damaged: tuple[str, ...]  # newer checkpoints that were skipped, and why
     warnings: tuple[str, ...] = ()  # the models' notes on how they are trained on this machine
     tuning: TuningProgress = TuningProgress(is_done=True)  # of the search before the first epoch, with all trials
+    n_epochs: int | None = None  # the most there will be; None: as the settings say
 
 
 class Tuned(msgspec.Struct, frozen=True, kw_only=True, tag="tuned"):
@@ -62,6 +65,7 @@ class EpochDone(msgspec.Struct, frozen=True, kw_only=True, tag="epoch_done"):
     checkpoint_sha256: str
     stage_seconds: dict[str, float]  # where the time went
     fit_seconds: dict[str, float] = {}  # what each model took to learn
+    rates: dict[str, float] = {}  # how fast it learned, by metric; like all times no part of the record
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
@@ -69,6 +73,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
 
     record: FinalRecord
     fit_seconds: dict[str, float] = {}  # what each model took to learn for the end
+    text: SessionModelFacts | None = None  # of a model of language
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):

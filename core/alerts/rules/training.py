@@ -15,7 +15,10 @@ RULES: tuple[Rule, ...] = (
         unit=share,
         wrong=Wrong.BELOW,
         subject=AlertSubject.EPOCH,
-        read=lambda record: record.score if record.learned and record.epoch > GRACE_EPOCHS else None,
+        # the score of a model of language says how far it is from a 5-gram, which says nothing until it has learned
+        read=lambda record: (
+            record.score if record.learned and record.text is None and record.epoch > GRACE_EPOCHS else None
+        ),
         threshold=lambda settings: settings.accuracy_min,
         advice="Compare the models by epoch; if a model got worse, stop the session and keep the last good version.",
     ),

@@ -86,7 +86,16 @@ def train_decoder(
         UsageError: The checkpoint cannot be used, or the loss is no number any more.
     """
     with torch.random.fork_rng(devices=[]):
-        return _DecoderTraining(prepared, checkpoint).run(report)
+        training, settings = DecoderTraining(prepared), prepared.manifest.settings
+        if checkpoint.exists():
+            training.resume(checkpoint)
+        while not training.is_over:
+            if (progress := training.step()) is not None:
+                report(progress)
+            n_done = training.n_done
+            if n_done and n_done % settings.checkpoint_steps == 0 and n_done < training.n_steps:
+                training.save(checkpoint)
+        return training.weights(), training.curve
 
 
 def learning_rate(settings: TextModelSettings, step: int, n_steps: int) -> float:
@@ -108,11 +117,17 @@ def learning_rate(settings: TextModelSettings, step: int, n_steps: int) -> float
             return settings.learning_rate
 
 
-class _DecoderTraining:
-    def __init__(self, prepared: PreparedText, checkpoint: Path) -> None:
+class DecoderTraining:
+    """A decoder while it is trained, a step at a time."""
+
+    def __init__(self, prepared: PreparedText) -> None:
+        """Begin with new weights, or with those of the base.
+
+        Args:
+            prepared: Settings, documents and tokenizer.
+        """
         self._settings = settings = prepared.manifest.settings
         self._floor = prepared.manifest.floor_nats
-        self._checkpoint = checkpoint
         tokenizer, data = prepared.tokenizer, prepared.data
         self._rows = rows_of(encoded(tokenizer, data.training.documents), prepared.max_length)
         self._lengths = np.array([len(row) for row in self._rows], dtype=np.int64)
@@ -121,6 +136,7 @@ class _DecoderTraining:
         self.n_steps = self._per_epoch * settings.epochs
         if settings.max_steps:
             self.n_steps = min(self.n_steps, settings.max_steps)
+        """The most steps there will be."""
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self._is_tuned = prepared.base is not None
         if prepared.base is None:
@@ -136,25 +152,58 @@ class _DecoderTraining:
         self._best = self._copied()
         self._standing = _Standing()
         self._epoch, self._order = -1, list[IntArray]()
-        if checkpoint.exists():
-            self._resume()
+        self._speed = _Speed()
 
-    def run(self, report: Callable[[TextProgress], None]) -> tuple[bytes, Sequence[CurvePoint]]:
-        standing, settings, speed = self._standing, self._settings, _Speed()
+    @property
+    def n_done(self) -> int:
+        """The steps so far."""
+        return self._standing.step
+
+    @property
+    def n_worse(self) -> int:
+        """The evaluations since the best one."""
+        return self._standing.n_worse
+
+    @property
+    def curve(self) -> Sequence[CurvePoint]:
+        """The evaluations so far."""
+        return self._standing.curve
+
+    @property
+    def n_evaluations(self) -> int:
+        """The most evaluations there will be."""
+        return self._is_tuned + math.ceil(self.n_steps / self._settings.evaluation_steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no step is left, or too many evaluations brought no better loss."""
+        return self.n_done >= self.n_steps or 0 < self._settings.patience <= self.n_worse
+
+    def step(self) -> TextProgress | None:
+        """Learn from the next batch; return the evaluation, if one is due. That of a base comes before its first step.
+
+        Raises:
+            UsageError: The loss is no number any more.
+        """
+        standing = self._standing
         if self._is_tuned and not standing.curve:
-            report(self._evaluate(speed))
-        while standing.step < self.n_steps and not self._is_over():
-            begins(f"step {standing.step + 1:,} of {self.n_steps:,}")
-            batch = self._batch(standing.step)
-            self._step(batch)
-            speed.n_tokens += batch.n_predicted
-            standing.step += 1
-            is_last = standing.step == self.n_steps
-            if is_last or standing.step % settings.evaluation_steps == 0:
-                report(self._evaluate(speed))
-            if standing.step % settings.checkpoint_steps == 0 and not is_last:
-                self._save()
-        return spell_weights(self._best), standing.curve
+            return self._evaluate()
+        begins(f"step {standing.step + 1:,} of {self.n_steps:,}")
+        batch = self._batch(standing.step)
+        self._learn(batch)
+        self._speed.n_tokens += batch.n_predicted
+        standing.step += 1
+        if standing.step == self.n_steps or standing.step % self._settings.evaluation_steps == 0:
+            return self._evaluate()
+        return None
+
+    def weights(self) -> bytes:
+        """Return the weights with the least validation loss."""
+        return spell_weights(self._best)
+
+    def model(self) -> DecoderModel:
+        """Return the model as it is now."""
+        return DecoderModel(self._decoder)
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         matrices: list[Tensor] = []
@@ -176,7 +225,7 @@ class _DecoderTraining:
             self._order = epoch_order(self._lengths, size, seed=seed, epoch=epoch)
         return batch_of([self._rows[row] for row in self._order[place].tolist()])
 
-    def _step(self, batch: TokenBatch) -> None:
+    def _learn(self, batch: TokenBatch) -> None:
         """Learn from a batch, in parts whose gradients add up to that of the whole."""
         settings, standing = self._settings, self._standing
         torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step))
@@ -210,7 +259,7 @@ class _DecoderTraining:
         standing.summed_nats += nats * batch.n_predicted
         standing.n_summed += batch.n_predicted
 
-    def _evaluate(self, speed: _Speed) -> TextProgress:
+    def _evaluate(self) -> TextProgress:
         """Weigh the validation documents, and keep the weights if no evaluation before was better."""
         standing = self._standing
         nats = float(DecoderModel(self._decoder).document_nats(self._validation).sum()) / n_predicted(self._validation)
@@ -222,7 +271,7 @@ class _DecoderTraining:
         training_nats = standing.summed_nats / standing.n_summed if standing.n_summed else nats
         standing.curve.append(CurvePoint(standing.step, training_nats, nats))
         standing.summed_nats, standing.n_summed = 0.0, 0
-        per_second = speed.per_second()
+        per_second = self._speed.per_second()
         left = (self.n_steps - standing.step) / self._per_epoch * float(np.sum(self._lengths - 1))
         return TextProgress(
             step=standing.step,
@@ -238,24 +287,23 @@ class _DecoderTraining:
     def _copied(self) -> dict[str, Tensor]:
         return {name: weight.detach().clone() for name, weight in self._trained.items()}
 
-    def _save(self) -> None:
+    def save(self, checkpoint: Path) -> None:
         """Write everything that the next step needs, whole or not at all."""
         tensors = {f"{_MODEL}{name}": weight for name, weight in self._trained.items()}
         tensors |= {f"{_BEST}{name}": weight for name, weight in self._best.items()}
-        for name, weight in self._trained.items():
+        for name, weight in self._trained.items() if self.n_done else ():
             state = self._optimizer.state[weight]
             tensors[f"{_FIRST}{name}"], tensors[f"{_SECOND}{name}"] = state["exp_avg"], state["exp_avg_sq"]
         standing = msgspec.json.encode(self._standing).decode()
         content = spell_weights(tensors, {"standing": standing})
-        write_file(self._checkpoint, content)
+        write_file(checkpoint, content)
 
-    def _resume(self) -> None:
-        """Stand where the checkpoint was written.
+    def resume(self, where: Path) -> None:
+        """Stand where a checkpoint was written.
 
         Raises:
             WeightsError: It is not the checkpoint of this training.
         """
-        where = self._checkpoint
         require_plain(where)
         try:
             with safe_open(where, framework="pt") as file:
@@ -267,7 +315,7 @@ class _DecoderTraining:
         fill(self._decoder, parts[_BEST], where)
         self._best = self._copied()
         fill(self._decoder, parts[_MODEL], where)
-        for name, weight in self._trained.items():
+        for name, weight in self._trained.items() if standing.step else ():
             moments = (parts[_FIRST].get(name), parts[_SECOND].get(name))
             if any(moment is None or moment.shape != weight.shape for moment in moments):
                 raise WeightsError(f"{where} lacks the moments of {name}. Remove it to begin anew.")
@@ -277,9 +325,6 @@ class _DecoderTraining:
                 "exp_avg_sq": moments[1],
             }
         self._standing = standing
-
-    def _is_over(self) -> bool:
-        return 0 < self._settings.patience <= self._standing.n_worse
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

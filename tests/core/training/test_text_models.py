@@ -127,6 +127,7 @@ def test_a_limit_of_the_settings_replaces_that_of_the_gate(folder):
 ROWS = ["--data", "{rows}"]
 NEEDS_ROWS = {
     "explain": ["prose@1.0.0"],
+    "data classify": ["--model", "prose"],
     "drift check": ["prose", *ROWS],
     "drift profile": ["prose"],
     "performance estimate": ["prose", *ROWS],
@@ -164,7 +165,7 @@ def takes_a_model(parser: argparse.ArgumentParser, *above: str) -> set[str]:
 
 
 def test_every_command_that_takes_a_model_is_looked_at():
-    assert takes_a_model(build_parser()) == {*NEEDS_ROWS, *LIKE_ANY, *OF_NO_VERSION} - {"run", "session start"}
+    assert takes_a_model(build_parser()) == {*NEEDS_ROWS, *LIKE_ANY, *OF_NO_VERSION}
 
 
 @pytest.mark.parametrize("command", NEEDS_ROWS)
