@@ -66,7 +66,9 @@ class BondXAIDashboard:
             UsageError: The epoch has no slices by this; the message lists the slicings.
         """
         from core.errors import NotFoundError
+        from core.explain.deny_list import DenyList
         from core.training.epoch_slices import scores_by
+        from core.training.later_denied import epoch_as_shown
         from core.training.session_files import SessionFiles
         from core.training.sessions import Sessions
 
@@ -78,7 +80,7 @@ class BondXAIDashboard:
         else:
             session = sessions.get(session_id)
         record = SessionFiles(self._workspace).epoch(session, session.observed.epoch if epoch is None else epoch)
-        return scores_by(record.slices, by)
+        return scores_by(epoch_as_shown(record, DenyList.in_force(self._workspace.root)).slices, by)
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Summarize the newest session, the versions and the open alerts.

@@ -104,14 +104,16 @@ def list_versions(args: argparse.Namespace) -> int:
     """Print versions, the newest of each model first."""
     from console.cli.output import print_json, print_table
     from core.registry import Registry, SemanticVersion
+    from core.registry.later_denied import versions_as_shown
 
-    registry = Registry(open_workspace(args))
+    workspace = open_workspace(args)
+    registry = Registry(workspace)
     versions = registry.versions(args.model) if args.json else registry.versions_in_brief(args.model)
     versions.sort(key=lambda version: SemanticVersion.parse(version.version), reverse=True)
     versions.sort(key=lambda version: version.model)
     shown = [version for version in versions if args.stage in (None, version.stage)]
     if args.json:
-        print_json(shown)
+        print_json(versions_as_shown(workspace, shown))
         return ExitCode.GOOD
     rows = [
         {
@@ -141,10 +143,12 @@ def show_version(args: argparse.Namespace) -> int:
     """Print one version and its history."""
     from console.cli.output import print_facts, print_json, printable
     from core.registry import Registry
+    from core.registry.later_denied import version_as_shown
     from core.tracking.comparison import flatten
 
-    registry = Registry(open_workspace(args))
-    version = registry.get(args.model, args.version)
+    workspace = open_workspace(args)
+    registry = Registry(workspace)
+    version = version_as_shown(workspace, registry.get(args.model, args.version))
     moves = registry.history(args.model, args.version)
     if args.json:
         import msgspec
@@ -208,6 +212,7 @@ def change(args: argparse.Namespace) -> int:
     """Plan a change of stage, show the plan, and apply it unless this is a dry run or a gate forbids it."""
     from console.cli.output import print_json
     from core.registry import Registry
+    from core.registry.later_denied import versions_as_shown
     from core.registry.planning import require_confirmed
 
     workspace = open_workspace(args)
@@ -228,7 +233,7 @@ def change(args: argparse.Namespace) -> int:
     reason = consented_reason(plan, args) if args.verb == "promote" else args.reason
     moved = registry.apply_all(plans, actor=person(), reason=reason)
     if args.json:
-        print_json(moved)
+        print_json(versions_as_shown(workspace, moved))
     else:
         for version in moved:
             print(f"{version.model} {version.version} is now {version.stage}")

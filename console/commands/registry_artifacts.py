@@ -95,6 +95,7 @@ def register_path(args: argparse.Namespace) -> int:
     """Register a folder or file."""
     from console.cli.output import print_json
     from core.registry import Registry
+    from core.registry.later_denied import version_as_shown
     from core.tracking import Runs
 
     workspace = open_workspace(args)
@@ -116,7 +117,7 @@ def register_path(args: argparse.Namespace) -> int:
         reads=True,
     )
     if args.json:
-        print_json(version)
+        print_json(version_as_shown(workspace, version))
     else:
         why = f" ({version.bump})" if version.bump else ""
         print(f"{version.model} {version.version} is registered in {version.stage}{why}")

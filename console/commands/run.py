@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from console.cli.headless import LinePrinter
     from core.state import Workspace
+    from core.training.records import EpochRecord
     from core.training.session import ObservedSession, Session
 
 POLL_SECONDS = 0.25
@@ -207,15 +208,22 @@ def _tell_events(
         before: The progress of each session before the engine started, which is not printed again.
     """
     from console.cli.headless import SessionFeed, criteria_events
+    from core.explain.deny_list import DenyList
     from core.telemetry import TelemetryReader
+    from core.training.later_denied import epoch_as_shown
     from core.training.session_files import SessionFiles
     from core.view.parts.documents import SessionsPart
     from core.view.source import SnapshotSource
 
     source = SnapshotSource(workspace, only=(SessionsPart,))
-    report_of = SessionFiles(workspace).read_epoch
+    files = SessionFiles(workspace)
     telemetry = TelemetryReader(workspace.telemetry_file)
     feeds: dict[str, SessionFeed] = {}
+
+    def report_of(session: "Session", epoch: int) -> "EpochRecord | None":
+        if (record := files.read_epoch(session, epoch)) is None or record.learned:
+            return record
+        return epoch_as_shown(record, DenyList.in_force_or_all(workspace.root))
 
     def metrics_after(session: "Session", epoch: int) -> "Mapping[int, Mapping[str, float]]":
         return telemetry.of_epochs.rows(session.run_id, epoch + 1) if session.run_id else {}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.settings import TrainingSettings
+    from core.state import Workspace
     from core.training.records import EpochRecord
     from core.training.session import Session
     from core.training.text_training import TextTraining
@@ -163,10 +164,13 @@ def show_session(args: argparse.Namespace) -> int:
     workspace = open_workspace(args)
     session = Sessions(workspace).get(args.session_id)
     if args.epoch is None and args.by is None:
-        return _print_session(session, as_json=args.json, agents=Sessions(workspace).children(session))
+        return _print_session(workspace, session, as_json=args.json, agents=Sessions(workspace).children(session))
+    from core.explain.deny_list import DenyList
+    from core.training.later_denied import epoch_as_shown
     from core.training.session_files import SessionFiles
 
     record = SessionFiles(workspace).epoch(session, args.epoch or session.observed.epoch)
+    record = epoch_as_shown(record, DenyList.in_force(workspace.root))
     return _print_epoch(record, as_json=args.json) if args.by is None else _print_slices(record, args.by, args.json)
 
 
@@ -174,6 +178,7 @@ def wait_for_session(args: argparse.Namespace) -> int:
     """Wait for the end of a session."""
     from console.cli.waiting import print_outcome, wait_for
     from core.errors import NotFoundError
+    from core.training.later_denied import session_as_shown
     from core.training.session import SessionPhase
     from core.training.sessions import Sessions
 
@@ -193,7 +198,7 @@ def wait_for_session(args: argparse.Namespace) -> int:
         timeout_seconds=args.timeout,
     )
     return print_outcome(
-        ended,
+        session_as_shown(workspace, ended),
         _progress(ended, absence=absence_of(workspace)),
         has_ended=ended.has_ended,
         is_success=ended.observed.phase is SessionPhase.FINISHED,
@@ -225,7 +230,7 @@ def start_session(args: argparse.Namespace) -> int:
         complain(sentence)
     if (why := why_nothing_happens(workspace, "bondx run --headless, or bondx")) is not None:
         complain(f"{session.session_id} is queued, but {why}")
-    return _print_session(session, as_json=args.json)
+    return _print_session(workspace, session, as_json=args.json)
 
 
 def start_from_arguments(args: argparse.Namespace) -> "Session":
@@ -280,17 +285,18 @@ def request_change(args: argparse.Namespace) -> int:
     from core.training.sessions import Sessions
 
     desired, _ = REQUESTS[args.verb]
-    sessions = Sessions(open_workspace(args))
-    session = sessions.request(args.named, DesiredSession(desired), actor=person(), reason=args.reason)
-    return _print_session(session, as_json=args.json)
+    workspace = open_workspace(args)
+    session = Sessions(workspace).request(args.named, DesiredSession(desired), actor=person(), reason=args.reason)
+    return _print_session(workspace, session, as_json=args.json)
 
 
 def stop_tuning_of(args: argparse.Namespace) -> int:
     """Let a search of parameters end."""
     from core.training.sessions import Sessions
 
-    session = Sessions(open_workspace(args)).stop_tuning(args.session_id, actor=person(), reason=args.reason)
-    return _print_session(session, as_json=args.json)
+    workspace = open_workspace(args)
+    session = Sessions(workspace).stop_tuning(args.session_id, actor=person(), reason=args.reason)
+    return _print_session(workspace, session, as_json=args.json)
 
 
 def list_trials(args: argparse.Namespace) -> int:
@@ -357,11 +363,15 @@ def _print_slices(record: "EpochRecord", by: str, as_json: bool) -> int:
     return ExitCode.GOOD
 
 
-def _print_session(session: "Session", *, as_json: bool, agents: "Sequence[Session]" = ()) -> int:
+def _print_session(
+    workspace: "Workspace", session: "Session", *, as_json: bool, agents: "Sequence[Session]" = ()
+) -> int:
     from console.cli.output import print_facts, print_json, print_section, print_table
+    from core.training.later_denied import session_as_shown
     from core.training.tuning.trial_rows import told_standing
     from core.training.tuning.words import told_selection
 
+    session = session_as_shown(workspace, session)
     if as_json:
         print_json(session)
         return ExitCode.GOOD

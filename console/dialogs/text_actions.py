@@ -51,10 +51,13 @@ def show_why(app: ConsoleControls, version: "ModelVersion") -> None:
 
     def find() -> list[Line]:
         from console.presentation.versions import evidence_lines
+        from core.explain.deny_list import DenyList
+        from core.registry.later_denied import with_gates_as_shown
 
         not_now = [Line(((with_keys("Gates are not judged in the past; {console.freeze} returns to now."), "muted"),))]
         promotion = not_now if is_past else _promotion_lines(app, version)
-        evidence = evidence_lines(version, snapshot, app.glyphs, promotion=promotion)
+        shown = with_gates_as_shown(version, DenyList.in_force_or_all(app.workspace.root))
+        evidence = evidence_lines(shown, snapshot, app.glyphs, promotion=promotion)
         return [*evidence, *relied_on(app, version), *_relied_on_lately(app, version)]
 
     app.push_screen(TextDialog(f"Why trust {version.model} {version.version}", find))

@@ -220,9 +220,12 @@ class TrainingScreen(ConsoleScreen):
             return title, sessions.detail_lines(session, glyphs)
 
         def find() -> Sequence[Line]:
+            from core.explain.deny_list import DenyList
+            from core.training.later_denied import epoch_as_shown
             from core.training.session_files import SessionFiles
 
-            record = SessionFiles(workspace).read_epoch(session, session.observed.epoch)
+            if (record := SessionFiles(workspace).read_epoch(session, session.observed.epoch)) is not None:
+                record = epoch_as_shown(record, DenyList.in_force_or_all(workspace.root))
             return sessions.detail_lines(session, glyphs, slices={} if record is None else record.slices)
 
         return title, find

@@ -22,6 +22,7 @@ from core.registry import (
     Stage,
     VersionDiff,
 )
+from core.registry.later_denied import version_as_shown, versions_as_shown
 from core.registry.plan_changes import as_reviewed
 from core.registry.planning import reason_for, require_confirmed
 from core.registry.registration import Bump
@@ -71,7 +72,7 @@ class ModelRegistry:
         Raises:
             ArtifactRefusedError: The files cannot become an artifact, or hold a model that cannot be loaded.
         """
-        return self._registry.register(
+        registered = self._registry.register(
             name,
             Path(path),
             metrics=metrics or {},
@@ -85,6 +86,7 @@ class ModelRegistry:
             bump=bump,
             reads=True,
         )
+        return version_as_shown(self._config.workspace, registered)
 
     @checked
     def plan_promotion(self, name: str, version: str, stage: Stage | str | None = None) -> Plan:
@@ -195,16 +197,17 @@ class ModelRegistry:
             NotFoundError: There is no such model or version, or nothing is in Production.
         """
         if version is not None:
-            return self._registry.get(name, version)
+            return version_as_shown(self._config.workspace, self._registry.get(name, version))
         if (live := self._registry.production(name)) is None:
             raise NotFoundError(f"No version of {name} is in Production; name a version.")
-        return live
+        return version_as_shown(self._config.workspace, live)
 
     @checked
     def list_models(self, name: str | None = None, *, stage: Stage | str | None = None) -> list[ModelVersion]:
         """Return versions by model and ascending number."""
         wanted = None if stage is None else Stage.named(stage)
-        return [version for version in self._registry.versions(name) if wanted in (None, version.stage)]
+        found = [version for version in self._registry.versions(name) if wanted in (None, version.stage)]
+        return versions_as_shown(self._config.workspace, found)
 
     @checked
     def load_model(self, name: str, version: str | None = None) -> "Model":
@@ -302,4 +305,5 @@ class ModelRegistry:
         return plan
 
     def _apply(self, plan: Plan, reason: str) -> ModelVersion:
-        return self._registry.apply(plan, actor=self._config.actor, reason=reason)[0]
+        moved = self._registry.apply(plan, actor=self._config.actor, reason=reason)[0]
+        return version_as_shown(self._config.workspace, moved)

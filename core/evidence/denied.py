@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from core.evidence.pack import EvidenceSection, EvidenceSource, SectionStatus
 from core.explain.deny_list import DenyList, naming
-from core.json_documents import decode_json
+from core.explain.later_denied import gates_as_shown
+from core.json_documents import converted, decode_json
 from core.quality.gate import GateResult
 from core.registry.contents import sliced_by
 from core.registry.documents import ModelVersion
@@ -23,7 +24,7 @@ _ORDINARY = frozenset(
     name for kind in (ModelVersion, GateResult, TableSignature, ColumnSignature) for name in kind.__struct_fields__
 )
 # Where documents name columns: signatures, profiles, reports, explanations, monitoring, sessions and requests.
-_LISTED = frozenset({"inputs", "outputs", "columns", "features", "ignored", "keep", "drop"})
+_LISTED = frozenset({"inputs", "outputs", "columns", "features", "ignored", "keep", "drop", "named_by"})
 _MAPPED = frozenset({"feature_importance", "importances", "importance", "ranges"})
 _NAMING = frozenset({"feature", "column", "target", "group", "time"})
 
@@ -40,14 +41,33 @@ def without_denied_columns(
     """
     if not denied.patterns:
         return tuple(sections), tuple(sources)
-    contents = [decode_json(each.content.encode()) for each in sources if each.content is not None]
-    if (pattern := naming(denied_names(contents, denied))) is None:
-        return tuple(sections), tuple(sources)
-    kept = tuple(
-        replace(source, content=None) if source.content is not None and pattern.search(source.content) else source
-        for source in sources
-    )
-    return tuple(_silent(section, pattern) for section in sections), kept
+    contents = {each.id: decode_json(each.content.encode()) for each in sources if each.content is not None}
+    pattern = naming(denied_names(contents.values(), denied))
+
+    def is_hidden(source: EvidenceSource) -> bool:
+        named = pattern is not None and pattern.search(source.content or "") is not None
+        return named or any(_tells_denied(gate, denied) for gate in _gates_in(contents.get(source.id)))
+
+    kept = tuple(replace(source, content=None) if is_hidden(source) else source for source in sources)
+    return tuple(sections if pattern is None else (_silent(section, pattern) for section in sections)), kept
+
+
+def _gates_in(document: Any) -> Iterator[GateResult]:
+    """Yield the results of gates in a document, wherever they stand."""
+    waiting: list[Any] = [document]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            if found.keys() >= {"verdict", "comparison", "threshold", "offending"}:
+                yield converted(found, GateResult)
+            else:
+                waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _tells_denied(gate: GateResult, denied: DenyList) -> bool:
+    return gates_as_shown([gate], denied) != (gate,)
 
 
 def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSection:

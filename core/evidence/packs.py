@@ -48,7 +48,6 @@ from core.json_documents import decode_json
 from core.plain_files import open_regular
 from core.progress import begins
 from core.registry.errors import HashMismatchError
-from core.settings import settings_in_force
 from core.state.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -179,8 +178,8 @@ class EvidencePacks:
         require_sound_log(self._workspace)
         begins("gathering what is recorded")
         subject = gather()
-        denied = DenyList(settings_in_force(self._workspace.root).explanation.denied_columns)
-        sections, shown = without_denied_columns(sections_of(subject), subject.book.sources, denied)
+        subject.denied = DenyList.in_force(self._workspace.root)
+        sections, shown = without_denied_columns(sections_of(subject), subject.book.sources, subject.denied)
         files = self._attached(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)

@@ -14,6 +14,7 @@ from core.registry import HashMismatchError, ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, MODEL_NAME, REPORT_NAME, SIGNATURE_NAME, parsed_object
 from core.registry.errors import ChangedFileError
+from core.registry.later_denied import with_gates_as_shown
 from core.registry.lineage import parents_of
 from core.state.workspace import Workspace
 
@@ -116,7 +117,7 @@ def recorded_version(workspace: Workspace, model: str, version: str) -> Recorded
     said = (*describing.values(), found.lineage, found.metrics)
     denied = DenyList.in_force(workspace.root)
     return RecordedVersion(
-        version=found,
+        version=with_gates_as_shown(found, denied),
         files={name: file.sha256 for name, file in sorted(manifest.files.items())},
         report=describing[REPORT_NAME],
         signature=describing[SIGNATURE_NAME],

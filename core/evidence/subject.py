@@ -10,6 +10,7 @@ from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.evidence.pack import PackKind
 from core.evidence.sources import Recorded, SourceBook
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.governance.audit_filter import AuditFilter
 from core.governance.audit_log import AuditLog
 from core.governance.record import AuditRecord
@@ -72,6 +73,7 @@ class Subject:
     monitoring: Recorded | None = None
     stress: list[tuple[Recorded, Recorded | None]] = field(default_factory=list)  # the test, and its report
     records: list[AuditRecord] = field(default_factory=list)
+    denied: DenyList = NONE_DENIED  # the columns that must not appear
 
     @property
     def version(self) -> VersionFacts | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
-from core.settings import settings_in_force
+from core.settings import SettingsError, settings_in_force
 from core.tables.errors import TableError
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ class DenyList:
             SettingsError: The settings cannot be read.
         """
         return cls(settings_in_force(root).explanation.denied_columns)
+
+    @classmethod
+    def in_force_or_all(cls, root: Path) -> "DenyList":
+        """Return the list of a workspace's settings; while they cannot be read, one that denies every column."""
+        try:
+            return cls.in_force(root)
+        except SettingsError:
+            return cls(["*"])
 
     def denies(self, column: str) -> bool:
         """Say whether a column, or one of the columns behind it, must not appear."""

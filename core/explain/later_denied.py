@@ -1,9 +1,14 @@
-"""An explanation that was stored before some of its columns were denied, without these columns."""
+"""What was stored before some of its columns were denied, without these columns: explanations, and results of gates."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from msgspec.structs import replace
 
 from core.explain.deny_list import DenyList, left_out_note
 from core.explain.documents import GlobalExplanation
+from core.quality.gate import GateResult, withheld
 
 
 def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplanation:
@@ -44,3 +49,30 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
         interactions=tuple(pair for pair in report.interactions if not hidden.intersection(pair.features)),
         notes=(*denied.silent(report.notes, hidden), left_out),
     )
+
+
+def gates_as_shown(gates: Sequence[GateResult], denied: DenyList) -> tuple[GateResult, ...]:
+    """Return results of gates without the figures and the cells of columns that were denied after they were judged.
+
+    A result of an earlier release does not list its columns. It tells its verdict alone if a word of its name or of its
+    texts is denied.
+
+    >>> from core.quality.gate import judge
+    >>> found = [judge("median", 12.0, ">=", 10.0, columns=["size"]), judge("coverage", 99.0, ">=", 90.0, unit="%")]
+    >>> [gate.value for gate in gates_as_shown(found, DenyList(["size"]))]
+    [None, 99.0]
+    """
+    return tuple(_gate_as_shown(gate, denied) for gate in gates) if denied.patterns else tuple(gates)
+
+
+def _gate_as_shown(gate: GateResult, denied: DenyList) -> GateResult:
+    if denied.among(_words_of(gate) if gate.columns is None else gate.columns):
+        return withheld(gate)
+    return replace(gate, offending=()) if denied.among(gate.named_by) else gate
+
+
+def _words_of(gate: GateResult) -> Iterator[str]:
+    """Yield every word of a result that may name a column: `liquidity_index_median` holds `liquidity_index`."""
+    parts = gate.name.split("_")
+    yield from ("_".join(parts[begin:end]) for begin, end in combinations(range(len(parts) + 1), 2))
+    yield from re.findall(r"\w+", " ".join((gate.reason, *gate.offending)))

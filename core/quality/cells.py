@@ -124,13 +124,15 @@ class Cells:
         return tuple(self._row_name(position) for position in positions)
 
     def _row_name(self, position: int) -> str:
-        parts = [self.frame[name].iloc[position] for name in self._naming_columns()]
+        parts = [self.frame[name].iloc[position] for name in self.named_by]
         if not parts or any(_is_empty(part) for part in parts):
             return f"row {position}"
         return " ".join(str(part.date()) if isinstance(part, pd.Timestamp) else str(part) for part in parts)
 
-    def _naming_columns(self) -> list[str]:
-        return [name for name in self._row_names if self._is_single(name) and name not in self.denied]
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """The columns whose cells name a row: those that may be quoted."""
+        return tuple(name for name in self._row_names if self._is_single(name) and name not in self.denied)
 
     def _is_single(self, name: str) -> bool:
         return self.has(name) and isinstance(self.frame[name], pd.Series)
@@ -150,7 +152,7 @@ def statistic_of(*names: str) -> Callable[[Callable[[Cells], Measurement]], Call
         @wraps(measure)
         def measured(cells: Cells) -> Measurement:
             found = measure(cells)
-            return found if cells.denied.isdisjoint(names) else found._replace(is_withheld=True)
+            return found._replace(columns=names, is_withheld=not cells.denied.isdisjoint(names))
 
         return measured
 
@@ -170,9 +172,8 @@ def _as_numbers(name: str, column: "pd.Series[Any]", *, quotes: bool) -> FloatAr
         converted = pd.to_numeric(column.astype(object), errors="coerce")
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
         if foreign.any():
-            raise UnreadableError(
-                f"{int(foreign.sum())} cells of {name} are not numbers{_example(column[foreign], quotes)}"
-            )
+            reason = f"{int(foreign.sum())} cells of {name} are not numbers{_example(column[foreign], quotes)}"
+            raise UnreadableError(reason, columns=(name,))
         values = converted.to_numpy(dtype=np.float64, na_value=np.nan).copy()
     return values
 
@@ -186,9 +187,8 @@ def _as_dates(name: str, column: "pd.Series[Any]", *, quotes: bool) -> DateArray
         converted = pd.to_datetime(spelled, errors="coerce", format="ISO8601", utc=True)
         foreign = column.notna().to_numpy(dtype=np.bool_) & converted.isna().to_numpy(dtype=np.bool_)
         if foreign.any():
-            raise UnreadableError(
-                f"{int(foreign.sum())} cells of {name} are not dates{_example(column[foreign], quotes)}"
-            )
+            reason = f"{int(foreign.sum())} cells of {name} are not dates{_example(column[foreign], quotes)}"
+            raise UnreadableError(reason, columns=(name,))
         column = converted
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)

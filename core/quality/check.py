@@ -22,7 +22,15 @@ Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "pl
 
 
 class UnreadableError(Exception):
-    """The check cannot measure this subject; the message is the reason shown with the failed gate."""
+    """The check cannot measure this subject; the message is the reason shown with the failed gate.
+
+    Attributes:
+        columns: The columns whose cells it quotes.
+    """
+
+    def __init__(self, reason: str, *, columns: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.columns = columns
 
 
 class TooFewError(UnreadableError):
@@ -39,6 +47,10 @@ class CheckSubject(Protocol):
     @property
     def source(self) -> str:
         """Where its rows are from, such as "the file"."""
+
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """The columns whose cells name a row."""
 
     def identify(self, rows: "BoolArray") -> tuple[str, ...]:
         """Name the first of the given rows."""
@@ -58,6 +70,7 @@ class Measurement(NamedTuple):
         bound: The end of the value's one-sided 95 % interval nearest to the threshold; where it holds, the rows do not
             prove a failure, and the check warns.
         samples: What the observations are, in the plural.
+        columns: The columns of which the value is a statistic, or of which the reason quotes cells or figures.
         is_withheld: Whether the value must not be shown, since it is one of a denied column.
     """
 
@@ -70,6 +83,7 @@ class Measurement(NamedTuple):
     is_gross: bool = False
     bound: float | None = None
     samples: str = "rows"
+    columns: tuple[str, ...] = ()
     is_withheld: bool = False
 
 
@@ -136,7 +150,7 @@ class Check(Generic[S]):
             few = self._judged(settings, reason=str(error), **looked_at)
             return Examined(few, self.lost_if_few if subject.n_rows >= MANY_ROWS else 0.0)
         except UnreadableError as error:
-            return Examined(self._judged(settings, reason=str(error), **looked_at), 1.0)
+            return Examined(self._judged(settings, reason=str(error), columns=error.columns, **looked_at), 1.0)
         n_offending, offending, share = seen.n_culprits, seen.culprits, 0.0
         if seen.offending is not None:
             n_offending, offending = int(seen.offending.sum()), subject.identify(seen.offending)
@@ -151,6 +165,8 @@ class Check(Generic[S]):
             reason=seen.reason,
             n_offending=n_offending,
             offending=offending,
+            columns=seen.columns,
+            named_by=subject.named_by if seen.offending is not None else (),
             blocking=self.blocking or is_gross,
         )
         if result.blocks and not is_gross and 0 < n_offending < self.fewest_rows:

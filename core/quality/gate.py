@@ -30,6 +30,9 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `value` is None when it could not be measured; the gate then never passes, and `reason` says why. It is None as well
     when it must not be shown; the gate is judged by it all the same.
+
+    `columns` and `named_by` decide how it is shown once one of these columns must not appear any more. Results of
+    earlier releases have no `columns`.
     """
 
     name: str
@@ -44,6 +47,8 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     n_offending: int = 0
     offending: tuple[str, ...] = ()  # the first few identifiers
     blocking: bool = True
+    columns: tuple[str, ...] | None = None  # whose figures or cells the value and the reason tell
+    named_by: tuple[str, ...] = ()  # whose cells are the identifiers
 
     @property
     def passed(self) -> bool:
@@ -54,6 +59,11 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
     def blocks(self) -> bool:
         """Whether this result blocks."""
         return self.verdict is GateVerdict.FAIL and self.blocking
+
+    @property
+    def tells_columns(self) -> bool:
+        """Whether it tells figures or cells of columns, or may do so."""
+        return self.columns != () or bool(self.named_by)
 
     @property
     def basis(self) -> str:
@@ -96,6 +106,8 @@ def judge(
     n_offending: int = 0,
     offending: Sequence[str] = (),
     blocking: bool = True,
+    columns: Sequence[str] = (),
+    named_by: Sequence[str] = (),
 ) -> GateResult:
     """Compare a measured value with its threshold and keep the evidence.
 
@@ -113,6 +125,8 @@ def judge(
         n_offending: How many rows broke the rule.
         offending: Their identifiers; the first twenty are kept.
         blocking: False turns a failure into a warning.
+        columns: The columns whose figures or cells the value and the reason tell.
+        named_by: The columns whose cells are the identifiers.
     Returns:
         The result, with verdict PASS, FAIL, or WARN for a non-blocking failure.
 
@@ -137,6 +151,8 @@ def judge(
         n_offending=n_offending,
         offending=tuple(str(identifier) for identifier in offending[:MAX_OFFENDING_SHOWN]),
         blocking=blocking,
+        columns=tuple(columns),
+        named_by=tuple(named_by) if offending else (),
     )
 
 

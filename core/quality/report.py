@@ -45,8 +45,8 @@ def assess(
         check_set: The checks.
         settings: Thresholds; the defaults if not given.
         source: Where the rows are from, such as "the file"; every gate says so.
-        denied: The columns whose values no sentence of the checks may quote; a custom gate that names one tells its
-            verdict alone.
+        denied: The columns whose values no sentence of the checks may quote; a custom gate that names or lists
+            one tells its verdict alone.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
@@ -59,8 +59,8 @@ def assess(
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
     dimensions = score_dimensions(check_set.checks, examined)
-    own = [custom.apply(name, frame, settings, source=source) for name in settings.custom_gates]
-    results += [withheld(result) if _names(result, denied) else result for result in own]
+    own = [_of_columns(custom.apply(name, frame, settings, source=source), frame) for name in settings.custom_gates]
+    results += [result if set(denied).isdisjoint(result.columns or ()) else withheld(result) for result in own]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
         gates=tuple(results),
@@ -70,10 +70,11 @@ def assess(
     )
 
 
-def _names(result: GateResult, columns: Collection[str]) -> bool:
-    """Whether the sentence of a custom gate, or what it says of rows, names one of some columns."""
+def _of_columns(result: GateResult, frame: "pd.DataFrame") -> GateResult:
+    """Add the columns that the texts of a custom gate name to those that it lists."""
     told = "\n".join((result.reason, *result.offending))
-    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", told) for name in columns)
+    named = [name for name in map(str, frame.columns) if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", told)]
+    return msgspec.structs.replace(result, columns=tuple(dict.fromkeys((*(result.columns or ()), *named))))
 
 
 def with_gate(report: QualityReport, gate: GateResult) -> QualityReport:

@@ -25,11 +25,13 @@ class SliceTable(msgspec.Struct, frozen=True, kw_only=True):
         scores: The names of the columns: `n_rows`, then the standard scores.
         slices: The names of the rows, such as "sector=banks".
         values: A row for each slice, with five significant digits; None where a score is undefined.
+        made_of: The column behind each slicing; an earlier release stored none.
     """
 
     scores: tuple[str, ...]
     slices: tuple[str, ...]
     values: tuple[tuple[float | None, ...], ...]
+    made_of: dict[str, str] = {}
 
 
 SlicesByModel = Mapping[str, SliceTable]
@@ -45,11 +47,12 @@ class SliceScores(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float]
 
 
-def slice_table(found: Mapping[str, Mapping[str, float]]) -> SliceTable:
+def slice_table(found: Mapping[str, Mapping[str, float]], made_of: Mapping[str, str] | None = None) -> SliceTable:
     """Arrange the scores of a model; of more than `MOST_SLICES` slices, the first are kept.
 
     Args:
         found: `n_rows` and the scores of each slice, by its name.
+        made_of: The column behind each slicing, by the name of the slicing.
 
     >>> slice_table({"a=1": {"n_rows": 40.0, "r2_score": 0.123456789}, "a=2": {"n_rows": 50.0}}).values
     ((40.0, 0.12346), (50.0, None))
@@ -57,7 +60,7 @@ def slice_table(found: Mapping[str, Mapping[str, float]]) -> SliceTable:
     kept = dict(islice(found.items(), MOST_SLICES))
     names = tuple(dict.fromkeys(name for scores in kept.values() for name in scores))
     values = tuple(tuple(_rounded(scores.get(name)) for name in names) for scores in kept.values())
-    return SliceTable(scores=names, slices=tuple(kept), values=values)
+    return SliceTable(scores=names, slices=tuple(kept), values=values, made_of=dict(made_of or {}))
 
 
 def slicings(tables: SlicesByModel) -> list[str]:

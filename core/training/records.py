@@ -3,6 +3,7 @@
 They hold no clock, host or identifier, so that two runs of the same settings write the same bytes.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -60,6 +61,11 @@ class EpochRecord(msgspec.Struct, frozen=True, kw_only=True):
     def as_score(self) -> EpochScore:
         """The input of the convergence check; a skipped epoch has no score of its own."""
         return EpochScore(self.score if self.learned else None, self.quality_score)
+
+
+def refusal_of(gates: Iterable[GateResult]) -> str:
+    """Say which gates refuse a draw, and why; empty if none does."""
+    return "; ".join(f"{gate.name}: {gate.reason}" for gate in gates if gate.blocks)
 
 
 class MemberRecord(msgspec.Struct, frozen=True, kw_only=True):

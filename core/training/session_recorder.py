@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from core.actor import Actor
 from core.alerts import Alerts
 from core.clock import Clock, utc_now
+from core.explain.deny_list import DenyList
 from core.governance import Evidence
 from core.state import Workspace
 from core.telemetry import TelemetryReader, TelemetryWriter
@@ -25,6 +26,7 @@ from core.training.criteria import criteria, text_criteria
 from core.training.criterion import Criterion
 from core.training.errors import LearningError
 from core.training.final_stress_file import keep_final_stress
+from core.training.later_denied import epoch_as_shown, with_gates_as_shown
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models, register_text
 from core.training.run_record import RunRecord
@@ -183,6 +185,7 @@ class SessionRecorder:
             cpu: Processor seconds of its child since the last record.
         """
         now, record = self._clock(), done.record
+        told = record if record.learned else epoch_as_shown(record, DenyList.in_force_or_all(self._workspace.root))
         timings = {f"stage.{stage}_seconds": seconds for stage, seconds in done.stage_seconds.items()}
         timings |= {f"{model}.{FIT_TIME}": seconds for model, seconds in done.fit_seconds.items()}
         timings |= done.rates
@@ -195,7 +198,7 @@ class SessionRecorder:
         session = self._observe(
             session,
             "epoch.complete" if record.learned else "epoch.reject",
-            reason=record.refusal,
+            reason=told.refusal,
             evidence=(Evidence(f"{checkpoint}/checkpoint.json", done.checkpoint_sha256),),
             phase=SessionPhase.RUNNING if session.desired is DesiredSession.RUNNING else SessionPhase.STOPPING,
             epoch=record.epoch,
@@ -218,7 +221,7 @@ class SessionRecorder:
             checkpoint=checkpoint,
             checkpoint_sha256=done.checkpoint_sha256,
         )
-        self._calls.epoch_done(session, record)
+        self._calls.epoch_done(session, told)
         is_another = self._dashboard.session_id != session.session_id
         self._dashboard = _Dashboard(session.session_id, history, durations[-RECENT_EPOCHS:], done.fit_seconds)
         since = None if is_another or self._dashboard_at is None else (now - self._dashboard_at).total_seconds()
@@ -446,10 +449,15 @@ class SessionRecorder:
 
     def _waiting(self, session: Session, verb: str, phase: SessionPhase) -> Session:
         self._telemetry.flush()
-        self._calls.rests(session)
+        self._judge_last_draw(session)
         session = self._observe(session, verb, phase=phase, eta_seconds=None)
         self._write_dashboard(session)
         return session
+
+    def _judge_last_draw(self, session: Session) -> None:
+        if any(gate.blocks for gate in session.observed.gates):
+            session = with_gates_as_shown(session, DenyList.in_force_or_all(self._workspace.root))
+        self._calls.rests(session)
 
     def _at_rest(
         self,
@@ -465,7 +473,7 @@ class SessionRecorder:
         observed |= {"ended_at": self._clock(), "eta_seconds": None}
         ended = replace(session, observed=replace(session.observed, **observed), updated_at=observed["ended_at"])
         self._runs.close(session, status, reason=reason)
-        self._calls.rests(session)
+        self._judge_last_draw(session)
         self._write_health(ended)
         self._write_dashboard(ended)
         return self._observe(session, verb, reason=reason, evidence=evidence, **observed)

@@ -32,7 +32,7 @@ from core.training.final_fit import FinalFit
 from core.training.metrics import finite
 from core.training.model_set import ModelSet
 from core.training.panels import Draw, SessionPanels
-from core.training.records import EpochRecord, FinalRecord
+from core.training.records import EpochRecord, FinalRecord, refusal_of
 from core.training.scores import EpochScores, merit
 from core.training.session import as_document
 from core.training.session_domain import checked, tuning_plan
@@ -247,11 +247,10 @@ class SessionWork:
     def _refuse(self, number: int, draw: Draw, quality: QualityReport) -> EpochRecord:
         """Skip an epoch whose draw failed its gates: the models stay unchanged."""
         before = self.last
-        failed = [gate for gate in quality.gates if gate.blocks]
         return EpochRecord(
             epoch=number,
             learned=False,
-            refusal="; ".join(f"{gate.name}: {gate.reason}" for gate in failed),
+            refusal=refusal_of(quality.gates),
             draw=draw.record,
             n_learned_rows=0,
             n_holdout_rows=0,

@@ -40,6 +40,7 @@ class EpochSlices:
         """Take the domain, which names the slices, and the columns whose slices must not appear."""
         self._domain, self._denied = domain, denied
         self._slices: dict[str, dict[str, BoolArray]] = {}
+        self._made_of: dict[str, dict[str, str]] = {}
 
     def table(self, model: str, answers: Answers | None) -> SliceTable | None:
         """Measure a model's answers; None without answers or slices. Models may be measured side by side.
@@ -51,10 +52,11 @@ class EpochSlices:
         if answers is None:
             return None
         if model not in self._slices:
-            denied = self._denied.with_slicings(slicings_of(answers.rows, self._domain))
+            self._made_of[model] = slicings_of(answers.rows, self._domain)
+            denied = self._denied.with_slicings(self._made_of[model])
             self._slices[model] = denied.visible_slices(_large_slices(answers.rows, self._domain))
         found = _scores(answers, self._slices[model])
-        return slice_table(found) if found else None
+        return slice_table(found, self._made_of[model]) if found else None
 
 
 def _scores(answers: Answers, slices: Mapping[str, BoolArray]) -> Slices:

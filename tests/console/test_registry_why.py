@@ -2,6 +2,10 @@
 
 import pytest
 
+from core.actor import Actor, Origin
+from core.registry import Registry
+from tests.judged_gates import DENIED, GATES, TOLD
+
 
 async def why(console, key: str) -> str:
     await console.press("3")
@@ -54,3 +58,16 @@ async def test_a_policy_that_cannot_be_read_does_not_hide_the_evidence(open_cons
         text = await why(console, "spread/1.3.0")
         assert "min_acuracy" in text
         assert "spread 1.3.0" in text
+
+
+async def test_gates_tell_nothing_of_a_column_that_is_denied_later(open_console, workspace, tmp_path):
+    (tmp_path / "weights.txt").write_text("1 2 3\n")
+    actor = Actor("ana", "desk", Origin.COMMAND_LINE)
+    Registry(workspace).register("pricing", tmp_path / "weights.txt", metrics={}, lineage={}, gates=GATES, actor=actor)
+    async with open_console((160, 60)) as console:
+        assert TOLD in await why(console, "pricing/1.0.0")
+    workspace.settings_file.write_text(DENIED)
+    async with open_console((160, 60)) as console:
+        text = await why(console, "pricing/1.0.0")
+        assert "1234" in text
+        assert TOLD not in text

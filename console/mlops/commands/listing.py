@@ -30,6 +30,7 @@ def list_models(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from console.mlops.policy import gates_of, problem_with_policy
     from core.registry import Registry
+    from core.registry.later_denied import versions_as_shown
 
     workspace = open_workspace(args)
     versions = [v for v in Registry(workspace).versions(args.model) if args.stage in (None, v.stage)]
@@ -38,7 +39,7 @@ def list_models(args: argparse.Namespace) -> int:
     judged = gates_of(workspace, *versions) if is_judged else [[] for _ in versions]
     refusing = [[gate.name for gate in gates if gate.blocks] for gates in judged]
     if args.json:
-        facts = [msgspec.to_builtins(version) for version in versions]
+        facts = [msgspec.to_builtins(version) for version in versions_as_shown(workspace, versions)]
         if is_judged:
             facts = [fact | {"refusing_gates": names} for fact, names in zip(facts, refusing, strict=True)]
         print_json(facts)

@@ -25,6 +25,7 @@ def promote(args: argparse.Namespace) -> int:
     """Take a version up to a stage in one change: it passes the gates of every step, or stays where it is."""
     from console.cli.output import print_evidence, print_json, printable
     from core.registry import Registry, Stage
+    from core.registry.later_denied import versions_as_shown
 
     workspace = open_workspace(args)
     registry = Registry(workspace)
@@ -47,7 +48,7 @@ def promote(args: argparse.Namespace) -> int:
     reason = consented_reason(last, args)
     moved = registry.apply_all(plans, actor=actor, reason=reason)
     if args.json:
-        print_json(moved)
+        print_json(versions_as_shown(workspace, moved))
     else:
         for version in moved:
             print(f"{version.model} {version.version} is now in {version.stage}")

@@ -29,6 +29,7 @@ def register(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from console.mlops.policy import gates_of, print_gates
     from core.registry import Registry
+    from core.registry.later_denied import version_as_shown
     from core.settings import load_policy
     from core.training.own_data import register_path
 
@@ -44,7 +45,7 @@ def register(args: argparse.Namespace) -> int:
     )
     (gates,) = gates_of(workspace, version)
     if args.json:
-        print_json({**msgspec.to_builtins(version), "promotion_gates": gates})
+        print_json({**msgspec.to_builtins(version_as_shown(workspace, version)), "promotion_gates": gates})
     else:
         print(f"{version.model} {version.version} registered, in {version.stage}: {version.n_files} files")
         print_gates(gates)

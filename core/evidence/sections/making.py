@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from msgspec import to_builtins
+
 from core.evidence.pack import EvidenceSection, Figure
 from core.evidence.sections.writing import SectionDraft
 from core.evidence.sources import Recorded
 from core.evidence.subject import Subject, VersionFacts
+from core.explain.later_denied import gates_as_shown
+from core.json_documents import converted
+from core.quality.gate import GateResult
 
 _PACKAGES = ("numpy", "pandas", "scikit-learn", "lightgbm", "scipy", "skops", "bondx-console")
 
@@ -23,19 +28,10 @@ def data(subject: Subject) -> EvidenceSection:
             rows,
             about="What it learned from and was tested on, by the hash of the content.",
         )
-        gates = [
-            [
-                document.figure(gate.get("name")),
-                document.figure(gate.get("verdict")),
-                document.figure(gate.get("value")),
-                document.figure(gate.get("comparison")),
-                document.figure(gate.get("threshold")),
-                document.figure(gate.get("unit")),
-                document.figure(gate.get("n_samples")),
-                document.figure(gate.get("n_offending")),
-            ]
-            for gate in document["gates"] or []
-        ]
+        judged = converted(document["gates"] or [], tuple[GateResult, ...])
+        found = gates_as_shown(judged, subject.denied)
+        names = ("name", "verdict", "value", "comparison", "threshold", "unit", "n_samples", "n_offending")
+        gates = [[document.figure(value) for value in map(to_builtins(gate).get, names)] for gate in found]
         draft.table(
             f"Quality gates of {document['key']}",
             ("gate", "verdict", "value", "", "limit", "unit", "samples", "offending"),
@@ -43,6 +39,8 @@ def data(subject: Subject) -> EvidenceSection:
         )
         if not gates:
             draft.lack(f"{document['key']} was registered without verdicts of quality gates.")
+        if found != judged:
+            draft.lack(f"What gates of {document['key']} tell of columns of explanation.denied_columns is left out.")
         _missing_values(draft, version.report, str(document["key"]))
         _made_profile(draft, version)
     if subject.final is not None:

@@ -42,6 +42,11 @@ class FittedModel:
         """Where its rows are from."""
         return f"the file, {'each held out once by cross-validation' if self.is_cross_validated else 'held out'}"
 
+    @property
+    def named_by(self) -> tuple[str, ...]:
+        """No columns: rows are named by their number."""
+        return ()
+
     def identify(self, rows: BoolArray) -> tuple[str, ...]:
         """Name rows by their number."""
         return tuple(f"row {position}" for position in np.flatnonzero(rows).tolist())
@@ -103,9 +108,10 @@ def leaks(model: FittedModel) -> Measurement:
         name, is_given_away = str(model.single_feature_leak["column"]), True
     if not is_given_away:
         return Measurement(0.0, model.n_rows, reason="no column alone predicts the target")
-    name = UNNAMED if name in model.denied else name
-    reason = f"{name} alone predicts nearly all of the target: is it known in advance?"
-    return Measurement(1.0, model.n_rows, reason=reason, culprits=(name,), n_culprits=1)
+    told = UNNAMED if name in model.denied else name
+    reason = f"{told} alone predicts nearly all of the target: is it known in advance?"
+    columns = () if name in model.denied else (name,)
+    return Measurement(1.0, model.n_rows, reason=reason, culprits=(told,), n_culprits=1, columns=columns)
 
 
 NO_LEAK: Check[FittedModel] = Check("no_leak", leaks, "<=", fixed(0.0), "columns")

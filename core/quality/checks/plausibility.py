@@ -95,7 +95,7 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
     """
 
     def measure(cells: Cells) -> Measurement:
-        outside = []
+        outside, quoted = [], []
         for name, (least, most) in {**bands, **magnitudes}.items():
             try:
                 values = cells.numbers(name)
@@ -107,12 +107,19 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
             if not least <= middle <= most:
                 found = "" if name in cells.denied else f"{middle:.4g}, "
                 outside.append(f"the median of {name} is {found}not between {least:g} and {most:g}")
+                quoted.append(name)
             elif name in bands and share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
                 many = "too many" if name in cells.denied else f"{n_off} of {len(seen)}"
                 outside.append(f"{many} values of {name} are not between {least:g} and {most:g}")
+                quoted.append(name)
         reason = "; ".join(outside) or "every column is plausible in its unit"
         return Measurement(
-            float(len(outside)), cells.n_rows, reason=reason, culprits=tuple(outside), is_gross=bool(outside)
+            float(len(outside)),
+            cells.n_rows,
+            reason=reason,
+            culprits=tuple(outside),
+            is_gross=bool(outside),
+            columns=tuple(quoted),
         )
 
     return measure
@@ -130,7 +137,7 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
         n_things = len(cells.labels(of).names)
         if cells.n_rows < FEWEST_ROWS or n_things < FEWEST_THINGS:
             return Measurement(0.0, cells.n_rows, reason=f"{n_things} values of {of} are too few to judge")
-        stuck = []
+        stuck, quoted = [], []
         for name, share in most.items():
             try:
                 values = cells.numbers(name)
@@ -141,7 +148,15 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
             if share_bound(n_same, n_seen, error_rate=SURER) > 100 * share:
                 value = "the same" if name in cells.denied else f"{found[counts.argmax()]:g}"
                 stuck.append(f"{name} is {value} in {n_same} of {n_seen} rows")
+                quoted.append(name)
         reason = "; ".join(stuck) or "every such column varies"
-        return Measurement(float(len(stuck)), cells.n_rows, reason=reason, culprits=tuple(stuck), is_gross=bool(stuck))
+        return Measurement(
+            float(len(stuck)),
+            cells.n_rows,
+            reason=reason,
+            culprits=tuple(stuck),
+            is_gross=bool(stuck),
+            columns=tuple(quoted),
+        )
 
     return measure

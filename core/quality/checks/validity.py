@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from core.quality.cells import Cells
+from core.quality.cells import Cells, statistic_of
 from core.quality.check import Measurement, UnreadableError
 from core.quality.checks.proof import median_rank, share_bound
 
@@ -64,7 +64,7 @@ def known_levels(levels: Mapping[str, Sequence[str]]) -> Callable[[Cells], Measu
     """
 
     def measure(cells: Cells) -> Measurement:
-        rows, culprits = np.zeros(cells.n_rows, dtype=np.bool_), []
+        rows, culprits, quoted = np.zeros(cells.n_rows, dtype=np.bool_), [], []
         for name, known in levels.items():
             try:
                 codes, found = cells.labels(name)
@@ -75,9 +75,10 @@ def known_levels(levels: Mapping[str, Sequence[str]]) -> Callable[[Cells], Measu
             if is_unknown.any():
                 told = "" if name in cells.denied else f" {', '.join(map(repr, unknown[:LEVELS_TOLD]))}"
                 culprits.append(f"{name}{told}")
+                quoted.append(name)
                 rows |= is_unknown
         reason = f"unknown levels: {'; '.join(culprits)}" if culprits else "every level is known"
-        return Measurement(float(rows.sum()), cells.n_rows, rows, reason)
+        return Measurement(float(rows.sum()), cells.n_rows, rows, reason, columns=tuple(quoted))
 
     return measure
 
@@ -86,7 +87,7 @@ def column_kinds(numbers: Sequence[str], dates: Sequence[str]) -> Callable[[Cell
     """Count the columns that hold something other than the numbers or dates they should; any is a gross breach."""
 
     def measure(cells: Cells) -> Measurement:
-        problems = []
+        problems, quoted = [], list[str]()
         for name in (*numbers, *dates):
             if not cells.has(name) or not cells.is_filled(name).any():
                 continue  # reported by coverage
@@ -94,6 +95,7 @@ def column_kinds(numbers: Sequence[str], dates: Sequence[str]) -> Callable[[Cell
                 cells.numbers(name, may_be_empty=True) if name in numbers else cells.dates(name)
             except UnreadableError as error:
                 problems.append(str(error))
+                quoted += error.columns
         told = tuple(problems[:LEVELS_TOLD])
         reason = "; ".join(told) or "every column holds what it should"
         n_problems = len(problems)
@@ -104,6 +106,7 @@ def column_kinds(numbers: Sequence[str], dates: Sequence[str]) -> Callable[[Cell
             culprits=told,
             n_culprits=n_problems,
             is_gross=n_problems > 0,
+            columns=tuple(quoted),
         )
 
     return measure
@@ -134,11 +137,9 @@ def median(name: str) -> Callable[[Cells], Measurement]:
         seen = np.sort(values[~np.isnan(values)])
         rank = median_rank(len(seen))
         bound = float(seen[min(rank, len(seen) - 1)])
-        return Measurement(
-            float(np.median(seen)), len(seen), bound=bound, samples="values", is_withheld=name in cells.denied
-        )
+        return Measurement(float(np.median(seen)), len(seen), bound=bound, samples="values")
 
-    return measure
+    return statistic_of(name)(measure)
 
 
 def date_order(first: str, middle: str, last: str) -> Callable[[Cells], Measurement]:

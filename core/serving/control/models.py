@@ -20,6 +20,7 @@ from core.registry import (
     TransitionVerb,
     VersionDiff,
 )
+from core.registry.later_denied import version_as_shown, versions_as_shown
 from core.registry.plan_changes import as_reviewed
 from core.registry.planning import reason_for, require_confirmed
 from core.serving.authenticator import Caller
@@ -62,12 +63,13 @@ class Models(Controller):
         self, workspace: Given[Workspace], model: FromPath[str], stage: FromQuery[Stage | None] = None
     ) -> list[ModelVersion]:
         """List the versions of a model, newest first, optionally of one stage."""
-        return [v for v in reversed(Registry(workspace).versions(model)) if stage in (None, v.stage)]
+        found = [v for v in reversed(Registry(workspace).versions(model)) if stage in (None, v.stage)]
+        return versions_as_shown(workspace, found)
 
     @get("/{model:str}/versions/{version:str}", opt=LOOK, sync_to_thread=True)
     def get_version(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> ModelVersion:
         """Return one version with its metrics, gates and lineage."""
-        return Registry(workspace).get(model, version)
+        return version_as_shown(workspace, Registry(workspace).get(model, version))
 
     @get("/{model:str}/versions/{version:str}/bom", opt=LOOK, sync_to_thread=True)
     def get_bill(self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]) -> dict[str, Any]:
@@ -144,7 +146,7 @@ class Models(Controller):
         if data.reviewed is not None:
             shown = msgspec.structs.replace(data.reviewed, expected_revision=data.expected_revision)
             plan = as_reviewed(plan, shown)
-        return list(registry.apply(plan, actor=caller.actor, reason=reason))
+        return versions_as_shown(workspace, registry.apply(plan, actor=caller.actor, reason=reason))
 
 
 def _plan(registry: Registry, model: str, wish: ModelRequest, actor: Actor) -> Plan:

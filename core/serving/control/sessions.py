@@ -7,6 +7,7 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.errors import NotFoundError
+from core.explain.deny_list import DenyList
 from core.json_documents import converted
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
@@ -15,6 +16,7 @@ from core.settings import TrainingSettings, settings_in_force
 from core.state import Workspace
 from core.training.data_lineage import DataSetLineage, kept_data_sets
 from core.training.epoch_slices import SliceScores, scores_by
+from core.training.later_denied import epoch_as_shown, session_as_shown, sessions_as_shown
 from core.training.records import EpochRecord
 from core.training.session import DesiredSession, Session
 from core.training.session_files import SessionFiles
@@ -57,12 +59,12 @@ class SessionRoutes(Controller):
     @get("/", opt=LOOK, sync_to_thread=True)
     def list_sessions(self, workspace: Given[Workspace]) -> list[Session]:
         """List every session, newest first."""
-        return list(reversed(Sessions(workspace).all()))
+        return sessions_as_shown(workspace, Sessions(workspace).all()[::-1])
 
     @get("/{session_id:str}", opt=LOOK, sync_to_thread=True)
     def get_session(self, workspace: Given[Workspace], session_id: FromPath[str]) -> Session:
         """Return one session."""
-        return Sessions(workspace).get(session_id)
+        return session_as_shown(workspace, Sessions(workspace).get(session_id))
 
     @get("/{session_id:str}/datasets", opt=LOOK, sync_to_thread=True)
     def list_data_sets(self, workspace: Given[Workspace], session_id: FromPath[str]) -> list[DataSetLineage]:
@@ -73,7 +75,7 @@ class SessionRoutes(Controller):
     @get("/{session_id:str}/epochs/{epoch:str}", opt=LOOK, sync_to_thread=True)
     def get_epoch(self, workspace: Given[Workspace], session_id: FromPath[str], epoch: FromPath[int]) -> EpochRecord:
         """Return the report of an epoch: its draw, gates, scores and metrics."""
-        return SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
+        return _epoch(workspace, session_id, epoch)
 
     @get("/{session_id:str}/epochs/{epoch:str}/slices", opt=LOOK, sync_to_thread=True)
     def list_slices(
@@ -84,8 +86,7 @@ class SessionRoutes(Controller):
         by: Annotated[str | None, QueryParameter(description="Only the slices by this, such as sector.")] = None,
     ) -> list[SliceScores]:
         """Return the scores of each model by slice of the validation panel, as they were after an epoch."""
-        record = SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
-        return scores_by(record.slices, by)
+        return scores_by(_epoch(workspace, session_id, epoch).slices, by)
 
     @get("/{session_id:str}/trials", opt=LOOK, sync_to_thread=True)
     def list_trials(
@@ -129,13 +130,14 @@ class SessionRoutes(Controller):
         data: JSONBody[SessionRequestBody],
     ) -> Session:
         """Request that a session run, pause or stop."""
-        return Sessions(workspace).request(
+        changed = Sessions(workspace).request(
             session_id,
             data.desired,
             actor=caller.actor,
             reason=data.reason,
             expected_revision=data.expected_revision,
         )
+        return session_as_shown(workspace, changed)
 
     @post("/{session_id:str}/tuning/stop", opt=OPERATE, status_code=200, sync_to_thread=True)
     def stop_tuning(
@@ -146,6 +148,12 @@ class SessionRoutes(Controller):
         data: JSONBody[TuningStop],
     ) -> Session:
         """Let the search of parameters of a session end with the trials it has; its epochs follow."""
-        return Sessions(workspace).stop_tuning(
+        changed = Sessions(workspace).stop_tuning(
             session_id, actor=caller.actor, reason=data.reason, expected_revision=data.expected_revision
         )
+        return session_as_shown(workspace, changed)
+
+
+def _epoch(workspace: Workspace, session_id: str, epoch: int) -> EpochRecord:
+    record = SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
+    return epoch_as_shown(record, DenyList.in_force(workspace.root))

@@ -7,6 +7,7 @@ from litestar import Controller, delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from core.registry import Alias, Approval, ModelVersion, Quarantine, Registry
+from core.registry.later_denied import version_as_shown
 from core.serving.authenticator import Caller
 from core.serving.control.admission import APPROVE, LOOK, OPERATE, Given
 from core.settings import PolicySource
@@ -117,7 +118,7 @@ class VersionRoutes(Controller):
         data: JSONBody[Words],
     ) -> ModelVersion:
         """Add or remove tags of a version; other tags stay."""
-        return Registry(workspace).set_tags(
+        tagged = Registry(workspace).set_tags(
             model,
             version,
             data.tags,
@@ -125,6 +126,7 @@ class VersionRoutes(Controller):
             reason=data.reason,
             expected_revision=data.expected_revision,
         )
+        return version_as_shown(workspace, tagged)
 
     @get("/quarantine", opt=LOOK, sync_to_thread=True)
     def list_quarantined(self, workspace: Given[Workspace]) -> list[Quarantine]:

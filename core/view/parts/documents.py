@@ -84,10 +84,22 @@ class SessionsPart(_OfDatabase):
     name = database = "sessions"
 
     @override
+    def mark(self) -> Hashable:
+        """A session is shown otherwise once a column of its gates is denied."""
+        return super().mark(), file_mark(self._workspace.settings_file)
+
+    @override
     def read(self) -> Mapping[str, Any]:
         from core.training.sessions import Sessions
 
-        return {"sessions": tuple(reversed(Sessions(self._workspace).all()))}
+        sessions = Sessions(self._workspace).all()[::-1]
+        if any(gate.tells_columns for session in sessions for gate in session.observed.gates):
+            from core.explain.deny_list import DenyList
+            from core.training.later_denied import with_gates_as_shown
+
+            denied = DenyList.in_force_or_all(self._workspace.root)
+            sessions = [with_gates_as_shown(session, denied) for session in sessions]
+        return {"sessions": tuple(sessions)}
 
     @classmethod
     @override

@@ -147,3 +147,14 @@ def test_a_custom_gate_that_names_a_denied_column_tells_its_verdict_alone(names,
     (result,) = assess(frame, CheckSet(checks=()), settings, denied=["tax_id"]).gates
     assert ("4711" not in f"{result.sentence} {result.value} {result.offending}") is is_withheld
     assert (result.blocks, result.n_offending) == (True, 1)
+    (told,) = assess(frame, CheckSet(checks=()), settings).gates
+    assert told.columns == (("tax_id",) if names else ())
+
+
+def test_a_custom_gate_may_list_the_columns_that_its_figure_is_of():
+    register_gate("listed")(lambda frame: judge("listed", 4711.0, "<=", 10.0, columns=["tax_id"]))
+    named = QualityGates(custom_gates=("listed",))
+    frame = pd.DataFrame({"tax_id": [1.0], "size": [2.0]})
+    told, silent = (assess(frame, CheckSet(checks=()), named, denied=denied).gates[0] for denied in ([], ["tax_id"]))
+    assert (told.columns, told.value) == (("tax_id",), 4711.0)
+    assert (silent.value, silent.verdict) == (None, told.verdict)

@@ -15,6 +15,7 @@ from core.training.sessions import Sessions
 from core.training.wire import EpochDone, Prepared
 from tests.clocks import HandClock
 from tests.epoch_records import an_epoch
+from tests.judged_gates import DENIED, OF_A_COLUMN, TOLD
 
 SCORED = EpochScore(0.95, 0.99)
 
@@ -164,6 +165,21 @@ def test_a_gate_that_fails_for_a_minute_raises_an_alert_until_it_passes_for_five
 def test_a_failed_draw_now_and_then_is_no_alert(epochs, alerts):
     epochs(*(a_refused_draw(n, quality_score=0.5) if n % 3 else an_epoch(n) for n in range(1, 200)), seconds=1)
     assert alerts.all() == []
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_alerts_and_the_audit_log_tell_nothing_of_a_column_that_is_denied_while_a_session_trains(
+    epochs, alerts, workspace, ends
+):
+    workspace.settings_file.write_text(DENIED)
+    refusal = f"index_median: {OF_A_COLUMN.reason}"
+    drawn = an_epoch(1, learned=False, score=None, metrics={}, gates=(OF_A_COLUMN,), refusal=refusal)
+    recorder, session = epochs(drawn, seconds=61)
+    recorder.paused(session) if ends else epochs(drawn, seconds=61)
+    (alert,) = [alert for alert in alerts.open() if alert.rule == "gate_failed"]
+    assert "index_median outside the limit" in alert.summary
+    assert TOLD not in f"{alert} {workspace.audit_dir.joinpath('audit.jsonl').read_text()}"
+    assert session.observed.gates[0].value == OF_A_COLUMN.value
 
 
 @pytest.mark.parametrize("end", ["stopped", "paused"])

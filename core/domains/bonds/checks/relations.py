@@ -28,6 +28,7 @@ WIDE_RATINGS = 2.5  # notches of standard deviation; about 4 in a market, 2.4 in
 LOST_CORRELATION = 0.7
 CLEAR_CONTRADICTION = 0.01  # probability of the observed disorder, or worse, if neighbours had equal default rates
 
+_RATINGS = ("rating", "rating_num")
 _Z = float(ndtri(CONFIDENCE))
 
 
@@ -182,7 +183,9 @@ def letter_medians(cells: Cells) -> Measurement:
         return Measurement(0.0, n_known, reason=f"fewer than two letters have {fewest} rows to compare")
     fallen = [f"{worse[0]} below {better[0]}" for better, worse in pairwise(medians) if worse[1] < better[1]]
     reason = _of_letters(cells, fallen, "whose median spread is below that of the next better letter")
-    return Measurement(float(len(fallen)), n_known, reason=reason or "median spreads rise with every letter")
+    columns = _RATINGS if fallen else ()
+    reason = reason or "median spreads rise with every letter"
+    return Measurement(float(len(fallen)), n_known, reason=reason, columns=columns)
 
 
 def default_order(cells: Cells) -> Measurement:
@@ -214,12 +217,15 @@ def default_order(cells: Cells) -> Measurement:
     reason = _of_letters(cells, contradictions, "that defaulted more often than the next worse letter")
     among = "the" if "default_12m" in cells.denied else int(events.sum())
     reason = reason or f"no clear disorder among {among} defaults"
-    return Measurement(float(len(contradictions)), len(rows), reason=reason, samples="issuers and dates")
+    columns = _RATINGS if contradictions else ("default_12m",)
+    return Measurement(
+        float(len(contradictions)), len(rows), reason=reason, samples="issuers and dates", columns=columns
+    )
 
 
 def _of_letters(cells: Cells, found: Sequence[str], said: str) -> str:
     """Say what was found of letters; only their number if no rating may be quoted."""
-    if not found or cells.denied.isdisjoint(("rating", "rating_num")):
+    if not found or cells.denied.isdisjoint(_RATINGS):
         return "; ".join(found)
     return f"{counted(len(found), 'letters')} of the rating {said}"
 

@@ -38,13 +38,15 @@ def sector_rules(cells: Cells) -> Measurement:
             _satellite(cells) & ~_among(sector, SATELLITE_SECTORS, unknown=True),
         ),
     )
-    either, said = np.zeros(cells.n_rows, dtype=np.bool_), []
+    either, said, quoted = np.zeros(cells.n_rows, dtype=np.bool_), [], list[str]()
     for rule, columns, rows in rules:
         either |= rows
         if rows.any():
             told = rule if cells.denied.isdisjoint(columns) else f"a rule of {', '.join(columns)}"
             said.append(f"{told}: {int(rows.sum())}")
-    return Measurement(100 * float(either.mean()), cells.n_rows, either, "; ".join(said) or "no rule is broken")
+            quoted += columns
+    reason, columns = "; ".join(said) or "no rule is broken", tuple(dict.fromkeys(quoted))
+    return Measurement(100 * float(either.mean()), cells.n_rows, either, reason, columns=columns)
 
 
 def _among(labels: Labels, names: Iterable[str], *, unknown: bool = False) -> BoolArray:

@@ -5,6 +5,8 @@ import pytest
 
 from core.domains.bonds.checks.check_set import BOND_CHECKS, bond_checks
 from core.domains.bonds.data import PanelSettings, generate
+from core.explain.deny_list import DenyList
+from core.explain.later_denied import gates_as_shown
 from core.quality import assess
 from core.quality.gate import WITHHELD
 
@@ -50,6 +52,9 @@ def test_a_sentence_names_a_denied_column_and_quotes_no_value_of_it(bonds, patte
     frame, column = change(bonds), pattern.rstrip("*")
     (told,) = [gate for gate in assess(frame, BOND_CHECKS).gates if gate.name == name]
     assert value in told.sentence
+    (later,) = gates_as_shown([told], DenyList([pattern]))
+    assert value not in f"{later.sentence} {later.offending}"
+    assert (later.verdict, later.value) == (told.verdict, None)
     denied = [each for each in frame if each.startswith(column)] if "*" in pattern else [column]
     report = assess(frame, BOND_CHECKS, denied=denied)
     (silent,) = [gate for gate in report.gates if gate.name == name]
@@ -63,6 +68,9 @@ def test_rows_at_fault_are_not_named_by_a_denied_column(bonds):
     for denied, first in ((["bond_id"], str(bonds["as_of_date"].iloc[0].date())), (["bond_id", "as_of_date"], "row 0")):
         gates = {gate.name: gate for gate in assess(frame, BOND_CHECKS, denied=denied).gates}
         assert gates["negative_spreads"].offending[0] == first
+        (told,) = [gate for gate in assess(frame, BOND_CHECKS).gates if gate.name == "negative_spreads"]
+        (later,) = gates_as_shown([told], DenyList(denied))
+        assert (later.offending, later.value) == ((), told.value)
 
 
 @pytest.mark.parametrize(("index", "said"), [(12.5, "outside the limit"), (87.5, "within the limit")])
@@ -74,6 +82,7 @@ def test_a_gate_on_a_median_withholds_it_and_judges_by_it(bonds, index, said):
     assert (silent.verdict, silent.n_samples, silent.value) == (told.verdict, told.n_samples, None)
     assert silent.sentence == f"{said} (>= {told.threshold:.4g}): explanation.denied_columns names its column"
     assert report.score == assess(frame, BOND_CHECKS).score
+    assert gates_as_shown([told], DenyList(["liquidity_*"])) == (silent,)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +103,7 @@ def test_a_gate_on_a_relation_of_a_denied_column_tells_its_verdict_alone(bonds, 
         silent = {gate.name: gate for gate in assess(bonds, checks, denied=[column]).gates}[name]
         assert (silent.verdict, silent.value) == (told.verdict, None)
         assert silent.sentence.endswith("the limit " + f"({told.comparison} {told.threshold:.4g}): {WITHHELD}")
+        assert gates_as_shown([told], DenyList([column])) == (silent,)
 
 
 def test_a_count_of_values_of_a_denied_column_is_not_told(bonds):
@@ -109,3 +119,4 @@ def test_a_count_of_values_of_a_denied_column_is_not_told(bonds):
         assert count in told.sentence
         assert count not in silent.sentence
         assert silent.verdict == told.verdict
+        assert count not in gates_as_shown([told], DenyList([denied]))[0].sentence
