@@ -8,8 +8,8 @@ forest, linear) with five folds on 1,000 bonds in at most 3 s, its members train
 the same run, scikit-learn's StackingClassifier stacks the same kinds of learners on the matrix of the same bonds.
 
 The table has the attainment (the share of the best attainable score, on 20,000 bonds of new issuers) of a single model,
-voting, blending, stacking, a tuned model, a stack with a tuned member, and the stack of models, with the seconds that
-each took to train; means over seeds.
+voting, blending, stacking, a tuned model, a stack with a tuned member, and the stack of models, with the CPU
+seconds that each took to train, which programs beside it do not add to; means over seeds, with standard errors.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from core.models.ensembles.weights import MemberErrors, optimise_weights
 from core.models.learners.samples import group_folds
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import number_range
-from core.models.tuning.search import Search, SearchPlan, best_of
+from core.models.tuning.search import Search, SearchPlan, best_of, scored
 
 MEMBERS, ROWS = 5, 1_000
 DIVERSITY = 0.1
@@ -129,8 +129,11 @@ def tuned_parameters(name: str, panel: "BondPanel", n_trials: int) -> dict[str, 
 
     search = Search(SearchPlan("random_search", ranges, {}, n_trials - 1, prunes=True, seed=1))
     trials: list = []
+    fold_rows = [int(fold.sum()) for fold in folds]
     while not search.is_done(trials):
-        trials += search.run_batch(trials, evaluate, fold_rows=[int(fold.sum()) for fold in folds], n_threads=1)
+        trials += search.run_batch(
+            trials, lambda tasks: [scored(evaluate, *task) for task in tasks], fold_rows=fold_rows
+        )
     best = best_of(trials)
     return dict(best.parameters) if best is not None else {}
 
@@ -148,28 +151,29 @@ def table(sizes: list[int], n_seeds: int, n_trials: int) -> None:
         "tuned + stacked": ("stacking", None),
         "stack of models": ("model_stacking", {"member_algorithm": "linear"}),
     }
-    print(f"attainment (seconds), means over {n_seeds} seeds; the optimum is 1")
+    print(f"attainment ± its standard error (CPU seconds), means over {n_seeds} seeds; the optimum is 1")
     for n_rows in sizes:
         for name in ("spread", "downgrade", "liquidity_shock", "joint_stress"):
             reached = {way: [] for way in ways}
             for seed in range(1, n_seeds + 1):
                 panel = generate(PanelSettings(n_rows=n_rows, seed=seed, macro_seed=seed))
                 fresh = generate(PanelSettings(n_rows=20_000, seed=10_000 + seed, macro_seed=seed))
-                begin = time.perf_counter()
+                begin = time.process_time()
                 tuned = tuned_parameters(name, panel, n_trials)
-                searched = time.perf_counter() - begin
+                searched = time.process_time() - begin
                 for way, (algorithm, given) in ways.items():
-                    begin = time.perf_counter()
+                    begin = time.process_time()
                     own = members if given is None and algorithm == "stacking" else given
                     model = create(name, algorithm=algorithm, settings=tuned if own is None else own)
                     assert isinstance(model, SupervisedModel)
                     if way == "tuned + stacked":
                         model.tuned = {**model.tuned, **tuned}  # of the members, which take what they know
                     model.update(panel, seed=seed)
-                    seconds = time.perf_counter() - begin + (searched if "tuned" in way else 0.0)
+                    seconds = time.process_time() - begin + (searched if "tuned" in way else 0.0)
                     reached[way].append((model.evaluate(fresh)["attainment"], seconds))
             told = "  ".join(
-                f"{way} {np.mean([a for a, _ in found]):.3f} ({np.mean([s for _, s in found]):.1f} s)"
+                f"{way} {np.mean(shares := [share for share, _ in found]):.3f} ± "
+                f"{np.std(shares, ddof=1) / np.sqrt(n_seeds):.3f} ({np.mean([seconds for _, seconds in found]):.1f} s)"
                 for way, found in reached.items()
             )
             print(f"{n_rows:>6} rows, {name}: {told}", flush=True)

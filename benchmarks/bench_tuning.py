@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -21,11 +22,13 @@ from threadpoolctl import threadpool_limits
 
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create
+from core.executors.threads import ThreadExecutor
+from core.executors.work import Work
 from core.models.learners.samples import group_folds
 from core.models.scores import row_losses
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import number_range
-from core.models.tuning.search import Search, SearchPlan, best_of
+from core.models.tuning.search import Search, SearchPlan, best_of, scored
 
 N_FOLDS = 5
 RANGES = {
@@ -44,13 +47,14 @@ def ours(rows, folds, n_trials: int, n_threads: int) -> tuple[float, float]:
         judged = rows[folds[fold]]
         return float(model.row_losses(model.target(judged), model.score(judged)).mean())
 
+    work = Work(title="trials", here=lambda task: scored(evaluate, *task))
     search = Search(SearchPlan("bayesian", RANGES, {}, n_trials - 1, prunes=False, seed=1))
     trials = []
     begin = time.perf_counter()
     with threadpool_limits(1):
         while not search.is_done(trials):
             sizes = [int(fold.sum()) for fold in folds]
-            trials += search.run_batch(trials, evaluate, fold_rows=sizes, n_threads=n_threads)
+            trials += search.run_batch(trials, partial(ThreadExecutor(n_threads).map, work), fold_rows=sizes)
     best = best_of(trials)
     assert best is not None
     assert best.loss is not None
