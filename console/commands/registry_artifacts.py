@@ -1,4 +1,4 @@
-"""`bondx registry register`, `prune`, `lineage`, `bom` and `provenance`: versions come, go, and have an origin."""
+"""`bondx registry register`, `member`, `prune`, `lineage`, `bom`, `provenance`: versions come, go, have an origin."""
 
 import argparse
 from pathlib import Path
@@ -43,6 +43,19 @@ def add_verbs(verbs: Subparsers) -> None:
     add_reason_argument(register)
     add_json_argument(register)
     register.set_defaults(command=register_path)
+
+    member = command_parser(
+        verbs, "member", help="register a member of an ensemble as a version of its own, to compare the two"
+    )
+    member.add_argument("model", metavar="MODEL")
+    member.add_argument("version", metavar="VERSION", help="the ensemble")
+    member.add_argument("member", metavar="MEMBER", help="its name, such as linear")
+    member.add_argument(
+        "--data", type=Path, metavar="FILE", help="rows with their outcomes to measure it on, new to the ensemble"
+    )
+    add_reason_argument(member)
+    add_json_argument(member)
+    member.set_defaults(command=register_one_member)
 
     prune = command_parser(verbs, "prune", help="remove the versions that the policy drops; a dry run without --yes")
     prune.add_argument("model", metavar="MODEL", nargs="?")
@@ -122,6 +135,34 @@ def register_path(args: argparse.Namespace) -> int:
         why = f" ({version.bump})" if version.bump else ""
         print(f"{version.model} {version.version} is registered in {version.stage}{why}")
         print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
+    return ExitCode.GOOD
+
+
+def register_one_member(args: argparse.Namespace) -> int:
+    """Register a member of an ensemble, and say on which rows it was measured."""
+    from console.cli.output import print_json, printable
+    from core.registry.later_denied import version_as_shown
+    from core.settings import settings_in_force
+    from core.training.member_versions import register_member
+
+    workspace = open_workspace(args)
+    found = register_member(
+        workspace,
+        args.model,
+        args.version,
+        args.member,
+        settings_in_force(workspace.root),
+        actor=person(),
+        data=args.data,
+        reason=args.reason,
+    )
+    version = found.version
+    if args.json:
+        print_json(version_as_shown(workspace, version))
+        return ExitCode.GOOD
+    why = f" ({version.bump})" if version.bump else ""
+    print(f"{version.model} {version.version} is registered in {version.stage}{why}")
+    print(f"It is {printable(version.description)}, and answers as it does there. {found.measured}")
     return ExitCode.GOOD
 
 

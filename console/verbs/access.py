@@ -19,6 +19,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "archive": ("version.archive",),
         "archive_marked": ("version.archive",),
         "release": ("version.release",),
+        "member": ("version.register",),
         "evidence": ("evidence.build",),
         "canary": ("rollout.start",),
         "advance": ("rollout.advance", "rollout.promote_now"),

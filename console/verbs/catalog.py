@@ -46,6 +46,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.ARCHIVE,
     version.ARCHIVE_MARKED,
     version.RELEASE,
+    version.REGISTER_MEMBER,
     evidence.BUILD_EVIDENCE,
     canary.Canary(),
     rollout.ADVANCE,

@@ -305,6 +305,67 @@ class Release(Change[VersionName]):
 RELEASE = Release()
 
 
+class RegisterMember(Change[VersionName]):
+    """Register a member of an ensemble as a version of its own."""
+
+    name = "member"
+    noun = VERSION
+    command = Command(
+        "register a member of an ensemble as a version, to compare the two",
+        options=(Argument("MEMBER"),),
+        n_required=1,
+    )
+
+    def offer(self, context: OfferContext, thing: VersionName, *options: Any) -> Offer:
+        """Offer the member; core measures it when it is registered."""
+        from core.registry import Registry
+        from core.settings import settings_in_force
+        from core.training.member_versions import members_of_version, register_member
+
+        (member,) = options
+        registry, workspace = Registry(context.workspace), context.workspace
+        version = registry.get(*thing)
+        name, members = f"{version.model} {version.version}", members_of_version(registry, *thing)
+        refusal = None
+        if member not in members:
+            refusal = f"{name} has no member {member}. " + (
+                f"Members: {', '.join(members)}." if members else "Only an ensemble has members."
+            )
+
+        def commit(reason: str) -> str:
+            found = register_member(
+                workspace,
+                version.model,
+                version.version,
+                member,
+                settings_in_force(workspace.root),
+                actor=context.actor,
+                reason=reason,
+            )
+            return f"Registered {found.version.model} {found.version.version}. {found.measured}"
+
+        return Offer(
+            title=f"Register {member} of {name}",
+            lines=(
+                Line(((f"{member}  ", "strong"), (f"a member of {name}", "muted"))),
+                *section(
+                    "What will happen",
+                    (
+                        f"The member becomes the next version of {version.model}, in Development, and answers as it "
+                        "does in the ensemble.",
+                        "It is measured on the test panels of the session that trained the ensemble, if there are any.",
+                    ),
+                ),
+            ),
+            confirm="Register",
+            refusal=refusal,
+            commit=commit,
+        )
+
+
+REGISTER_MEMBER = RegisterMember()
+
+
 class Diff(Verb[VersionName]):
     """Compare two versions of a model."""
 

@@ -89,6 +89,35 @@ class ModelRegistry:
         return version_as_shown(self._config.workspace, registered)
 
     @checked
+    def register_member(
+        self, name: str, version: str, member: str, *, data: Path | str | None = None, reason: str = ""
+    ) -> ModelVersion:
+        """Register a member of an ensemble as a version of its own, so that a rollout can compare the two.
+
+        It answers as it does inside the ensemble. Its metrics are measured on the test panels of the session that
+        trained the ensemble, or on `data`; without either it has none.
+
+        Args:
+            name: The model.
+            version: The ensemble.
+            member: The member, by the name of its algorithm, or for a stack of models by the model's own.
+            data: A file of rows with their outcomes that the ensemble has not learned from.
+            reason: Why, for the audit log.
+        Raises:
+            NotFoundError: There is no such version, or it has no such member.
+            UsageError: The ensemble learned from the file.
+        """
+        from core.settings import settings_in_force
+        from core.training.member_versions import register_member
+
+        workspace, file = self._config.workspace, None if data is None else Path(data)
+        settings = settings_in_force(workspace.root)
+        made = register_member(
+            workspace, name, version, member, settings, actor=self._config.actor, data=file, reason=reason
+        )
+        return version_as_shown(workspace, made.version)
+
+    @checked
     def plan_promotion(self, name: str, version: str, stage: Stage | str | None = None) -> Plan:
         """Say what promoting a version by one step would do: gates, effects, how to undo it. Changes nothing."""
         target = Stage.named(stage) if stage is not None else None

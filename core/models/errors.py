@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from core.errors import NotFoundError, RefusedError, UsageError
+from core.escape import shown
 from core.system_libraries import cure_for
 
 
@@ -81,6 +82,15 @@ class NotReweighableError(UsageError):
             f"{model} has no weights that could follow outcomes: it is no weighted ensemble. Train it as blending, or "
             "as voting with voting: weighted"
         )
+
+
+class NoSuchMemberError(NotFoundError):
+    """A model has no member of this name that answers the same question."""
+
+    def __init__(self, model: str, name: str, known: Iterable[str]) -> None:
+        members = ", ".join(known)
+        told = f"Members: {members}." if members else "Only an ensemble has members: voting, blending or stacking."
+        super().__init__(f"{model} has no member {shown(name)} that predicts what it predicts. {told}")
 
 
 class NotContinuableError(RefusedError):

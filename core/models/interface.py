@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, BoolArray, FloatArray
-from core.models.errors import NotReweighableError, UnknownAlgorithmError
+from core.models.errors import NoSuchMemberError, NotReweighableError, UnknownAlgorithmError
 from core.models.scoring.scorer import RowScorer
 from core.plugins import load_object
 
@@ -174,6 +174,20 @@ class Model(ABC):
             NotReweighableError: The model is no weighted ensemble.
         """
         raise NotReweighableError(self.name)
+
+    def member_names(self) -> tuple[str, ...]:
+        """Name the members that `member` takes out; none unless the model is an ensemble."""
+        return ()
+
+    def member(self, name: str) -> "Model":
+        """Return a member of an ensemble as a model of its own, which answers as the member does inside; a copy.
+
+        Args:
+            name: One of `member_names()`.
+        Raises:
+            NoSuchMemberError: It has no such member, or one of another target.
+        """
+        raise NoSuchMemberError(self.name, name, self.member_names())
 
     def actual(self, frame: pd.DataFrame) -> FloatArray | None:
         """Return the label of each row as a number, NaN where it is unknown, shape (n,); None if no row has one."""

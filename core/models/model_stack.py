@@ -24,7 +24,7 @@ from core.arrays import BoolArray, FloatArray
 from core.models.algorithms import AUTO, MODEL_STACKING, require_extra
 from core.models.anatomy import Anatomy, MemberAnatomy
 from core.models.ensembles.out_of_fold import side_by_side
-from core.models.errors import NotFittedError, TooFewGroupsError
+from core.models.errors import NoSuchMemberError, NotFittedError, TooFewGroupsError
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import continuing
 from core.models.learners.combination import META_PARAMETERS, MemberColumns
@@ -202,6 +202,16 @@ class ModelStack(SupervisedModel):
         if not self.bases:
             raise NotFittedError(self.name)
         return {name: member.score(frame) for name, member in self.bases.items()}
+
+    @override
+    def member_names(self) -> tuple[str, ...]:
+        return (self.name,) if self.name in self.bases else ()
+
+    @override
+    def member(self, name: str) -> Model:
+        if name not in self.member_names():
+            raise NoSuchMemberError(self.name, name, self.member_names())
+        return type(self.bases[name]).restore(*self.bases[name].dump())
 
     @override
     def anatomy(self) -> Anatomy | None:

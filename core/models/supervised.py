@@ -17,7 +17,7 @@ from typing_extensions import override
 from core.arrays import AnyArray, BoolArray, FloatArray
 from core.models.algorithms import SUPERVISED
 from core.models.anatomy import Anatomy, AnswerCurve
-from core.models.errors import EmptyPanelError, NotFittedError, NotReweighableError
+from core.models.errors import EmptyPanelError, NoSuchMemberError, NotFittedError, NotReweighableError
 from core.models.interface import Attainment, Model, PanelLike, table_of, truth_of
 from core.models.known_truth import (
     number_attainment,
@@ -237,6 +237,25 @@ class SupervisedModel(Model):
         rows, before = self.compared_rows(frame), learner.combination.weights.tolist()
         followed = learner.combination.follow(learner.member_scores(self.matrices(rows)), self.target(rows))
         return Reweighing(tuple(learner.members), tuple(before), followed)
+
+    @override
+    def member_names(self) -> tuple[str, ...]:
+        learner = self.learners.get(self.shipping)
+        return tuple(learner.members) if isinstance(learner, EnsembleLearner) else ()
+
+    @override
+    def member(self, name: str) -> Model:
+        learner = self.learners.get(self.shipping)
+        if not isinstance(learner, EnsembleLearner) or name not in learner.members:
+            raise NoSuchMemberError(self.name, name, self.member_names())
+        assert self.space is not None
+        model = type(self)(name, {key: value for key, value in self.parameters.items() if key == FEATURES})
+        model.n_updates, model.n_rows, model.scale = self.n_updates, self.n_rows, self.scale
+        model.space = FeatureSpace(model.design, self.space.statistics)
+        model.learners = model._new_learners(0.0)
+        state, arrays, files = learner.members[name].dump()
+        model.learners[name].restore(state, arrays, dict(files))
+        return model
 
     @override
     def predict(self, frame: pd.DataFrame) -> FloatArray:

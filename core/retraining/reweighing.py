@@ -1,35 +1,27 @@
 """The training step that trains nothing: the weights of a live ensemble follow the outcomes of new rows.
 
 The members stay as they are, to the byte, and so do the rows that they learned from; what depends on the answers, the
-profile and the held-out rows, is computed anew. The weights start from those that the ensemble was trained with, and
-follow the rows in the order of their time, so the same rows give the same weights however often they moved before:
-there is no state but the rows.
+profile and the held-out rows, is computed anew from the newest rows, which moved no weight. The weights start from
+those that the ensemble was trained with, and follow the rows in the order of their time, so the same rows give the same
+weights however often they moved before: there is no state but the rows.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pandas as pd
 
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.domains.own_file import Judged
 from core.errors import UsageError
-from core.explain.conformal import CONFORMAL_NAME
-from core.explain.stored import EXPLANATION_NAME, StoredExplanation
 from core.files import sha256_of, write_file, write_folder
 from core.models.errors import NotReweighableError
-from core.models.interface import Model
-from core.models.outcomes import Outcomes, outcomes_by
 from core.models.reweighing import Reweighing
-from core.monitoring.data_profile import PROFILE_NAME, ProfileError
-from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutError, HeldOutRows, decided_by
-from core.monitoring.profiling import with_answers
+from core.monitoring.data_profile import ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME, read_object
 from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE
@@ -41,7 +33,7 @@ from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs, tracked_run
-from core.training.explaining import conformal_of, explanation_of_training
+from core.training.answered_files import files_of_answers
 from core.training.version_profile import profile_of_version
 
 
@@ -74,7 +66,7 @@ def reweigh(
             )
         newest = _judged(trained.model if hasattr(trained, "model") else trained, signature, folder / NEWEST)
         metrics = newest.model.judge(newest.frame)
-        files = _files(trained, signature, registry, artifact, live, found, metrics, settings)
+        files = _files(trained, signature, registry, artifact, live, found, newest, metrics, settings)
 
     def fill(place: Path) -> None:
         trained.save(place)
@@ -127,11 +119,11 @@ def _files(
     artifact: Path,
     live: ModelVersion,
     found: Reweighing,
+    newest: Judged,
     metrics: dict[str, float],
     settings: Settings,
 ) -> dict[str, bytes]:
-    """Return the files beside the model's own: those of the live version, with the answers of the new weights."""
-    model = trained if isinstance(trained, Model) else trained.model
+    """Return the files beside the model's own: those of the live version, with the answers to the newest rows."""
     report = {
         **read_object(artifact / REPORT_NAME),
         **trained.report(),
@@ -142,23 +134,14 @@ def _files(
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     files = {REPORT_NAME: content + b"\n", SIGNATURE_NAME: signature.to_bytes()}
     try:
-        before = HeldOutRows.read(artifact, live.key)
         profile = profile_of_version(registry, live.model, live.version)
-    except (HeldOutError, ProfileError):  # then there is no reference to bring up to date, as before
+    except ProfileError:  # then there is no reference to bring up to date, as before
         return files
-    rows = before.rows.assign(**dict.fromkeys(before.masked, np.nan)) if before.masked else before.rows
-    answer = outcomes_by(trained, rows).answer
-    after = replace(before, answer=answer, decided=decided_by(trained, answer, before.classes))
-    files[HELD_OUT_NAME] = after.to_bytes()
-    if (conformal := conformal_of(after)) is not None:
-        files[CONFORMAL_NAME] = conformal.to_bytes()
-    if before.group and before.units is not None:
-        rows = rows.assign(**{before.group: before.units})  # the numbers of groups stand for their names
-    files[PROFILE_NAME] = with_answers(profile, Outcomes(rows, answer, before.actual, before.classes)).to_bytes()
-    explained = explanation_of_training(model, rows, settings.explanation, group=before.group or None)
-    if explained is not None:
-        files[EXPLANATION_NAME] = StoredExplanation(report=explained).to_bytes()
-    return files
+    # The members have learned from what the live version kept of the file that trained it, but not from these rows.
+    names = [name for name in signature.names if name != signature.group]
+    rows = newest.frame
+    made = files_of_answers(newest.model, rows, rows, profile, settings, columns=names, group=signature.group)
+    return files | made
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Registering the models of a session, with all the evidence an auditor asks for."""
 
 import hashlib
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from core.domains.domain import SessionDomain
 from core.quality.gate import GateResult, judge
 from core.registry import Registry
 from core.state import Workspace
-from core.training.records import EpochRecord, FinalModel, FinalRecord, SessionModelFacts
+from core.training.records import DrawRecord, EpochRecord, FinalModel, FinalRecord, SessionModelFacts
 from core.training.session import Session, without_place
 from core.training.session_domain import domain_of
 from core.training.specialism import registered_name
@@ -108,9 +108,9 @@ def facts_of_model(
         domain: Its domain.
     """
     return SessionModelFacts(
-        metrics=_metrics(model, domain.test_panels[0]),
+        metrics=named_for_registry(model.metrics, domain.test_panels[0]),
         lineage=_lineage(settings, final, model),
-        gates=(*last.learned_gates, _leak_gate(model, final, domain.test_panels)),
+        gates=(*last.learned_gates, leak_gate(model.metrics, final.draws, domain.test_panels)),
         description=f"{model.chosen}, {final.epoch} epochs of {settings['dataset_size']} {_rows(settings, domain)}",
     )
 
@@ -130,21 +130,21 @@ def settings_digest(settings: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(computing, order="deterministic")).hexdigest()
 
 
-def _metrics(model: FinalModel, main_panel: str) -> dict[str, float]:
+def named_for_registry(metrics: Mapping[str, float], main_panel: str) -> dict[str, float]:
     """Name the metrics for the registry: those of the main test panel bare, those of other panels with a prefix."""
-    return {name.removeprefix(f"{main_panel}."): value for name, value in model.metrics.items()}
+    return {name.removeprefix(f"{main_panel}."): value for name, value in metrics.items()}
 
 
-def _leak_gate(model: FinalModel, final: FinalRecord, panels: Sequence[str]) -> GateResult:
+def leak_gate(metrics: Mapping[str, float], draws: Iterable[DrawRecord], panels: Sequence[str]) -> GateResult:
     """Warn of a score that no model could reach: a leak, or luck in one panel of a thousand."""
-    alarms = [name.removesuffix(".leak") for name, value in model.metrics.items() if name.endswith(".leak") and value]
+    alarms = [name.removesuffix(".leak") for name, value in metrics.items() if name.endswith(".leak") and value]
     return judge(
         "no_leak",
         float(len(alarms)),
         "<=",
         0.0,
         unit="test panels",
-        n_samples=sum(draw.n_rows for draw in final.draws if draw.purpose in panels),
+        n_samples=sum(draw.n_rows for draw in draws if draw.purpose in panels),
         window=f"rows of {len(panels)} test panels",
         reason=f"above the optimum on {', '.join(alarms)}" if alarms else "no score is above the best attainable",
         offending=alarms,

@@ -11,6 +11,8 @@ from console.dialogs.text import TextDialog
 from console.presentation.offer import AskAgainError, Offer
 from console.verbs.stage_move import plan_offer
 from core.alerts import Alerts, AlertState, fingerprint_of
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.catalogue import create
 from core.errors import RefusedError
 from core.governance import AuditLog
 from core.monitoring.documents import EarlierVersion, HealthState, ModelMonitoring
@@ -887,3 +889,25 @@ async def test_an_undo_says_first_that_it_is_of_another_version_than_that_of_the
         await console.dialog("U")
         assert "Undo spread" in console.text()
         assert "The last change of" not in console.text()
+
+
+async def test_a_member_of_an_ensemble_is_registered_and_the_answer_says_how_it_was_measured(
+    open_console, workspace, tmp_path
+):
+    model = create("spread", algorithm="voting", settings={"members": "linear, lightgbm"})
+    model.update(generate(PanelSettings(n_rows=150, seed=1)), seed=1)
+    model.save(tmp_path / "voting")
+    registry = Registry(workspace)
+    found = registry.register("spread", tmp_path / "voting", metrics={}, lineage={}, gates=(), actor=OPERATOR)
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"forest", "enter")
+        assert f"spread {found.version} has no member forest. Members: linear, lightgbm." in console.text()
+        await console.press("escape")
+        await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"linear", "enter")
+        console.time.pass_deafness()
+        await console.press(*"compare", "Y")
+        await console.until(lambda: "Registered spread" in console.sentence, "the sentence that says so")
+        assert "no figures of its own" in console.sentence
+        newest = registry.get("spread", registry.numbers("spread")[-1])
+        assert newest.lineage["member"] == {"of": found.key, "member": "linear"}

@@ -10,7 +10,7 @@ from core.registry import Alias, Approval, ModelVersion, Quarantine, Registry
 from core.registry.later_denied import version_as_shown
 from core.serving.authenticator import Caller
 from core.serving.control.admission import APPROVE, LOOK, OPERATE, Given
-from core.settings import PolicySource
+from core.settings import PolicySource, settings_in_force
 from core.state import Workspace
 
 
@@ -33,6 +33,13 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Consent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Approval of a version for Production."""
 
+    reason: str = ""
+
+
+class MemberName(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A member of an ensemble, to be registered as a version of its own."""
+
+    member: str
     reason: str = ""
 
 
@@ -127,6 +134,24 @@ class VersionRoutes(Controller):
             expected_revision=data.expected_revision,
         )
         return version_as_shown(workspace, tagged)
+
+    @post("/models/{model:str}/versions/{version:str}/members", opt=OPERATE, sync_to_thread=True)
+    def register_member(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        model: FromPath[str],
+        version: FromPath[str],
+        data: JSONBody[MemberName],
+    ) -> ModelVersion:
+        """Register a member of an ensemble as a version of its own, so that a rollout can compare the two."""
+        from core.training.member_versions import register_member
+
+        settings = settings_in_force(workspace.root)
+        found = register_member(
+            workspace, model, version, data.member, settings, actor=caller.actor, reason=data.reason
+        )
+        return version_as_shown(workspace, found.version)
 
     @get("/quarantine", opt=LOOK, sync_to_thread=True)
     def list_quarantined(self, workspace: Given[Workspace]) -> list[Quarantine]:

@@ -25,7 +25,7 @@ from core.errors import UsageError
 from core.models import scores
 from core.models.algorithms import ENSEMBLES
 from core.models.anatomy import FOREST_SCALE, Anatomy
-from core.models.errors import NotFittedError, NotReweighableError
+from core.models.errors import NoSuchMemberError, NotFittedError, NotReweighableError
 from core.models.estimated_attainment import EstimatedAttainment, estimate_attainment
 from core.models.interface import Model, PanelLike, table_of
 from core.models.learners.algorithms import fit_once
@@ -176,6 +176,33 @@ class TableModel(Model):
         followed = learner.combination.follow(learner.member_scores(self.matrix(frame)), target)
         self._account = {**self._account, "ensemble": {**self._account.get("ensemble", {}), **learner.account()}}
         return Reweighing(tuple(learner.members), tuple(before), followed)
+
+    @override
+    def member_names(self) -> tuple[str, ...]:
+        return tuple(self.learner.members) if isinstance(self.learner, TableEnsemble) else ()
+
+    @override
+    def member(self, name: str) -> Model:
+        learner = self._learned()
+        if not isinstance(learner, TableEnsemble) or name not in learner.members:
+            raise NoSuchMemberError(self.name, name, self.member_names())
+        inside = learner.members[name]
+        model = TableModel.described(self._described(), algorithm=name if name in ALGORITHMS else "auto")
+        taken = model.learner_of(type(inside))
+        state, arrays, files = inside.dump()
+        taken.restore(state, arrays, dict(files))
+        shares = taken.shares()
+        names = self._described().names
+        told = {} if shares is None else dict(zip(names, (shares / (float(shares.sum()) or 1.0)).tolist(), strict=True))
+        why = f"{name} is a member of {learner.name}, taken out as it is"
+        model.adopt(
+            taken,
+            self.n_rows,
+            account={"why": why, "candidates": []},
+            importance=dict(sorted(told.items(), key=lambda entry: -entry[1])),
+        )
+        model.constant, model.scale = self.constant, self.scale
+        return model
 
     def adopt(
         self, learner: FitOnceLearner, n_rows: int, *, account: Mapping[str, Any], importance: Mapping[str, float]

@@ -5,7 +5,13 @@ import pytest
 
 from core.domains.catalogue import create, load_model
 from core.models.algorithms import ENSEMBLES, MEMBERS
-from core.models.errors import ArtifactError, MissingExtraError, NotReweighableError, UnknownParameterError
+from core.models.errors import (
+    ArtifactError,
+    MissingExtraError,
+    NoSuchMemberError,
+    NotReweighableError,
+    UnknownParameterError,
+)
 from core.models.learners.combination import MetaLearner, Votes, WeightedMean
 from core.models.learners.samples import Matrices, Sample
 from core.models.parameters import ParameterValueError
@@ -240,3 +246,61 @@ def test_a_stack_of_models_has_no_weights_that_could_follow(draw):
 
     with pytest.raises(NotReweighableError):
         stack.reweigh(draw(2, 300).frame)
+
+
+@pytest.mark.parametrize("name", ["spread", "downgrade"])
+@pytest.mark.parametrize("algorithm", ENSEMBLES)
+def test_a_member_taken_out_answers_as_it_does_inside(name, algorithm, draw, fresh, tmp_path):
+    model = learned(name, algorithm, draw)
+    model.update(draw(2, 300), seed=2)
+    inside = members_of(model).member_scores(model.matrices(fresh.bonds))
+
+    assert model.member_names() == ("lightgbm", "linear")
+    for place, member in enumerate(model.member_names()):
+        model.member(member).save(tmp_path / member)
+        taken = load_model(tmp_path / member)
+
+        np.testing.assert_array_equal(taken.score(fresh.bonds), inside[:, place])
+        np.testing.assert_array_equal(taken.predict(fresh.bonds), model.answer(inside[:, place]))
+        assert (taken.algorithm, taken.report()["ships"]) == (member, member)
+        assert taken.member_names() == ()
+
+
+def test_what_a_member_learns_after_it_was_taken_out_changes_nothing_inside(draw, fresh):
+    model = learned("spread", "blending", draw)
+    before = model.predict(fresh.bonds)
+
+    for member in model.member_names():
+        model.member(member).update(draw(2, 300), seed=2)
+
+    np.testing.assert_array_equal(model.predict(fresh.bonds), before)
+
+
+def test_a_member_reads_the_columns_that_the_ensemble_may_read(draw, fresh):
+    model = learned("spread", "voting", draw, features="rating_num, maturity_years, sector")
+
+    taken = model.member("linear")
+
+    assert set(taken.feature_importance()) <= {"rating_num", "maturity_years", "sector"}
+    taken.update(draw(2, 300), seed=2)
+
+
+def test_of_a_stack_of_models_the_member_of_the_same_target_is_taken_out(draw, fresh):
+    stack = create("spread", algorithm="model_stacking", settings={"member_algorithm": "linear", "folds": 2})
+    stack.update(draw(1, 300), seed=1)
+
+    taken = stack.member("spread")
+
+    np.testing.assert_array_equal(taken.score(fresh.bonds), stack.member_scores(fresh.bonds)["spread"])
+    with pytest.raises(
+        NoSuchMemberError, match=r"no member 'downgrade' that predicts what it predicts\. Members: spread"
+    ):
+        stack.member("downgrade")
+
+
+def test_a_single_model_has_no_members(draw):
+    model = create("spread", algorithm="linear")
+    model.update(draw(1, 300), seed=1)
+
+    with pytest.raises(NoSuchMemberError, match="Only an ensemble has members"):
+        model.member("linear")
