@@ -112,6 +112,10 @@ class Weighting:
     correlation: float
     best_loss: float
 
+    def __post_init__(self) -> None:
+        """Let nobody write into the weights: whoever answers rows meanwhile would read some of the old and the new."""
+        self.weights.setflags(write=False)
+
 
 def optimise_weights(
     errors: MemberErrors,
