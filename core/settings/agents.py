@@ -7,6 +7,9 @@ from msgspec import Meta
 
 from core.settings.names import Name
 
+LEAST_CPU_LIMIT = 0.01
+"""Of a processor; the kernel takes no less."""
+
 
 class AgentLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The place of one agent in the queue, and what its process may use."""
@@ -25,6 +28,21 @@ class AgentLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     memory_limit_mb: Annotated[
         int, Meta(ge=0, description="Memory of its process, MiB; 0: trainer.memory_limit_mb.")
     ] = 0
+    cpu_limit: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1_024,
+            description="How many processors its processes may use at a time, also while others are idle; 0: no limit. "
+            "Needs cgroup v2.",
+        ),
+    ] = 0.0
+
+    def __post_init__(self) -> None:
+        if 0.0 < self.cpu_limit < LEAST_CPU_LIMIT:
+            raise ValueError(
+                f"cpu_limit is {self.cpu_limit:g}; it must be 0, or {LEAST_CPU_LIMIT} of a processor or more"
+            )
 
 
 class AgentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,7 +72,7 @@ class AgentsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 60.0
     limits: Annotated[
-        dict[Name, AgentLimits], Meta(description="By agent: its priority, weight, niceness and memory.")
+        dict[Name, AgentLimits], Meta(description="By agent: its priority, weight, niceness, memory and processors.")
     ] = {}
 
     def __post_init__(self) -> None:

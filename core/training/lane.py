@@ -31,7 +31,7 @@ class Lane:
         self._traces = traces
         self._child: ChildProcess | None = None
         self._group: AgentGroup | None = None
-        self._limits: tuple[int, int, bool] = (0, 0, False)
+        self._limits: tuple[int, int, float, float, bool] = (0, 0, 1.0, 0.0, False)
         self._packages = installed_packages()
 
     @property
@@ -85,15 +85,22 @@ class Lane:
         """Return the child, after starting one if none runs or its limits are another session's."""
         agent = session.agent or Agent(name="")
         # what torch sets for a whole process is not for other learners: a model of language has a child of its own
-        limits = (session.training.trainer.memory_limit_mb, agent.niceness, session.text is not None)
+        memory_limit_mb, is_text = session.training.trainer.memory_limit_mb, session.text is not None
+        limits = (memory_limit_mb, agent.niceness, agent.weight, agent.cpu_limit, is_text)
         if self._child is not None and limits != self._limits:
             self.stop_child()
         if self._child is None:
-            memory_limit_mb, niceness, _ = self._limits = limits
-            self._child = ChildProcess(self.wake, memory_limit_mb=memory_limit_mb, niceness=niceness)
+            self._limits = limits
+            self._child = ChildProcess(self.wake, memory_limit_mb=memory_limit_mb, niceness=agent.niceness)
             log.info("training child %d started", self._child.pid)
             if session.agent is not None and (parent := delegated_group()) is not None:
                 self._group = AgentGroup.below(parent, session.session_id, session.agent)
+            if agent.cpu_limit and self._group is None:
+                log.warning(
+                    "%s trains without its cpu_limit of %g: the engine can make no cgroup for it (docs/agents.md)",
+                    session.session_id,
+                    agent.cpu_limit,
+                )
             if self._group is not None:
                 self._group.add(self._child.pid)
         return self._child

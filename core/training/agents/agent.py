@@ -19,6 +19,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         weight: Its share of processor time beside agents of the same priority.
         nice: The niceness of its process; None: by its weight.
         memory_limit_mb: Of its process, MiB; 0 for no limit.
+        cpu_limit: How many processors it may use at a time; 0 for no limit.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     nice: int | None = None
     memory_limit_mb: int = 0
+    cpu_limit: float = 0.0
 
     @property
     def niceness(self) -> int:

@@ -20,6 +20,7 @@ SUBGROUP = "engine"
 _PROCESSES, _SWITCHES = "cgroup.procs", "cgroup.subtree_control"
 _USUAL_WEIGHT = 100  # the kernel's, of a group that has none of its own
 _LEAST_WEIGHT, _MOST_WEIGHT = 1, 10_000
+_PERIOD = 100_000  # µs, the kernel's own
 
 
 def delegated_group(*, own: Path = OWN, mount: Path = MOUNT) -> Path | None:
@@ -58,13 +59,14 @@ class AgentGroup:
         Args:
             parent: As `delegated_group` returns it.
             name: Of the session.
-            agent: Its weight and its memory.
+            agent: Its weight, its processors and its memory.
         """
         folder = parent / f"bondx-{name}"
         weight = min(max(round(_USUAL_WEIGHT * agent.weight), _LEAST_WEIGHT), _MOST_WEIGHT)
         try:
             folder.mkdir(exist_ok=True)
             (folder / "cpu.weight").write_text(str(weight))
+            (folder / "cpu.max").write_text(_cpu_max(agent.cpu_limit))
             (folder / "memory.max").write_text(str(agent.memory_limit_mb << 20) if agent.memory_limit_mb else "max")
         except OSError as error:
             log.warning("%s gets no cgroup: %s", name, error)
@@ -82,3 +84,12 @@ class AgentGroup:
         """Remove the group once its processes have ended; a group that still has some stays for the next agent."""
         with suppress(OSError):
             self._folder.rmdir()
+
+
+def _cpu_max(n_processors: float) -> str:
+    """Return the limit as the kernel reads it: processor time, µs, in each period.
+
+    >>> _cpu_max(1.5), _cpu_max(0.0)
+    ('150000 100000', 'max 100000')
+    """
+    return f"{round(n_processors * _PERIOD) if n_processors else 'max'} {_PERIOD}"

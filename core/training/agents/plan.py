@@ -84,7 +84,14 @@ def _planned(name: str, models: AgentModels, settings: TrainingSettings, *, only
         agents=AgentsSettings(),
         trainer=replace(settings.trainer, memory_limit_mb=memory),
     )
-    agent = Agent(name=name, priority=limits.priority, weight=limits.weight, nice=limits.nice, memory_limit_mb=memory)
+    agent = Agent(
+        name=name,
+        priority=limits.priority,
+        weight=limits.weight,
+        nice=limits.nice,
+        memory_limit_mb=memory,
+        cpu_limit=limits.cpu_limit,
+    )
     return PlannedAgent(agent, checked(own))
 
 

@@ -52,15 +52,21 @@ def test_no_limits_are_set_elsewhere(service, file, content):
 
 
 def test_an_agent_has_the_weight_and_the_memory_of_its_limits(service):
-    group = AgentGroup.below(service, "s-0002", Agent(name="linear", weight=2.5, memory_limit_mb=512))
+    group = AgentGroup.below(service, "s-0002", Agent(name="linear", weight=2.5, memory_limit_mb=512, cpu_limit=1.5))
     group.add(4711)
 
     written = {file.name: file.read_text() for file in (service / "bondx-s-0002").iterdir()}
-    assert written == {"cpu.weight": "250", "memory.max": str(512 << 20), "cgroup.procs": "4711"}
+    assert written == {
+        "cpu.weight": "250",
+        "cpu.max": "150000 100000",
+        "memory.max": str(512 << 20),
+        "cgroup.procs": "4711",
+    }
 
     AgentGroup.below(service, "s-0002", Agent(name="linear", weight=0.001))
     assert (service / "bondx-s-0002" / "cpu.weight").read_text() == "1"
     assert (service / "bondx-s-0002" / "memory.max").read_text() == "max"
+    assert (service / "bondx-s-0002" / "cpu.max").read_text() == "max 100000", "the limit of an earlier agent is lifted"
 
 
 @pytest.mark.skipif(
@@ -78,3 +84,19 @@ def test_a_real_process_moves_into_a_real_group_which_is_removed_after_it():
         process.kill()
     group.remove()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(
+    REAL is None or os.geteuid() != 0 or "cpu" not in (REAL / "cgroup.controllers").read_text().split(),
+    reason="no cgroup v2 with the controller of processors that this account may write",
+)
+def test_the_kernel_takes_the_limits_of_an_agent():
+    (REAL / "cgroup.subtree_control").write_text("+cpu +memory")
+    name = f"test-{os.getpid()}"
+    group = AgentGroup.below(REAL, name, Agent(name="linear", weight=2.5, memory_limit_mb=512, cpu_limit=0.01))
+    assert group is not None
+    try:
+        assert (REAL / f"bondx-{name}" / "cpu.max").read_text().split() == ["1000", "100000"]
+        assert (REAL / f"bondx-{name}" / "cpu.weight").read_text().strip() == "250"
+    finally:
+        group.remove()

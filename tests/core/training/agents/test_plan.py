@@ -55,12 +55,17 @@ def test_an_agent_for_each_algorithm_a_stack_of_them_and_the_models_that_offer_n
 
 
 def test_limits_are_those_of_the_agent_and_its_memory_is_that_of_its_process():
-    agents = planned(by="model", limits={"spread": AgentLimits(priority=3, weight=2.0, memory_limit_mb=4096)})
+    agents = planned(
+        by="model", limits={"spread": AgentLimits(priority=3, weight=2.0, memory_limit_mb=4096, cpu_limit=1.5)}
+    )
 
     spread, anomaly = (each.agent for each in agents)
     assert (spread.priority, spread.weight, spread.niceness, spread.memory_limit_mb) == (3, 2.0, 7, 4096)
     assert (anomaly.priority, anomaly.weight, anomaly.niceness, anomaly.memory_limit_mb) == (0, 1.0, 10, 0)
     assert [each.settings.trainer.memory_limit_mb for each in agents] == [4096, 0]
+    assert (spread.cpu_limit, anomaly.cpu_limit) == (1.5, 0.0)
+    with pytest.raises(ValueError, match=r"cpu_limit is 0\.001; it must be 0, or 0\.01 of a processor or more"):
+        AgentLimits(cpu_limit=0.001)
 
 
 def test_an_agent_for_each_sector_trains_every_model_on_its_rows():
