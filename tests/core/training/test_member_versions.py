@@ -12,12 +12,14 @@ from core.api import MLOpsConfig, ModelRegistry
 from core.clock import utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create, load_model
-from core.domains.table.models import choice
+from core.domains.table.models import TableModel, choice
 from core.errors import UsageError
 from core.explain.conformal import CONFORMAL_NAME
 from core.explain.stored import EXPLANATION_NAME
 from core.models.ensembles.improvement import Improvement
 from core.models.errors import NoSuchMemberError
+from core.models.learners.algorithms import fit_once
+from core.models.learners.samples import JudgingFold
 from core.monitoring.data_profile import PROFILE_NAME
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.registry import Registry, Stage
@@ -27,6 +29,7 @@ from core.serving.access import Role, Tokens
 from core.settings import Settings, settings_in_force
 from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
+from core.tables import Task, TaskRequest, describe, read_table
 from core.tables.signature import SIGNATURE_NAME
 from core.training import panels
 from core.training.member_versions import NOT_MEASURED, register_member
@@ -49,7 +52,7 @@ def settings_text() -> str:
 policy: {promotion: {min_accuracy: 0.2, max_attainment_drop: 1.0}}
 explanation: {rows: 20, background_rows: 10}
 models:
-  rents: {algorithm: blending, parameters: {members: "linear, hist_gradient_boosting, random_forest"}}
+  rents: {algorithm: blending, parameters: {members: "linear, lightgbm"}}
 """
 
 
@@ -71,7 +74,7 @@ def blend(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return Improvement(0.1, 0.05, 0.2, float(single.mean()), len(single), len(np.unique(group)))
 
     monkeypatch.setattr(choice, "improvement", shown)
-    file = market.write_csv(tmp_path / "rents.csv", market.flats(300, seed=1))
+    file = market.write_csv(tmp_path / "rents.csv", market.flats(200, seed=1))
     request = TrainRequest("rents", file, target="rent")
     return train_on_file(workspace, request, settings_in_force(workspace.root), actor=ANA).version.version
 
@@ -183,36 +186,33 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
         in next(g for g in registry.plan_promotion("rents", made.version).gates if g.name == "min_accuracy").window
     )
 
-
-@pytest.mark.parametrize("member", ["hist_gradient_boosting", "random_forest"])
-def test_members_that_no_table_is_trained_with_alone_are_taken_out_like_others(
-    workspace: Workspace, blend: str, member: str
-) -> None:
-    settings = settings_in_force(workspace.root)
-
-    made = register_member(workspace, "rents", blend, member, settings, actor=ANA).version
-
-    registry = Registry(workspace)
-    with registry.opened("rents", blend) as whole, registry.opened("rents", made.version) as own:
-        inside, taken = load_model(whole), load_model(own)
-        frame = HeldOutRows.read(whole, "rents").rows
-    place = list(inside.learner.members).index(member)
-    scores = inside.learner.member_scores(inside.matrix(frame))
-    np.testing.assert_array_equal(taken.predict(frame), inside.scale[0] + inside.scale[1] * scores[:, place])
-    assert taken.report()["ships"] == member
-    assert sum(taken.feature_importance().values()) == pytest.approx(1.0)
-
-
-def test_the_file_that_trained_an_ensemble_measures_none_of_its_members(
-    workspace: Workspace, blend: str, tmp_path: Path
-) -> None:
-    settings = settings_in_force(workspace.root)
-
     with pytest.raises(UsageError, match="its members learned from this file"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=tmp_path / "rents.csv")
-    with pytest.raises(NoSuchMemberError, match="Members: linear, hist_gradient_boosting, random_forest"):
+    with pytest.raises(NoSuchMemberError, match="Members: linear, lightgbm"):
         register_member(workspace, "rents", blend, "xgboost", settings, actor=ANA)
-    assert Registry(workspace).numbers("rents") == [blend]
+    assert registry.numbers("rents") == [blend, bare.version.version, made.version]
+
+
+@pytest.mark.parametrize("classes", [0, 2])
+def test_members_that_no_table_is_trained_with_alone_are_taken_out_like_others(tmp_path: Path, classes: int) -> None:
+    flats = [flat if not classes else flat._replace(rent=float(flat.rent > 900)) for flat in market.flats(80, seed=1)]
+    table = read_table(market.write_csv(tmp_path / "rents.csv", flats))
+    signature = describe(table, TaskRequest(target="rent", task=Task.CLASSIFICATION if classes else None))
+    members = "linear, random_forest, hist_gradient_boosting"
+    whole = TableModel.described(signature, algorithm="voting", parameters={"members": members, "folds": 2})
+    learner, frame = whole.learner_of(fit_once("voting")), table.frame
+    rows = whole._rows(frame, whole.target_of(frame))
+    learner.tune(rows, [JudgingFold(np.arange(0, 80, 2), np.arange(1, 80, 2))], seed=1)
+    whole.adopt(learner, len(frame), account={}, importance={})
+
+    for member, inside in learner.members.items():
+        whole.member(member).save(tmp_path / member)
+        taken = load_model(tmp_path / member)
+        expected = inside.answer(whole.matrix(frame))
+        expected = expected[:, 1] if classes else whole.scale[0] + whole.scale[1] * expected
+        np.testing.assert_array_equal(taken.predict(frame), expected)
+        assert taken.report()["ships"] == member
+        assert sum(taken.feature_importance().values()) == pytest.approx(1.0)
 
 
 @pytest.fixture
