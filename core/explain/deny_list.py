@@ -135,6 +135,16 @@ class DenyList:
                 raise
             raise error.without_cells() from None
 
+    def scale_of_answers(self, scale: str) -> str:
+        """Return the scale of contributions in words; it is the target where that is a number, which may be denied.
+
+        A pattern is about the columns that a model reads.
+
+        >>> [DenyList([each]).scale_of_answers("price") for each in ("price", "*")]
+        ["the model's answer", 'price']
+        """
+        return "the model's answer" if scale in self.patterns else scale
+
     def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""
         import numpy as np

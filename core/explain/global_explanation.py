@@ -107,7 +107,7 @@ def explain_globally(
         n_units=n_units,
         base=explainer.base,
         reference=reference,
-        scale=explainer.scale,
+        scale=denied.scale_of_answers(explainer.scale),
         algorithm=explainer.algorithm,
         method=explainer.method,
         cost=explainer.cost,

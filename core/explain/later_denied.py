@@ -24,6 +24,7 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
             *(name for pair in report.interactions for name in pair.features),
         ]
     )
+    report = replace(report, scale=denied.scale_of_answers(report.scale))
     hidden = {name for name in (*names, *(each.slicing for each in report.slices)) if denied.denies(name)}
     if not hidden:
         return report

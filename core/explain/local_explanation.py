@@ -79,7 +79,7 @@ def explain_row(
         margin=float(table.margin[0]),
         base=float(explainer.base),
         reference=reference,
-        scale=explainer.scale,
+        scale=denied.scale_of_answers(explainer.scale),
         algorithm=explainer.algorithm,
         method=explainer.method,
         cost=explainer.cost,

@@ -264,7 +264,7 @@ def _trend(version: str, blocks: _Blocks, times: list[datetime], tail: float, de
     return ServedTrend(
         version=version,
         algorithm=blocks.basis.algorithm,
-        scale=blocks.basis.scale,
+        scale=denied.scale_of_answers(blocks.basis.scale),
         output=blocks.basis.output,
         reference=blocks.basis.reference,
         n_rows=int(n_rows),

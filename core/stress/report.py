@@ -1,9 +1,15 @@
 """The report of a stress test. Light to import: screens read reports, and run no test."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
+from msgspec.structs import replace
 
 from core.domains.stress import StressCase
-from core.stress.model_figures import ModelUnderStress, StressedTraining
+from core.stress.model_figures import ModelCase, ModelUnderStress, StressedTraining
+
+if TYPE_CHECKING:
+    from core.explain.deny_list import DenyList
 
 
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,3 +41,32 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
     def worst(self) -> StressCase:
         """The case that loses most."""
         return min(self.cases, key=lambda case: case.pnl)
+
+    def without_denied(self, denied: "DenyList") -> "StressReport":
+        """Return the report without slices, labels, figures and features that leave their range of denied columns."""
+        return replace(
+            self,
+            cases=tuple(
+                replace(
+                    case,
+                    slices=tuple(part for part in case.slices if not denied.denies(part.slicing)),
+                    worst=tuple(
+                        replace(each, labels=denied.visible(each.labels), figures=denied.visible(each.figures))
+                        for each in case.worst
+                    ),
+                )
+                for case in self.cases
+            ),
+            models=tuple(
+                replace(
+                    model,
+                    calm=_without_denied(model.calm, denied),
+                    cases=tuple(_without_denied(case, denied) for case in model.cases),
+                )
+                for model in self.models
+            ),
+        )
+
+
+def _without_denied(case: ModelCase, denied: "DenyList") -> ModelCase:
+    return replace(case, beyond=tuple(each for each in case.beyond if not denied.denies(each.name)))

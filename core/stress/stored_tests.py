@@ -12,6 +12,7 @@ from core.clock import Clock, utc_now
 from core.domains.stress import StressCase
 from core.errors import NotFoundError
 from core.escape import shown
+from core.explain.deny_list import DenyList
 from core.files import digest, remove_file, write_file
 from core.governance import Evidence
 from core.governance.audit import audited, require_access
@@ -154,7 +155,7 @@ class StressTests:
         raise NotFoundError("There is no stress test yet: bondx stress run makes one.")
 
     def report(self, test_id: str) -> StressReport:
-        """Return the whole report of a stress test.
+        """Return the whole report of a stress test, without what it tells of columns that are denied now.
 
         Raises:
             DocumentNotFoundError: There is no such test.
@@ -171,9 +172,10 @@ class StressTests:
         if digest(content) != test.sha256:
             raise NotFoundError(f"{test.report} is not what {test_id} wrote: its SHA-256 differs. Run the test again.")
         try:
-            return decode_json(content, StressReport)
+            report = decode_json(content, StressReport)
         except msgspec.DecodeError as error:
             raise NotFoundError(f"{test.report} is of another release ({shown(str(error))}): run it again.") from None
+        return report.without_denied(DenyList.in_force_or_all(self._workspace.root))
 
     def keep(self, report: StressReport, actor: Actor, *, reason: str = "", session_id: str = "") -> StressTest:
         """Store a report.

@@ -53,7 +53,7 @@ class StressRequest:
         severities: Empty: all.
         scenario_files: Users' own scenarios.
         rules: How the file of positions is to be read.
-        denied: The columns whose cells no refusal of that file may quote.
+        denied: The columns whose cells no refusal of that file may quote, and that make no slices.
     """
 
     domain: str
@@ -89,7 +89,8 @@ def run_stress_test(request: StressRequest) -> StressReport:
         name = f"panel of {request.n_rows:,} rows, seed {request.seed}"
     else:
         name = request.portfolio.name
-    return stressed(request.domain, engine, _held(request, engine), name, scenarios, severities)
+    report = stressed(request.domain, engine, _held(request, engine), name, scenarios, severities)
+    return report.without_denied(request.denied)
 
 
 def chosen_cases(request: StressRequest) -> list[tuple[StressScenario, str]]:

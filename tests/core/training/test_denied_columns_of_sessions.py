@@ -1,16 +1,19 @@
 """What a session reports of its models, and stress tests of its versions, without the figures of denied columns."""
 
 import json
+from dataclasses import replace
 
 import msgspec
 
+from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
 from core.registry import Registry
 from core.settings import TrainingSettings
 from core.settings.explanation import ExplanationSettings
 from core.settings.training import ModelSettings, StressTestingSettings
 from core.stress.report import StressReport
-from core.stress.stress_test import StressRequest
+from core.stress.stored_tests import StressTests
+from core.stress.stress_test import StressRequest, run_stress_test
 from core.training import panels as panels_module
 from core.training.final_stress_file import STRESS_FILE
 from core.training.session_work import SessionWork
@@ -19,6 +22,10 @@ from core.training.version_stress import stress_versions
 
 def left_ranges(report):
     return {each.name for model in report.models for case in model.cases for each in case.beyond}
+
+
+def sliced_by(report):
+    return {part.slicing for case in report.cases for part in case.slices}
 
 
 def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, workspace, person, monkeypatch):
@@ -53,8 +60,17 @@ def test_a_report_and_stress_tests_have_no_figure_of_a_denied_column(tmp_path, w
         domain="bonds", n_rows=300, seed=1, scenarios=["global_liquidity_freeze"], severities=["severe"]
     )
     assert "credit_cycle" in left_ranges(stress_versions(workspace, request, ["spread"], settings))
-    workspace.settings_file.write_text("explanation:\n  denied_columns: [credit_cycle]\n")
+    kept = StressTests(workspace).keep(stress_versions(workspace, request, ["spread"], settings), person)
+    told = StressTests(workspace).report(kept.test_id)
+    assert "credit_cycle" in left_ranges(told)
+    assert "sector" in sliced_by(told)
+    workspace.settings_file.write_text("explanation:\n  denied_columns: [credit_cycle, sector]\n")
     assert "credit_cycle" not in left_ranges(stress_versions(workspace, request, ["spread"], settings))
+    shown = StressTests(workspace).report(kept.test_id)
+    assert "credit_cycle" not in left_ranges(shown)
+    assert sliced_by(shown) == sliced_by(told) - {"sector"}
+    assert {name for case in shown.cases for each in case.worst for name in each.labels}.isdisjoint({"sector"})
+    assert run_stress_test(replace(request, denied=DenyList(["sector"]))).cases == shown.cases
 
 
 def test_the_gates_of_an_epoch_quote_no_value_of_a_denied_column(tmp_path, monkeypatch):

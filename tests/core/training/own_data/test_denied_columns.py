@@ -10,7 +10,10 @@ from msgspec.structs import replace
 from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core.actor import Actor, Origin
+from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
+from core.explain.later_denied import without_denied
+from core.explain.stored import read_explanation
 from core.monitoring.verdicts import WITHOUT_FIGURES
 from core.quality import custom, judge, register_gate
 from core.registry import Registry
@@ -250,3 +253,18 @@ def test_the_nearest_rows_tell_no_outcome_of_a_denied_target(shop):
     finally:
         shop.settings_file.write_text(text)
     assert [near.actual for near in nearest] == [None] * 3
+
+
+def test_a_version_whose_target_is_denied_later_is_explained_without_its_name(shop, called, tmp_path, monkeypatch):
+    version = Registry(shop).get("price", "1.0.0")
+    stored = read_explanation(shop.artifacts_dir / version.path)
+    config = tmp_path / "denied.yaml"
+    for denied, scale in (("*", "price"), ("price", "the model's answer")):
+        config.write_text(f"explanation: {{denied_columns: ['{denied}']}}\n")
+        monkeypatch.setenv("BONDX_CONFIG", str(config))
+        code, shown, _ = called(main, "--workspace", shop.root, "explain", "price", "--json")
+        assert (code, json.loads(shown)["report"]["scale"]) == (0, scale)
+        found = explain_one(shop, ExplainRequest(model="price", row=3))
+        assert found.report.scale == scale
+        assert all(near.actual is None for near in found.report.nearest)
+        assert without_denied(stored, DenyList([denied])).scale == scale
