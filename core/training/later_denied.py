@@ -1,15 +1,18 @@
 """Sessions and epochs that were recorded before a column of them was denied, with what they may still tell."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from core.domains.report_section import ReportSection
 from core.explain.deny_list import DenyList
 from core.explain.later_denied import gates_as_shown
 from core.training.epoch_slices import SliceTable
 from core.training.records import EpochRecord, refusal_of
 from core.training.session import Session
+from core.training.tuning.records import SelectionRecord
 
 if TYPE_CHECKING:
     from core.state import Workspace
@@ -21,23 +24,62 @@ def session_as_shown(workspace: "Workspace", session: Session) -> Session:
 
 
 def sessions_as_shown(workspace: "Workspace", sessions: Sequence[Session]) -> list[Session]:
-    """Return sessions as they are shown: gates tell no figure and no cell of a column that must not appear.
+    """Return sessions as they are shown: no gate, choice of columns or table tells of a column that must not appear.
 
     Raises:
-        SettingsError: The settings cannot be read, and may deny a column of a gate.
+        SettingsError: The settings cannot be read, and may deny a column.
     """
-    if not any(gate.tells_columns for session in sessions for gate in session.observed.gates):
+    if not any(map(tells_columns, sessions)):
         return list(sessions)
     denied = DenyList.in_force(workspace.root)
-    return [with_gates_as_shown(session, denied) for session in sessions]
+    return [session_without_denied(session, denied) for session in sessions]
 
 
-def with_gates_as_shown(session: Session, denied: DenyList) -> Session:
-    """Return a session with gates that tell nothing of denied columns."""
-    gates = gates_as_shown(session.observed.gates, denied)
-    if gates == session.observed.gates:
+def tells_columns(session: Session) -> bool:
+    """Say whether a session may tell of columns."""
+    observed = session.observed
+    return bool(observed.sections or observed.tuning.selections) or any(gate.tells_columns for gate in observed.gates)
+
+
+def session_without_denied(session: Session, denied: DenyList) -> Session:
+    """Return a session that tells nothing of denied columns."""
+    if not denied.patterns:
         return session
-    return replace(session, observed=replace(session.observed, gates=gates))
+    observed = session.observed
+    models = tuple(session.settings.get("models", ()))
+    return replace(
+        session,
+        observed=replace(
+            observed,
+            gates=gates_as_shown(observed.gates, denied),
+            sections=tuple(_section_as_shown(section, models, denied) for section in observed.sections),
+            tuning=replace(
+                observed.tuning,
+                selections=tuple(_selection_as_shown(each, denied) for each in observed.tuning.selections),
+            ),
+        ),
+    )
+
+
+def _selection_as_shown(record: SelectionRecord, denied: DenyList) -> SelectionRecord:
+    """Leave out denied columns and what is made of them, such as `size x tax_id`."""
+
+    def is_shown(name: str) -> bool:
+        return not denied.among((name, *name.split()))
+
+    return replace(
+        record,
+        columns=tuple(each for each in record.columns if is_shown(each.name)),
+        features=tuple(filter(is_shown, record.features)),
+    )
+
+
+def _section_as_shown(section: ReportSection, models: Sequence[str], denied: DenyList) -> ReportSection:
+    """Leave out rows that name a denied column; a pattern that denies a heading or a model is too broad for that."""
+    ordinary = (*models, *section.columns)
+    narrow = DenyList([each for each in denied.patterns if not DenyList([each]).among(ordinary)])
+    rows = tuple(row for row in section.rows if not narrow.among(re.findall(r"[^\s,=]+", " ".join(row))))
+    return replace(section, rows=rows)
 
 
 def epoch_as_shown(record: EpochRecord, denied: DenyList) -> EpochRecord:

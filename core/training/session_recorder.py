@@ -26,7 +26,7 @@ from core.training.criteria import criteria, text_criteria
 from core.training.criterion import Criterion
 from core.training.errors import LearningError
 from core.training.final_stress_file import keep_final_stress
-from core.training.later_denied import epoch_as_shown, with_gates_as_shown
+from core.training.later_denied import epoch_as_shown, session_without_denied
 from core.training.records import EpochRecord, FinalRecord
 from core.training.registration import register_models, register_text
 from core.training.run_record import RunRecord
@@ -456,7 +456,7 @@ class SessionRecorder:
 
     def _judge_last_draw(self, session: Session) -> None:
         if any(gate.blocks for gate in session.observed.gates):
-            session = with_gates_as_shown(session, DenyList.in_force_or_all(self._workspace.root))
+            session = session_without_denied(session, DenyList.in_force_or_all(self._workspace.root))
         self._calls.rests(session)
 
     def _at_rest(

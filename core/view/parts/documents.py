@@ -93,12 +93,13 @@ class SessionsPart(_OfDatabase):
         from core.training.sessions import Sessions
 
         sessions = Sessions(self._workspace).all()[::-1]
-        if any(gate.tells_columns for session in sessions for gate in session.observed.gates):
+        from core.training.later_denied import session_without_denied, tells_columns
+
+        if any(map(tells_columns, sessions)):
             from core.explain.deny_list import DenyList
-            from core.training.later_denied import with_gates_as_shown
 
             denied = DenyList.in_force_or_all(self._workspace.root)
-            sessions = [with_gates_as_shown(session, denied) for session in sessions]
+            sessions = [session_without_denied(session, denied) for session in sessions]
         return {"sessions": tuple(sessions)}
 
     @classmethod

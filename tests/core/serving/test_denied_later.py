@@ -1,6 +1,7 @@
 """Gates that were judged before a column was denied: no face tells their figures and cells of it."""
 
 import functools
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -8,13 +9,18 @@ import pytest
 from bondx.mlops import MLOpsConfig, ModelRegistry
 from console.cli.main import main
 from console.mlops.cli import main as mlops
+from core.domains.report_section import ReportSection
 from core.evidence import EvidencePacks, bill_of_version, encoded_record
+from core.explain.deny_list import DenyList
 from core.registry import Registry, Stage
 from core.serving.access import Role, Tokens
 from core.settings import TrainingSettings
 from core.training.epoch_slices import slice_table
+from core.training.later_denied import session_without_denied
+from core.training.session import DesiredSession, ObservedSession, Session
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
+from core.training.tuning.records import FeatureRecord, SelectionRecord, TuningProgress
 from core.view.source import take_snapshot
 from tests.epoch_records import an_epoch
 from tests.judged_gates import DENIED, GATES, OF_A_COLUMN, TOLD
@@ -119,3 +125,33 @@ def test_settings_that_cannot_be_read_withhold_what_they_may_deny_from_screens_a
     assert msgspec.structs.replace(shown.observed, gates=()) == msgspec.structs.replace(
         Sessions(workspace).get(session.session_id).observed, gates=()
     )
+
+
+def test_a_session_is_shown_without_the_scores_and_the_rows_of_tables_of_a_column_denied_later():
+    columns = tuple(
+        FeatureRecord(name=name, score=0.5, shadow=0.1, kept_on=1.0, is_kept=True)
+        for name in ("tax_id", "size x tax_id", "size")
+    )
+    chosen = SelectionRecord(model="spread", method="gain", n_columns=3, columns=columns, features=("tax_id", "size"))
+    rows = (("spread", "tax_id", "0.5"), ("spread", "size", "0.4"), ("spread", "calm, tax_id 4%", "0.3"))
+    table = ReportSection(title="Columns", about="", columns=("model", "column", "score"), rows=rows)
+    observed = ObservedSession(sections=(table,), tuning=TuningProgress(selections=(chosen,)))
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    session = Session(
+        session_id="s-0001",
+        name="nightly",
+        created_at=at,
+        created_by="ana",
+        settings={"models": {"spread": {}}},
+        desired=DesiredSession.RUNNING,
+        desired_by="ana",
+        desired_at=at,
+        observed=observed,
+    )
+    for pattern, left in (("tax_*", ["size"]), ("*", [])):
+        shown = session_without_denied(session, DenyList([pattern])).observed
+        (selection,) = shown.tuning.selections
+        assert [each.name for each in selection.columns] == list(selection.features) == left
+    assert session_without_denied(session, DenyList(["tax_*"])).observed.sections[0].rows == (rows[1],)
+    assert session_without_denied(session, DenyList(["*"])).observed.sections == (table,)  # as it was recorded under it
+    assert session_without_denied(session, DenyList()) is session
