@@ -30,6 +30,10 @@
 
     print(stress("book.csv", scenarios=["rate_shock"]).worst.key)
 
+    from bondx.ml import anonymise
+
+    print(anonymise("customers.csv", "leaves.csv", quasi=["age", "town"], key_file="key").anonymity)
+
 Importing this package loads nothing heavy.
 """
 
@@ -37,6 +41,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bondx.ml.anonymising import anonymise
     from bondx.ml.explanations import explain, explain_function, explain_over
     from bondx.ml.learning import ContinuousLearningPipeline, RetrainingConfig
     from bondx.ml.monitoring import ModelMonitoringService
@@ -61,6 +66,7 @@ __all__ = [
     "RetrainingConfig",
     "SyntheticETRMDataGenerator",
     "TensorFlowServingClient",
+    "anonymise",
     "check_trades_file",
     "compliance_table",
     "explain",
@@ -81,6 +87,7 @@ _HOMES = {
     "RetrainingConfig": "bondx.ml.learning",
     "SyntheticETRMDataGenerator": "core.domains.etrm.data.dataset",
     "TensorFlowServingClient": "core.client.tf_serving",
+    "anonymise": "bondx.ml.anonymising",
     "check_trades_file": "core.domains.etrm.compliance.file_check",
     "compliance_table": "core.domains.etrm.compliance.table",
     "explain": "bondx.ml.explanations",

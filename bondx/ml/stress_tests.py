@@ -137,7 +137,7 @@ def _request(
 
     return StressRequest(
         domain=domain or settings_in_force(config.workspace.root).training.domain,
-        denied=DenyList.in_force(config.workspace.root),
+        denied=DenyList.of_cells_in_force(config.workspace.root),
         scenarios=scenarios,
         severities=severities,
         scenario_files=[Path(file) for file in scenario_files],

@@ -183,7 +183,7 @@ def carry_out(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> in
 
 @contextlib.contextmanager
 def _denied_cells_withheld(args: argparse.Namespace) -> Iterator[None]:
-    """Let no refusal of a table quote a cell of a column that the workspace's settings deny: it is logged, too.
+    """Let no refusal of a table quote a cell of a column that is denied, or personal: it is logged, too.
 
     Raises:
         UsageError: That of the block.
@@ -198,7 +198,7 @@ def _denied_cells_withheld(args: argparse.Namespace) -> Iterator[None]:
             raise
         from core.explain.deny_list import DenyList
 
-        with DenyList.in_force(workspace_root(args)).withholding():
+        with DenyList.of_cells_in_force(workspace_root(args)).withholding():
             raise
 
 

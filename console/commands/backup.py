@@ -49,12 +49,10 @@ def add_parser(commands: Subparsers) -> None:
         verb.set_defaults(command=function)
 
 
-def add_key_arguments(parser: argparse.ArgumentParser, *, default: object = "") -> None:
+def add_key_arguments(parser: argparse.ArgumentParser, *, default: object = "", of: str = "encrypted backups") -> None:
     """Accept the source of the key."""
     sources = parser.add_mutually_exclusive_group()
-    sources.add_argument(
-        "--key-file", metavar="FILE", default=default, help="the file with the key of encrypted backups, mode 600"
-    )
+    sources.add_argument("--key-file", metavar="FILE", default=default, help=f"the file with the key of {of}, mode 600")
     sources.add_argument("--key-env", metavar="NAME", default=default, help="the environment variable with the key")
     sources.add_argument("--key-command", metavar="COMMAND", default=default, help="a command that prints the key")
 
@@ -175,7 +173,7 @@ def open_repository(args: argparse.Namespace) -> "BackupRepository":
 
 def key_of(args: argparse.Namespace, settings: "BackupSettings", root: Path) -> bytes | None:
     """Read the key that the person named; else that of the settings."""
-    from core.maintenance.backup import KeySource
+    from core.key_source import KeySource
     from core.maintenance.backup.configured import key_source
 
     typed = KeySource(file=args.key_file, env=args.key_env, command=args.key_command)

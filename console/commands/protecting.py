@@ -1,9 +1,12 @@
-"""`bondx data classify`: how sensitive the columns of a file or of a version are."""
+"""`bondx data classify`: how sensitive columns are. `bondx data anonymise`: a file without what leads to a person."""
 
 import argparse
 from pathlib import Path
 
+from console.commands.backup import add_key_arguments
 from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
+from console.commands.reading import add_reading_arguments, reading_rules
+from console.commands.typed_numbers import count, number, whole
 from core.errors import ExitCode, UsageError
 
 
@@ -43,3 +46,129 @@ def classify_columns(args: argparse.Namespace) -> int:
     columns = ("column", "class", "by") if args.model is None else ("column", "class", "by", "recorded")
     print_table(rows, columns, empty="no column")
     return ExitCode.GOOD
+
+
+def add_anonymise(verbs: Subparsers) -> None:
+    """Add the verb `anonymise`."""
+    parser = command_parser(
+        verbs, "anonymise", help="write a file without what leads to a person, and say what that does to a model"
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a CSV, Parquet or JSON lines file")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the new .csv, .parquet or .jsonl file")
+    parser.add_argument(
+        "--pseudonym",
+        dest="pseudonyms",
+        action="append",
+        default=[],
+        metavar="COL[=DOMAIN]",
+        help="replace the values of a column by pseudonyms; equal values have equal ones in all columns of a domain "
+        "(default: the name of the column; repeatable)",
+    )
+    parser.add_argument("--drop", action="append", default=[], metavar="COL", help="leave a column out (repeatable)")
+    parser.add_argument(
+        "--noise",
+        type=_share_of_column,
+        action="append",
+        default=[],
+        metavar="COL=SHARE",
+        help="add normal noise to a number, with this share of the standard deviation of the column (repeatable)",
+    )
+    parser.add_argument(
+        "--coarsen",
+        type=_period_of_column,
+        action="append",
+        default=[],
+        metavar="COL=PERIOD",
+        help="replace a date by the first day of its month, quarter or year (repeatable)",
+    )
+    parser.add_argument(
+        "--quasi",
+        action="append",
+        default=[],
+        metavar="COL",
+        help="a column that could lead to a person together with the others named so (repeatable)",
+    )
+    parser.add_argument(
+        "--k", type=count, default=5, metavar="K", help="rows or persons that share all these columns (default 5)"
+    )
+    parser.add_argument(
+        "--suppress", type=number, default=0.05, metavar="SHARE", help="largest share of rows left out for it (0.05)"
+    )
+    parser.add_argument("--persons", metavar="COL", help="count the different values of this column, not rows")
+    parser.add_argument(
+        "--seed", type=whole, default=42, metavar="S", help="the seed of the noise, beside the key (42)"
+    )
+    add_key_arguments(parser, of="pseudonyms and noise")
+    add_reading_arguments(parser)
+    parser.add_argument("--target", metavar="COL", help="train a model before and after, and compare their losses")
+    parser.add_argument("--group", metavar="COL", help="rows of one group are held out together in this comparison")
+    parser.add_argument("--time", metavar="COL", help="the latest rows are held out in this comparison")
+    parser.add_argument("--model", default="anonymised", metavar="NAME", help="its entry of `models` in the settings")
+    add_json_argument(parser)
+    parser.set_defaults(command=anonymise_columns)
+
+
+def anonymise_columns(args: argparse.Namespace) -> int:
+    """Write the file, and print what was done."""
+    from console.cli.output import print_json, print_table, printable
+    from core.key_source import KeySource
+    from core.protection import AnonymisingRequest
+    from core.protection.anonymising import domains_of
+    from core.training.own_data.anonymised import anonymise_file
+    from core.training.own_data.request import TrainRequest
+
+    if args.target is None and (args.group is not None or args.time is not None):
+        raise UsageError("--group and --time are about the comparison of models: name the --target, too.")
+    for option, said in (("--noise", args.noise), ("--coarsen", args.coarsen)):
+        if twice := next((name for name, _ in said if [each for each, _ in said].count(name) > 1), None):
+            raise UsageError(f"{option} names {twice!r} twice: name it once.")
+    request = AnonymisingRequest(
+        pseudonyms=domains_of(args.pseudonyms),
+        drop=tuple(args.drop),
+        noise=dict(args.noise),
+        coarsen=dict(args.coarsen),
+        quasi=tuple(dict.fromkeys(args.quasi)),
+        k=args.k,
+        max_suppressed=args.suppress,
+        persons=args.persons,
+        seed=args.seed,
+    )
+    rules, train = reading_rules(args), None
+    if args.target is not None:
+        train = TrainRequest(
+            model=args.model, data=args.file, target=args.target, group=args.group, time=args.time, rules=rules
+        )
+    key = KeySource(file=args.key_file, env=args.key_env, command=args.key_command)
+    made = anonymise_file(open_workspace(args), args.file, args.out, request, key=key, rules=rules, train=train)
+    if args.json:
+        print_json(made)
+        return ExitCode.GOOD
+    print(f"{made.n_written:,} of {made.n_read:,} rows in {made.file}, SHA-256 {made.sha256}")
+    rows = [
+        {"column": each.name, "class": each.sensitivity, "treatment": each.treatment, "how": each.how or "-"}
+        for each in made.columns
+    ]
+    print_table(rows, ("column", "class", "treatment", "how"), empty="no column")
+    if (found := made.anonymity) is not None:
+        print(
+            f"k-anonymity: the smallest of {found.n_classes:,} classes has {found.k_reached:,} {found.counted} "
+            f"({found.k_asked:,} asked, {found.k_before:,} before); {found.n_suppressed:,} rows left out, "
+            f"{found.n_generalised:,} generalised"
+        )
+    if made.quality is not None:
+        print(f"quality: {printable(made.quality.sentence)}")
+    return ExitCode.GOOD
+
+
+def _share_of_column(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} must be COL=SHARE, such as size=0.1")
+    return name, number(value)
+
+
+def _period_of_column(text: str) -> tuple[str, str]:
+    name, _, period = text.rpartition("=")
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} must be COL=PERIOD, such as born=year")
+    return name, period

@@ -158,7 +158,7 @@ def _request(args: argparse.Namespace) -> "StressRequest":
         raise UsageError(f"--seed {args.seed}: it must be from 0 to {2**31 - 1}.")
     return StressRequest(
         domain=_domain(args),
-        denied=DenyList.in_force(open_workspace(args).root),
+        denied=DenyList.of_cells_in_force(open_workspace(args).root),
         portfolio=args.portfolio,
         n_rows=args.rows or DRAWN_ROWS,
         seed=42 if args.seed is None else args.seed,

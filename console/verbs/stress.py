@@ -128,7 +128,7 @@ def _of_newest_draw(context: OfferContext, scenario: str) -> "StressRequest":
     training = sessions[-1].training if sessions else settings_in_force(context.workspace.root).training
     return StressRequest(
         domain=training.domain,
-        denied=DenyList.in_force(context.workspace.root),
+        denied=DenyList.of_cells_in_force(context.workspace.root),
         n_rows=max(training.dataset_size, DRAWN_ROWS),
         seed=training.random_seed,
         scenarios=(scenario,) if scenario else (),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
-from core.settings import SettingsError, settings_in_force
+from core.settings import Settings, SettingsError, settings_in_force
 from core.tables.errors import TableError
 
 if TYPE_CHECKING:
@@ -48,6 +48,16 @@ class DenyList:
             return cls.in_force(root)
         except SettingsError:
             return cls(["*"])
+
+    @classmethod
+    def of_cells(cls, settings: Settings) -> "DenyList":
+        """Return the columns whose cells no refusal of a file quotes: those denied, and personal ones."""
+        return cls((*settings.explanation.denied_columns, *settings.protection.personal))
+
+    @classmethod
+    def of_cells_in_force(cls, root: Path) -> "DenyList":
+        """Return the same columns of a workspace's settings; raises as `in_force`."""
+        return cls.of_cells(settings_in_force(root))
 
     def denies(self, column: str) -> bool:
         """Say whether a column, or one of the columns behind it, must not appear."""
@@ -161,11 +171,11 @@ NONE_DENIED: Final = DenyList()
 def withholds_cells(
     function: "Callable[Concatenate[Workspace, P], Returned]",
 ) -> "Callable[Concatenate[Workspace, P], Returned]":
-    """Let a function that reads a file for a workspace quote no cell of a column that its settings deny."""
+    """Let a function that reads a file for a workspace quote no cell of a column that is denied, or personal."""
 
     @wraps(function)
     def withholding(workspace: "Workspace", /, *args: P.args, **kwargs: P.kwargs) -> Returned:
-        with DenyList.in_force(workspace.root).withholding():
+        with DenyList.of_cells_in_force(workspace.root).withholding():
             return function(workspace, *args, **kwargs)
 
     return withholding

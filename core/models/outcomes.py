@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import AnyArray, FloatArray
+from core.losses import LEAST_PROBABILITY
 from core.models.interface import Model
 
 
@@ -67,3 +68,24 @@ def outcomes_of(model: Model, frame: pd.DataFrame) -> Outcomes:
     actual = None if model.task == "detection" else model.actual(frame)
     classes = ("0", "1") if model.task == "classification" else ()
     return Outcomes(frame, np.asarray(model.predict(frame), dtype=np.float64), actual, classes)
+
+
+def losses_of(one: Outcomes, other: Outcomes) -> tuple[str, FloatArray, FloatArray]:
+    """Return the loss of each row for both: log loss of classes, absolute error of numbers, NaN where unknown."""
+    assert one.actual is not None
+    assert other.actual is not None
+    if not one.classes:
+        return "absolute error", np.abs(one.actual - one.answer), np.abs(other.actual - other.answer)
+    return "log loss", _log_losses(one), _log_losses(other)
+
+
+def _log_losses(outcomes: Outcomes) -> FloatArray:
+    assert outcomes.actual is not None
+    answer = outcomes.answer
+    if answer.ndim == 1:
+        answer = np.column_stack([1.0 - answer, answer])
+    known = np.isfinite(outcomes.actual) & (outcomes.actual >= 0)
+    losses = np.full(len(answer), np.nan)
+    given = answer[known, outcomes.actual[known].astype(np.int64)]
+    losses[known] = -np.log(np.clip(given, LEAST_PROBABILITY, None))
+    return losses

@@ -18,8 +18,7 @@ from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
 from core.intervals.sums import difference_interval
 from core.intervals.units import ERROR_RATE
-from core.losses import LEAST_PROBABILITY
-from core.models.outcomes import Outcomes
+from core.models.outcomes import Outcomes, losses_of
 from core.tables.signature import ColumnKind, ColumnSignature
 
 MOST_LEVELS = 12
@@ -178,27 +177,6 @@ def _placement(scores: AnyArray, among: AnyArray) -> FloatArray:
     order = np.sort(among)
     below = np.searchsorted(order, scores, side="left") + np.searchsorted(order, scores, side="right")
     return np.asarray(below / (2.0 * len(order)), dtype=np.float64)
-
-
-def losses_of(live: Outcomes, new: Outcomes) -> tuple[str, FloatArray, FloatArray]:
-    """Return the loss of each row for both: log loss of classes, absolute error of numbers, NaN where unknown."""
-    assert live.actual is not None
-    assert new.actual is not None
-    if not live.classes:
-        return "absolute error", np.abs(live.actual - live.answer), np.abs(new.actual - new.answer)
-    return "log loss", _log_losses(live), _log_losses(new)
-
-
-def _log_losses(outcomes: Outcomes) -> FloatArray:
-    assert outcomes.actual is not None
-    answer = outcomes.answer
-    if answer.ndim == 1:
-        answer = np.column_stack([1.0 - answer, answer])
-    known = np.isfinite(outcomes.actual) & (outcomes.actual >= 0)
-    losses = np.full(len(answer), np.nan)
-    given = answer[known, outcomes.actual[known].astype(np.int64)]
-    losses[known] = -np.log(np.clip(given, LEAST_PROBABILITY, None))
-    return losses
 
 
 def _compared(

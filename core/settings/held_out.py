@@ -15,5 +15,9 @@ class HeldOutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         int, Meta(ge=0, le=100_000, description="How many rows a version keeps at most. 0: it keeps none.")
     ] = 4_000
     masked: Annotated[
-        tuple[Name, ...], Meta(description="Columns that are left out of these rows, such as personal data.")
+        tuple[Name, ...],
+        Meta(
+            description="Columns, or patterns such as `customer_*`, that are left out of these rows; personal and "
+            "secret columns always are."
+        ),
     ] = ()

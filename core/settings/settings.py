@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr, replace
 
 from core.settings.alerts import AlertSettings
 from core.settings.backup import BackupSettings
@@ -43,11 +44,19 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
         names = [webhook.name for webhook in self.webhooks]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two webhooks have the name {twice}: each needs a name of its own")
-        denied = self.explanation.denied_columns
-        if secret := tuple(name for name in self.protection.secret if name not in denied):
-            # Whoever asks for the denied columns is told of secret ones: no reader can forget them.
-            explanation = msgspec.structs.replace(self.explanation, denied_columns=(*denied, *secret))
-            msgspec.structs.force_setattr(self, "explanation", explanation)
+        self._protect()
+
+    def _protect(self) -> None:
+        """Add the columns of a class to the lists that keep columns back: no reader of these lists can forget them."""
+        secret, hidden = self.protection.secret, (*self.protection.personal, *self.protection.secret)
+        if secret:
+            denied = _united(self.explanation.denied_columns, secret)
+            force_setattr(self, "explanation", replace(self.explanation, denied_columns=denied))
+        if hidden:
+            log = replace(self.serving.log_features, mask=_united(self.serving.log_features.mask, hidden))
+            force_setattr(self, "serving", replace(self.serving, log_features=log))
+            masked = _united(self.held_out.masked, hidden)
+            force_setattr(self, "held_out", replace(self.held_out, masked=masked))
 
     @property
     def training(self) -> TrainingSettings:
@@ -55,3 +64,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
         return TrainingSettings(
             **{field.name: getattr(self, field.name) for field in msgspec.structs.fields(TrainingSettings)}
         )
+
+
+def _united(listed: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*listed, *more)))

@@ -69,6 +69,7 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "telemetry export": ["telemetry", "export", "--what", "resources", "--out"],
         "labels wanted": ["labels", "wanted", "pricing", "--data", str(rows), "--out"],
         "data generate": ["data", "generate", "bonds", "--rows", "50", "--out"],
+        "data anonymise": ["data", "anonymise", str(rows), "--out"],
         "compliance check": ["compliance", "check", str(trades), "--out"],
         "text corpus": ["text", "corpus", "--n", "10", "--out"],
         "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
@@ -80,8 +81,8 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
 
 
 NAMES = (
-    "telemetry export", "labels wanted", "data generate", "compliance check", "text corpus", "text tokenizer",
-    "registry bom", "registry provenance", "registry export", "audit anchor",
+    "telemetry export", "labels wanted", "data generate", "data anonymise", "compliance check", "text corpus",
+    "text tokenizer", "registry bom", "registry provenance", "registry export", "audit anchor",
 )  # fmt: skip
 
 

@@ -1,14 +1,13 @@
 """Backups of a workspace: taken while it runs, kept by content, verified, and restored whole or not at all.
 
 `instant.py` holds a workspace still for the moment in which its files are opened, `creation.py` copies them,
-`repository.py` is the folder that holds backups, `sealing.py` packs, hashes and encrypts what is in it, `key.py` reads
-its key, `manifest.py` describes one backup, `restoring.py` makes a workspace of it, `history.py` records what was
+`repository.py` is the folder that holds backups, `sealing.py` packs, hashes and encrypts what is in it,
+`manifest.py` describes one backup, `restoring.py` makes a workspace of it, `history.py` records what was
 backed up, `schedule.py` says when the next one is due.
 """
 
 from core.maintenance.backup.creation import create_backup
 from core.maintenance.backup.errors import BackupDamagedError, BackupKeyError
-from core.maintenance.backup.key import KeySource
 from core.maintenance.backup.manifest import BackupManifest, StoredFile
 from core.maintenance.backup.repository import BackupRepository, BackupVerdict, ListedBackup
 from core.maintenance.backup.restoring import RestoreResult, restore_model, restore_workspace
@@ -21,7 +20,6 @@ __all__ = [
     "BackupRepository",
     "BackupResult",
     "BackupVerdict",
-    "KeySource",
     "ListedBackup",
     "RestoreResult",
     "StoredFile",

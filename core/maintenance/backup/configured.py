@@ -7,8 +7,8 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.home_paths import at_home
+from core.key_source import KeySource
 from core.maintenance.backup.creation import create_backup
-from core.maintenance.backup.key import KeySource
 from core.maintenance.backup.repository import BackupRepository
 from core.maintenance.backup.result import BackupResult
 from core.settings import settings_in_force

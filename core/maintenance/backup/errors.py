@@ -6,7 +6,7 @@ from core.errors import ConflictError, RefusedError, UsageError
 
 
 class BackupKeyError(UsageError):
-    """The key of encrypted backups is missing, cannot be read, or is another key."""
+    """The key of encrypted backups is missing, or is another key; a key that cannot be read is a `KeySourceError`."""
 
 
 class BackupBusyError(ConflictError):

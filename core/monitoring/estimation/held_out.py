@@ -7,6 +7,7 @@ settings limit the rows, leave columns out, or leave the file out. The same rows
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -94,7 +95,7 @@ class HeldOutRows:
             columns: Columns of these rows, the most important first.
             group: The column whose rows depend on each other; only the numbers of the groups are kept.
             most: How many rows to keep, at random.
-            masked: Columns that must not be kept.
+            masked: Columns that must not be kept, by name or pattern.
         Returns:
             None if the settings keep none, or no outcome is known.
         """
@@ -105,7 +106,7 @@ class HeldOutRows:
             return None
         if len(known) > most:
             known = np.sort(np.random.default_rng(derive_seed(0, "held-out rows")).permutation(known)[:most])
-        hidden = set(masked)
+        hidden = hidden_among(columns, tuple(masked))
         names = [name for name in columns if name in outcomes.rows and name not in hidden and name != group]
         frame = outcomes.rows.iloc[known]
         units = dependence.group_numbers(frame[group]) if group is not None and group in frame else None
@@ -117,7 +118,7 @@ class HeldOutRows:
             decided=decided_by(model, outcomes.answer[known], outcomes.classes),
             units=units,
             group=group or "",
-            masked=tuple(sorted(hidden.intersection(columns))),
+            masked=tuple(sorted(hidden)),
         )
 
     def to_bytes(self) -> bytes:
@@ -194,6 +195,15 @@ class HeldOutRows:
             group=header.group,
             masked=header.masked,
         )
+
+
+def hidden_among(columns: Iterable[str], masked: Sequence[str]) -> set[str]:
+    """Return those of some columns that must not be kept.
+
+    >>> sorted(hidden_among(["tax_id", "tax_[old]", "size"], ["tax_i*", "tax_[old]"]))
+    ['tax_[old]', 'tax_id']
+    """
+    return {name for name in columns if name in masked or any(fnmatchcase(name, pattern) for pattern in masked)}
 
 
 def decided_by(model: object, answer: AnyArray, classes: Sequence[str]) -> BoolArray | None:

@@ -96,7 +96,7 @@ class StressRoutes(Controller):
         domain = data.domain or settings_in_force(workspace.root).training.domain
         request = StressRequest(
             domain=domain,
-            denied=DenyList.in_force(workspace.root),
+            denied=DenyList.of_cells_in_force(workspace.root),
             scenarios=data.scenarios,
             severities=data.severities,
         )
@@ -127,7 +127,7 @@ class StressRoutes(Controller):
         training = settings_in_force(workspace.root).training
         request = StressRequest(
             domain=data.domain or training.domain,
-            denied=DenyList.in_force(workspace.root),
+            denied=DenyList.of_cells_in_force(workspace.root),
             scenarios=data.scenarios,
             severities=data.severities,
         )

@@ -32,6 +32,7 @@ from core.monitoring.data_profile import DataProfile, ProfileError
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.plain_files import read_file
 from core.progress import begins
+from core.protection import Masking
 from core.registry import ModelVersion, Registry
 from core.seeds import derive_seed
 from core.settings import settings_in_force
@@ -149,6 +150,7 @@ class _Loaded:
     held_out: HeldOutRows | None
     conformal: Conformal | ConformalError
     settings: ExplanationSettings
+    cells: DenyList  # the columns whose cells no refusal quotes
 
 
 def explain_version(workspace: Workspace, request: ExplainRequest) -> VersionExplanation:
@@ -266,9 +268,31 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         stage=loaded.version.stage,
         rows=words,
         data_sha256=rows.sha256,
-        report=report,
+        report=_with_masks(report, Masking.in_force(workspace.root)),
         reading=rows.reading,
     )
+
+
+def _with_masks(report: LocalExplanation, masking: Masking) -> LocalExplanation:
+    """Show the values of personal columns of a row as the settings say; what they contribute is told as it is."""
+    turned = report.counterfactual
+    if turned is not None:
+        changes = (
+            msgspec.structs.replace(
+                each, before=masking.shown(each.feature, each.before), after=masking.shown(each.feature, each.after)
+            )
+            if masking.hides(each.feature)
+            else each
+            for each in turned.changes
+        )
+        turned = msgspec.structs.replace(turned, changes=tuple(changes))
+    parts = (
+        msgspec.structs.replace(each, value=masking.shown(each.feature, each.value))
+        if masking.hides(each.feature)
+        else each
+        for each in report.contributions
+    )
+    return msgspec.structs.replace(report, contributions=tuple(parts), counterfactual=turned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,7 +379,7 @@ def _explained(loaded: _Loaded, rows: _Rows, request: ExplainRequest) -> Version
 
 
 def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
-    registry = Registry(workspace)
+    registry, settings = Registry(workspace), settings_in_force(workspace.root)
     chosen = chosen_version(registry, request.model, request.version, None)
     with registry.opened(chosen.model, chosen.version) as folder:
         profile: DataProfile | ProfileError
@@ -379,7 +403,8 @@ def _load(workspace: Workspace, request: ExplainRequest) -> _Loaded:
             profile=profile,
             held_out=held_out,
             conformal=conformal,
-            settings=settings_in_force(workspace.root).explanation,
+            settings=settings.explanation,
+            cells=DenyList.of_cells(settings),
         )
 
 
@@ -423,7 +448,7 @@ def _drawn(version: ModelVersion) -> _Rows | None:
 
 
 def _of_file(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: str) -> _Rows:
-    with DenyList(loaded.settings.denied_columns).withholding():
+    with loaded.cells.withholding():
         return _read(loaded, path, reading, words=words)
 
 

@@ -173,7 +173,7 @@ def train_artifact(
 
 def gates_of_file(request: TrainRequest, settings: Settings) -> tuple[GateResult, ...]:
     """Hold the rows of a file to the quality gates of a training, and train nothing; raises as `train_on_file`."""
-    with DenyList(settings.explanation.denied_columns).withholding():
+    with DenyList.of_cells(settings).withholding():
         _, prepared = _prepared(read_table(request.data, rules=request.rules), request, settings)
     return _gates(prepared, settings)
 
@@ -333,14 +333,14 @@ def _read(
 ) -> tuple[Table | PartedTable, ModelSettings, PreparedTraining]:
     """Read the file, or let the workers of the cluster read it, and prepare the training."""
     if not is_read_by_workers(request.data, settings):
-        with DenyList(settings.explanation.denied_columns).withholding():
+        with DenyList.of_cells(settings).withholding():
             table = read_table(request.data, rules=request.rules)
             return table, *_prepared(table, request, settings)
     own = settings.models.get(request.model, ModelSettings())
     require_possible(request, own, settings)
     begins(f"cutting {request.data_name}")
     data = parted(request.data)
-    with DenyList(settings.explanation.denied_columns).withholding():
+    with DenyList.of_cells(settings).withholding():
         return data, own, prepare_parts(data, request, own, settings, cast("DaskExecutor", chosen))
 
 

@@ -123,6 +123,7 @@ PATHS = {
     "data generate etrm": LEFT_OUT,
     "data reproduce": LEFT_OUT,
     "data classify": LEFT_OUT,
+    "data anonymise": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "compliance ecl": LEFT_OUT,
     "drift check": "post /api/v1/models/{model}/drift",

@@ -11,7 +11,8 @@ from core.confinement import LeadsOutError
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import DiskFullError, FileAccessError, FolderInUseError
 from core.governance import AuditFilter, AuditLog
-from core.maintenance.backup import BackupDamagedError, BackupKeyError, BackupRepository, KeySource, create_backup
+from core.key_source import KeySource, KeySourceError
+from core.maintenance.backup import BackupDamagedError, BackupKeyError, BackupRepository, create_backup
 from core.maintenance.backup.errors import BackupBusyError, BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
 from core.registry import Registry
@@ -183,7 +184,7 @@ def test_a_key_that_cannot_be_used_is_one_clear_refusal_without_the_key(tmp_path
     (tmp_path / "open").chmod(0o644)
     (tmp_path / "short").write_bytes(b"s3cr7")
     (tmp_path / "short").chmod(0o600)
-    with pytest.raises(BackupKeyError, match=complaint) as refused:
+    with pytest.raises(KeySourceError, match=complaint) as refused:
         source.read(tmp_path, environ={})
     assert "s3cr7" not in str(refused.value)
 
