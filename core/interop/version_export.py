@@ -100,7 +100,7 @@ def export_version(
         held_out = HeldOutRows.read(folder, found.key).rows if (folder / HELD_OUT_NAME).exists() else None
     content = written.onnx.content
     begins("comparing its answers with the version's")
-    denied = DenyList.in_force(workspace.root)
+    denied = DenyList.of_cells_in_force(workspace.root)
     parity = compare(content, written.scored, written.fields, held_out, written.splits, denied=denied)
     if format is VersionFormat.ONNX:
         write_new_output(out, content)

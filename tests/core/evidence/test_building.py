@@ -304,6 +304,18 @@ def test_a_broad_pattern_leaves_out_columns_and_leaves_the_record_readable(demo,
     assert verify_pack(packs.folder_of(kept), packs.public_key_file).ok
 
 
+def test_documents_that_name_a_personal_column_are_cited_by_their_hash_and_its_figures_stay(demo, described, packs):
+    text = demo.settings_file.read_text()
+    demo.settings_file.write_text(text.replace("personal: []", "personal: ['rating*']"))
+    kept = packs.of_version("spread", described, actor=ANA)
+    pack = packs.read(kept.pack_id)
+    report = next(source for source in pack.sources if source.place.endswith("/report.json"))
+    assert (report.content, len(report.sha256)) == (None, 64)
+    assert any(source.content is not None for source in pack.sources)
+    assert "rating" in {row[0].text for table in pack.sections[9].tables for row in table.rows}
+    assert verify_pack(packs.folder_of(kept), packs.public_key_file).ok
+
+
 def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, described, packs):
     columns = tuple(
         MonitoredColumn(name=name, type=DriftType.FEATURE, verdict=DriftVerdict.ALARM, reason=f"{name} moved", psi=0.4)
