@@ -17,7 +17,7 @@ class HeldOutSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     masked: Annotated[
         tuple[Name, ...],
         Meta(
-            description="Columns, or patterns such as `customer_*`, that are left out of these rows; personal and "
-            "secret columns always are."
+            description="Columns, or patterns such as `customer_*`, that are left out of these rows, such as "
+            "personal data."
         ),
     ] = ()

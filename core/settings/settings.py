@@ -55,8 +55,6 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
         if hidden:
             log = replace(self.serving.log_features, mask=_united(self.serving.log_features.mask, hidden))
             force_setattr(self, "serving", replace(self.serving, log_features=log))
-            masked = _united(self.held_out.masked, hidden)
-            force_setattr(self, "held_out", replace(self.held_out, masked=masked))
 
     @property
     def training(self) -> TrainingSettings:

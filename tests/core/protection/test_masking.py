@@ -1,4 +1,4 @@
-"""Values of personal columns are shown as pseudonyms, and no row that is kept holds them."""
+"""Values of personal columns are shown as pseudonyms, and no request that is kept holds them."""
 
 import json
 
@@ -9,11 +9,10 @@ import pytest
 from console.cli.main import main
 from core.actor import Actor, Origin
 from core.explain.documents import DENIED
-from core.monitoring.estimation.held_out import HeldOutRows
+from core.monitoring.estimation.held_out import hidden_among
 from core.protection import Masking
 from core.protection.masking import PERSONAL
 from core.protection.pseudonyms import Pseudonyms
-from core.registry import Registry
 from core.settings import settings_in_force
 from core.settings.protection import ProtectionSettings
 from core.state import Workspace
@@ -82,12 +81,17 @@ def test_a_smallest_change_shows_no_value_of_a_person(shop, called):
     assert "Zebedorf" not in shown
 
 
-def test_rows_that_a_version_keeps_hold_no_personal_and_no_secret_column(shop):
-    version = Registry(shop).versions_in_brief("price")[-1]
-    with Registry(shop).opened("price", version.version) as folder:
-        held = HeldOutRows.read(folder, version.key)
-    assert list(held.rows) == ["size"]
-    assert held.masked == ("cust_age", "cust_town", "iban")
+def test_a_row_that_a_version_keeps_is_explained_by_all_its_columns_and_shown_without_a_value_of_a_person(shop, called):
+    code, shown, err = called(main, "explain", "price", "--row", "4", "--workspace", shop.root, "--json")
+    assert code == 0, err
+    found = {each["feature"]: each for each in json.loads(shown)["report"]["contributions"]}
+    assert min(abs(found[name]["contribution"]) for name in ("cust_town", "cust_age", DENIED)) > 0
+    assert "Quuxhausen" not in shown
+    assert "Zebedorf" not in shown
+
+
+def test_the_settings_leave_columns_out_of_kept_rows_by_pattern():
+    assert hidden_among(("cust_age", "cust_town", "size"), ("cust_*",)) == {"cust_age", "cust_town"}
 
 
 def test_sampled_requests_hold_no_personal_and_no_secret_column(shop):
