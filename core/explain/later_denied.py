@@ -24,7 +24,8 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
             *(name for pair in report.interactions for name in pair.features),
         ]
     )
-    report = replace(report, scale=denied.scale_of_answers(report.scale))
+    if (scale := denied.scale_of_answers(report.scale)) != report.scale:
+        report = replace(report, scale=scale)
     hidden = {name for name in (*names, *(each.slicing for each in report.slices)) if denied.denies(name)}
     if not hidden:
         return report
