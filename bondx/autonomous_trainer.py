@@ -81,7 +81,8 @@ class BondXAIAutonomousTrainer:
             raise UsageError(f"config_path is {shown(str(config_path))}; it must be the path of a settings file.")
         self._config = MLOpsConfig.from_yaml(workspace=workspace, user=user)
         config = Path(config_path) if config_path is not None else None
-        self.settings = known(settings_in_force(self._config.workspace.root, config=config).training)
+        in_force = settings_in_force(self._config.workspace.root, config=config)
+        self.settings, self._text_model = known(in_force.training), in_force.text_model
 
     @property
     def workspace(self) -> "Workspace":
@@ -90,7 +91,7 @@ class BondXAIAutonomousTrainer:
 
     @checked
     def run_autonomous_training_loop(
-        self, *, name: str = "", experiment: str = "", reason: str = ""
+        self, *, name: str = "", experiment: str = "", reason: str = "", text: str = ""
     ) -> TrainingOutcome:
         """Train a session until it converges or reaches a limit, and register its models.
 
@@ -101,10 +102,13 @@ class BondXAIAutonomousTrainer:
             name: A name for the session.
             experiment: The experiment of its run; by default that of the settings, else the domain.
             reason: Why, for the audit log.
+            text: Train the model of language of `text_model` instead, and register it as this model.
         Returns:
             The outcome, also of a session that a person stopped or that failed.
         Raises:
             RefusedError: The engine ended before the session did.
+            InvalidNameError: `text` is not a valid name of a model.
+            UsageError: The model of language cannot be trained with these settings, or needs the extra `text`.
             KeyboardInterrupt: Ctrl-C, after the epoch has ended.
         """
         from msgspec.structs import replace
@@ -112,8 +116,10 @@ class BondXAIAutonomousTrainer:
         from core.engine import Engine
         from core.state import LeaseHeldError
         from core.training.sessions import Sessions
+        from core.training.text_training import text_training
 
         settings = replace(self.settings, experiment_name=experiment) if experiment else self.settings
+        trained = text_training(text, self._text_model) if text else None
         own = Engine(self.workspace, mode="headless", actor=self._config.actor)
         engine: Engine | None = own
         try:
@@ -122,7 +128,7 @@ class BondXAIAutonomousTrainer:
             engine = None
         try:
             sessions = Sessions(self.workspace)
-            session = sessions.start(settings, name=name, actor=self._config.actor, reason=reason)
+            session = sessions.start(settings, name=name, actor=self._config.actor, reason=reason, text=trained)
             ended = _wait(sessions, session.session_id, engine, self.workspace)
         finally:
             if engine is not None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from console.presentation.cells import duration_cell, number_cell, share_cell
 from console.presentation.headline import headline_text
+from console.presentation.phrases import NOTHING
 from core.training.session import Session
 from core.view.snapshot import EpochSeries
 from widgets.chart import STEADY, ChartView, Series
@@ -28,6 +29,15 @@ _COLUMNS = (
     Column("epoch", "EPOCH", 5, align="right"),
     Column("score", "SCORE", 7, align="right"),
 )
+_TEXT_COLUMNS = (
+    Column("epoch", "EPOCH", 5, align="right"),
+    Column("loss", "LOSS", 8, align="right"),
+    Column("above_floor", "ABOVE", 8, align="right"),
+    Column("attainment", "ATTAIN", 7, align="right", priority=2),
+    Column("tokens_per_second", "TOKENS/S", 8, align="right", priority=1),
+    Column("seconds", "TOOK", 5, align="right", field="duration_seconds", priority=3),
+)
+_TEXT_LINES = (("validation", "loss", ""), ("training", "training_loss", ""), ("floor", "floor", "good"))
 _SKIPPED = "epoch.skipped"  # as the engine records it; its module loads what no first frame needs
 _DIVERGED = Cell("diverged", "bad", brief="NaN")
 _OWN_COLUMNS = ("attainment", "loss", "score")
@@ -98,11 +108,29 @@ def loss_series(epochs: EpochSeries, models: Sequence[str], *, whole: EpochSerie
     return series
 
 
-def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
+def text_series(epochs: EpochSeries, model: str) -> list[Series]:
+    """Draw the losses of a model of language in nats a token, and the floor that none can be below."""
+    return [
+        Series(name, tuple((float(epoch), value) for epoch, value in points), tone)
+        for name, metric, tone in _TEXT_LINES
+        if (points := epochs.get(f"{model}.{metric}"))
+    ]
+
+
+def speed_series(epochs: EpochSeries, model: str) -> list[Series]:
+    """Draw how fast a model of language learned, in tokens a second."""
+    points = epochs.get(f"{model}.tokens_per_second", ())
+    return [Series("tokens/s", tuple((float(epoch), value) for epoch, value in points))] if points else []
+
+
+def epoch_columns(models: Sequence[str], *, of_text: bool = False) -> tuple[Column, ...]:
     """Name the columns of the epoch table: the facts of every epoch, then the attainment of each model.
 
-    Without room for all of them, the duration and the quality go before any model does.
+    Without room for all of them, the duration and the quality go before any model does. The epochs of a model of
+    language have its loss and its distance from the floor instead.
     """
+    if of_text:
+        return _TEXT_COLUMNS
     columns = tuple(
         Column(model, model.upper(), max(6, min(len(model), 15)), align="right", cut="middle", priority=index + 1)
         for index, model in enumerate(models)
@@ -113,7 +141,11 @@ def epoch_columns(models: Sequence[str]) -> tuple[Column, ...]:
 
 
 def epoch_rows(
-    epochs: Mapping[int, Mapping[str, float]], models: Sequence[str], *, diverged: Sequence[str] = ()
+    epochs: Mapping[int, Mapping[str, float]],
+    models: Sequence[str],
+    *,
+    diverged: Sequence[str] = (),
+    of_text: bool = False,
 ) -> list[Row]:
     """Draw each epoch as a row of `epoch_columns`, the newest first.
 
@@ -121,19 +153,24 @@ def epoch_rows(
         epochs: The metrics of each epoch.
         models: The models, each a column.
         diverged: The losses that have no value now; from the first epoch without one, their model says so.
+        of_text: Whether the one model is a model of language.
     """
+    if of_text:
+        return [_text_row(epoch, epochs[epoch], models[0]) for epoch in sorted(epochs, reverse=True)]
     return [_epoch_row(epoch, epochs[epoch], models, diverged) for epoch in sorted(epochs, reverse=True)]
 
 
-def page_rows(page: "EpochPage | None", models: Sequence[str], *, diverged: Sequence[str] = ()) -> Sequence[Row]:
+def page_rows(
+    page: "EpochPage | None", models: Sequence[str], *, diverged: Sequence[str] = (), of_text: bool = False
+) -> Sequence[Row]:
     """Draw a page of epochs as rows of `epoch_columns`; rows of other pages are there, and unread."""
     if page is None:
         return ()
     if page.is_whole:
-        return epoch_rows(page.rows, models, diverged=diverged)
+        return epoch_rows(page.rows, models, diverged=diverged, of_text=of_text)
     every = {epoch: page.rows.get(epoch, {}) for epoch in range(page.start, page.end + 1)}
     return RowPage(
-        epoch_rows(every, models, diverged=diverged),
+        epoch_rows(every, models, diverged=diverged, of_text=of_text),
         n_before=page.newest - page.end,
         n_after=page.start - page.first,
         key_at=lambda place: str(page.newest - place),
@@ -173,6 +210,22 @@ def _epoch_row(epoch: int, metrics: Mapping[str, float], models: Sequence[str], 
             *(share_cell(None) if is_skipped else reached(model) for model in models),
         ),
         "muted" if is_skipped else "",
+    )
+
+
+def _text_row(epoch: int, metrics: Mapping[str, float], model: str) -> Row:
+    own = {name: metrics.get(f"{model}.{name}") for name in ("loss", "above_floor", "tokens_per_second", "attainment")}
+    speed = own["tokens_per_second"]
+    return Row(
+        str(epoch),
+        (
+            Cell(str(epoch), value=epoch),
+            number_cell(own["loss"]),
+            number_cell(own["above_floor"]),
+            share_cell(own["attainment"]),
+            Cell(f"{speed:,.0f}", value=speed) if speed is not None else NOTHING,
+            _took(metrics.get("epoch.seconds")),
+        ),
     )
 
 

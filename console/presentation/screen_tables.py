@@ -70,8 +70,9 @@ def _training(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> list[ScreenT
     tables = [ScreenTable("Sessions", sessions.COLUMNS, rows, "No session yet.")]
     if (session := snapshot.active_session()) is not None:
         models, page = epochs.models_of(session), snapshot.epoch_pages.get(session.run_id or "")
-        columns = epochs.epoch_columns(models)
-        rows = epochs.epoch_rows(page.rows if page else {}, models, diverged=session.observed.diverged)
+        diverged, of_text = session.observed.diverged, session.text is not None
+        columns = epochs.epoch_columns(models, of_text=of_text)
+        rows = epochs.epoch_rows(page.rows if page else {}, models, diverged=diverged, of_text=of_text)
         newest = "" if page is None or page.is_whole else f", the newest {len(rows)} of {page.n_recorded:,}"
         tables.append(ScreenTable(f"Epochs of {session.session_id}{newest}", columns, rows, "No epoch yet."))
     return tables

@@ -1,7 +1,8 @@
 """Training sessions as rows, facts and epoch tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
@@ -186,7 +187,10 @@ def progress(session: Session, *, absence: str | None = None) -> tuple[str, floa
 
 def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
-    lines = [_agents_line(session) if session.children else _score_line(session, glyphs)]
+    if session.text is not None:
+        lines = [_text_line(session, session.text.model, glyphs)]
+    else:
+        lines = [_agents_line(session) if session.children else _score_line(session, glyphs)]
     if session.is_finishing:
         lines.append(
             Line((("only the final fit is left: ", "muted"), (end_reason(session.observed.stop_reason or ""), "")))
@@ -200,7 +204,7 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
         lines.append(_short_criteria(session, glyphs))
     if (trouble := _trouble_line(session)) is not None:
         lines.append(trouble)
-    return lines
+    return [*lines, *(Line((("writes ", "muted"), (sample, ""))) for sample in session.observed.samples)]
 
 
 def _agents_line(session: Session) -> Line:
@@ -217,6 +221,20 @@ def _agents_line(session: Session) -> Line:
             (str(len(observed.registered)), ""),
         )
     )
+
+
+def _text_line(session: Session, model: str, glyphs: Glyphs) -> Line:
+    """Draw where a model of language stands: its loss, the floor, its distance from it, and the speed."""
+    observed, gates = session.observed, summary(session.observed.gates, glyphs)
+    own = {name: observed.metrics.get(f"{model}.{name}") for name in ("loss", "floor", "above_floor")}
+    speed = observed.metrics.get(f"{model}.tokens_per_second")
+    parts = [("loss ", "muted"), (number(own["loss"]), "strong"), (" nats a token", "muted")]
+    if own["floor"] is not None:
+        parts += [("  floor ", "muted"), (number(own["floor"]), "")]
+        parts += [("  above it ", "muted"), (number(own["above_floor"]), "strong")]
+    if speed is not None:
+        parts += [("  ", ""), (f"{speed:,.0f}", ""), (" tokens/s", "muted")]
+    return Line((*parts, (f"  {gates.text}", gates.tone)))
 
 
 def _score_line(session: Session, glyphs: Glyphs) -> Line:
@@ -266,7 +284,13 @@ def _trouble_line(session: Session) -> Line | None:
     return None
 
 
-def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | None = None) -> list[Line]:
+def detail_lines(
+    session: Session,
+    glyphs: Glyphs,
+    *,
+    slices: SlicesByModel | None = None,
+    samples: Mapping[int, Sequence[str]] = MappingProxyType({}),
+) -> list[Line]:
     """Write out everything about a session: who, when, why, with which settings, gates and scores by slice."""
     observed = session.observed
     facts = (
@@ -282,7 +306,7 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         ("registered", ", ".join(observed.registered) or NOTHING),
         *_agent_facts(session),
         ("checkpoint", observed.checkpoint or NOTHING),
-        ("data", f"bondx data reproduce {session.session_id} --out DIR"),
+        *((("data", f"bondx data reproduce {session.session_id} --out DIR"),) if session.text is None else ()),
     )
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
     if observed.diverged:
@@ -293,11 +317,12 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
         Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
     ]
     lines += criteria_lines(session, glyphs)
+    lines += sample_lines(samples)
     for part in observed.sections:  # how it ended, before the many gates
         lines += [Line(), Line(((part.title, "title"),)), *_table_lines(part), Line(((part.about, "muted"),))]
     lines += [
         Line(),
-        Line((("Gates of the last epoch", "title"),)),
+        Line(((gates_title(session), "title"),)),
         *gate_lines(observed.gates, glyphs, explained=True),
     ]
     for part in slice_sections(slices or {}, observed.epoch):
@@ -310,10 +335,27 @@ def detail_lines(session: Session, glyphs: Glyphs, *, slices: SlicesByModel | No
     lines += [Line(), Line((("Settings", "title"),))]
     lines += [
         Line(((f"{name:<28}", "muted"), (_setting(value), "")))
-        for name, value in session.settings.items()
+        for name, value in (session.settings if session.text is None else session.text.parameters).items()
         if not isinstance(value, dict) or name == "models"
     ]
     return lines
+
+
+def gates_title(session: Session) -> str:
+    """Say what the gates of a session judge: each draw, or the model of language at its end."""
+    return "Gates of the last epoch" if session.text is None else "Gates of the version"
+
+
+def sample_lines(samples: Mapping[int, Sequence[str]]) -> list[Line]:
+    """Write out what a model of language wrote after some epochs, the first of them first."""
+    if not samples:
+        return []
+    lines = [Line(), Line((("What it writes", "title"), ("  always from the same draws", "muted")))]
+    return lines + [
+        Line(((f"epoch {epoch:<5}", "muted"), (text, "")))
+        for epoch, written in sorted(samples.items())
+        for text in written
+    ]
 
 
 def _agent_facts(session: Session) -> tuple[tuple[str, str], ...]:
@@ -348,7 +390,8 @@ def criteria_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     observed = session.observed
     if observed.phase.is_at_rest or not observed.criteria:
         return []
-    title = Line((("Until it ends", "title"), ("  converged: the first three; plateau: the fourth", "muted")))
+    meaning = "  converged: the first three; plateau: the fourth" if session.text is None else ""
+    title = Line((("Until it ends", "title"), (meaning, "muted")))
     limit = f"epoch {observed.epoch} of {observed.n_epochs} at most"
     return [Line(), title, *(_criterion_line(each, glyphs) for each in observed.criteria), Line(((limit, "muted"),))]
 

@@ -165,7 +165,12 @@ class OverviewScreen(ConsoleScreen):
         lines.show(sessions.summary_lines(session, glyphs))
         chart = self.query_one(LineChart)
         chart.view = epochs.epoch_axis(session)
-        chart.set_series(epochs.attainment_series(history, epochs.models_of(session)))
+        if session.text is not None:
+            chart.set_titles(x="epoch", y="nats a token")
+            chart.set_series(epochs.text_series(history, session.text.model))
+        else:
+            chart.set_titles(x="epoch", y="%")
+            chart.set_series(epochs.attainment_series(history, epochs.models_of(session)))
 
     def _show_resources(self, snapshot: Snapshot) -> None:
         limits = self.console_app.settings.alerts

@@ -136,7 +136,7 @@ class TrainingScreen(ConsoleScreen):
         gates, of_agents = self.query_one(GateList), sessions.AGENTS_HAVE if session.children else ""
         gates.notice = of_agents
         gates.set_gates(judged(session.observed.gates))
-        self.set_title(gates, "Gates of the last epoch", summary(session.observed.gates, glyphs).text)
+        self.set_title(gates, sessions.gates_title(session), summary(session.observed.gates, glyphs).text)
 
         table = self.query_one("#models", LiveTable)
         table.set_rows(
@@ -147,20 +147,29 @@ class TrainingScreen(ConsoleScreen):
         self.set_title(table, "Models")
         attainment, loss = self.query_one("#attainment", LineChart), self.query_one("#loss", LineChart)
         attainment.view = loss.view = epochs.epoch_axis(session)
-        attainment.set_series(epochs.attainment_series(history, models))
-        self.set_title(attainment, "Attainment by epoch")
-        loss.set_series(epochs.loss_series(history, models))
-        self.set_title(loss, "Loss by epoch")
+        of_text = session.text is not None
+        if session.text is not None:
+            attainment.set_titles(x="epoch", y="nats a token")
+            attainment.set_series(epochs.text_series(history, session.text.model))
+            loss.set_titles(x="epoch", y="")
+            loss.set_series(epochs.speed_series(history, session.text.model))
+        else:
+            attainment.set_titles(x="epoch", y="% of the best")
+            attainment.set_series(epochs.attainment_series(history, models))
+            loss.set_titles(x="epoch", y="% of the first")
+            loss.set_series(epochs.loss_series(history, models))
+        self.set_title(attainment, "Loss and floor by epoch" if of_text else "Attainment by epoch")
+        self.set_title(loss, "Speed by epoch" if of_text else "Loss by epoch")
 
         is_awaited = session.run_id is not None and session.run_id not in self.snapshot.epochs
         by_epoch = self.query_one("#epochs", LiveTable)
         for pane in (attainment, loss, by_epoch):
             pane.notice = of_agents or (READING if is_awaited else self.notice_of("epochs"))
-        if by_epoch.columns != (columns := epochs.epoch_columns(models)):
+        if by_epoch.columns != (columns := epochs.epoch_columns(models, of_text=of_text)):
             by_epoch.set_columns(columns)
-        if self._drawn_page != (drawn := (page, models, session.observed.diverged)):
+        if self._drawn_page != (drawn := (page, models, session.observed.diverged, of_text)):
             self._drawn_page = drawn
-            by_epoch.set_rows(epochs.page_rows(page, models, diverged=session.observed.diverged))
+            by_epoch.set_rows(epochs.page_rows(page, models, diverged=session.observed.diverged, of_text=of_text))
         self.set_title(by_epoch, "Epochs", epochs.recorded(page, is_sorted=by_epoch.order is not None))
 
     @on(LiveTable.RowHighlighted, "#epochs")
@@ -224,8 +233,15 @@ class TrainingScreen(ConsoleScreen):
             from core.training.later_denied import epoch_as_shown
             from core.training.session_files import SessionFiles
 
-            if (record := SessionFiles(workspace).read_epoch(session, session.observed.epoch)) is not None:
+            files, newest = SessionFiles(workspace), session.observed.epoch
+            if (record := files.read_epoch(session, newest)) is not None:
                 record = epoch_as_shown(record, DenyList.in_force_or_all(workspace.root))
-            return sessions.detail_lines(session, glyphs, slices={} if record is None else record.slices)
+            slices = {} if record is None else record.slices
+            if session.text is None:
+                return sessions.detail_lines(session, glyphs, slices=slices)
+            shown = {1, (newest + 1) // 2, newest}
+            written = {epoch: found.text for epoch in shown if (found := files.read_epoch(session, epoch)) is not None}
+            samples = {epoch: text.samples for epoch, text in written.items() if text is not None}
+            return sessions.detail_lines(session, glyphs, samples=samples)
 
         return title, find

@@ -32,6 +32,18 @@ SESSION: Noun[Session] = Noun(
     find=_named,
     usual=lambda snapshot: snapshot.active_session(),
 )
+TEXT = "text"
+"""Stands among the domains for the model of language of `text_model`."""
+_SHOWN_TEXT_SETTINGS = (
+    "epochs",
+    "max_steps",
+    "evaluation_steps",
+    "patience",
+    "learning_rate",
+    "base",
+    "teacher",
+    "seed",
+)
 _SHOWN_SETTINGS = (
     "max_epochs",
     "patience",
@@ -194,11 +206,13 @@ def _ahead(sessions: Sequence[Session], session: Session | None) -> tuple[str, .
 def _session_domains() -> tuple[str, ...]:
     from core.domains.registry import session_domain_names
 
-    return session_domain_names()
+    return (*session_domain_names(), TEXT)
 
 
 def _usual_domain(in_force: "TrainingSettings", sessions: Sequence[Session], domains: Sequence[str]) -> str:
     """Return the domain of the newest session, as a desk trains its own domain; else that of the settings."""
+    if sessions and sessions[-1].text is not None:
+        return TEXT
     newest = sessions[-1].training.domain if sessions else in_force.domain
     return newest if newest in domains else in_force.domain
 
@@ -220,7 +234,9 @@ def _refusal(training: "TrainingSettings") -> str | None:
     return None
 
 
-def _experiments(snapshot: "Snapshot", _before: Sequence[str]) -> list[str]:
+def _experiments(snapshot: "Snapshot", before: Sequence[str]) -> list[str]:
+    if list(before) == [TEXT]:
+        return list(dict.fromkeys(session.text.model for session in snapshot.sessions if session.text is not None))
     return list(dict.fromkeys(session.experiment for session in reversed(snapshot.sessions)))
 
 
@@ -249,16 +265,16 @@ class Start(Change[None]):
         in_force = settings_in_force(context.workspace.root).training
         sessions, domains = Sessions(context.workspace), _session_domains()
         begun_before = sessions.all()
-        known = {session.session_id for session in begun_before}
-        training = on_domain(in_force, options[0] if options else _usual_domain(in_force, begun_before, domains))
+        domain = options[0] if options else _usual_domain(in_force, begun_before, domains)
+        if domain == TEXT:
+            return self._offer_text(context, begun_before, *options[1:])
+        training = on_domain(in_force, domain)
         training = training if len(options) < 2 else replace(training, experiment_name=options[1])
         following = domains[(domains.index(training.domain) + 1) % len(domains)]
+        named = () if following == TEXT else options[1:]
 
         def commit(reason: str) -> str:
-            begun = [session for session in sessions.all() if session.session_id not in known]
-            if begun:
-                news = [f"{session.created_by} started {session.session_id}." for session in begun]
-                raise AskAgainError(" ".join(news), lambda: told_first(self.offer(context, None, *options), news))
+            self._require_unchanged(context, begun_before, options)
             started = sessions.start(training, name="console", actor=context.actor, reason=reason)
             return f"{started.session_id} is queued."
 
@@ -283,8 +299,67 @@ class Start(Change[None]):
             confirm="Start",
             commit=commit,
             refusal=_refusal(training),
-            another=(lambda: self.offer(context, None, following, *options[1:])) if others else None,
+            another=(lambda: self.offer(context, None, following, *named)) if others else None,
         )
+
+    def _offer_text(self, context: OfferContext, begun_before: Sequence[Session], model: str = "") -> Offer:
+        """Offer to train the model of language of the settings."""
+        from core.settings import settings_in_force
+        from core.training.sessions import Sessions
+        from core.training.text_training import text_training
+
+        settings, sessions, domains = (
+            settings_in_force(context.workspace.root),
+            Sessions(context.workspace),
+            _session_domains(),
+        )
+        names = [session.text.model for session in begun_before if session.text is not None]
+        model = model or (names[-1] if names else TEXT)
+        text, refusal, text_model = None, None, settings.text_model
+        try:
+            text = text_training(model, text_model)
+            text_model = text.text_model
+        except CoreError as error:
+            refusal = str(error)
+
+        def commit(reason: str) -> str:
+            self._require_unchanged(context, begun_before, (TEXT, model))
+            assert text is not None
+            started = sessions.start(settings.training, name="console", actor=context.actor, reason=reason, text=text)
+            return f"{started.session_id} is queued."
+
+        drawn = f"{text_model.documents:,} of {text_model.domain}"
+        facts = [("domain", f"{TEXT}, a model of language  right arrow: {domains[0]}")]
+        facts += [("model", model), ("architecture", text_model.architecture)]
+        facts.append(("documents", text_model.corpus or drawn))
+        facts += [(name, str(getattr(text_model, name)) or "none") for name in _SHOWN_TEXT_SETTINGS]
+        width = max(len(name) for name, _ in facts) + 2
+        effect = f"A new session trains the model of language, judges it, and registers the next version of {model}."
+        lines = [
+            *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
+            *section("What will happen", (effect, *_ahead(begun_before, None), *context.without_engine())),
+            *section("How to undo it", ("S on it stops it after its evaluation; its checkpoint stays.",)),
+        ]
+        return Offer(
+            title="Start a training session",
+            lines=tuple(lines),
+            confirm="Start",
+            commit=commit,
+            refusal=refusal,
+            another=lambda: self.offer(context, None, domains[0]),
+        )
+
+    def _require_unchanged(
+        self, context: OfferContext, begun_before: Sequence[Session], options: Sequence[Any]
+    ) -> None:
+        """Ask again where somebody has started a session since the offer was made."""
+        from core.training.sessions import Sessions
+
+        known = {session.session_id for session in begun_before}
+        begun = [session for session in Sessions(context.workspace).all() if session.session_id not in known]
+        if begun:
+            news = [f"{session.created_by} started {session.session_id}." for session in begun]
+            raise AskAgainError(" ".join(news), lambda: told_first(self.offer(context, None, *options), news))
 
 
 PAUSE, RESUME_SESSION, STOP, START = Pause(), ResumeSession(), Stop(), Start()

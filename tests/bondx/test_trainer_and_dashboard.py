@@ -22,6 +22,14 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
+def test_a_program_trains_a_model_of_language_as_a_session(home, tmp_path):
+    (tmp_path / "text.yaml").write_text("text_model: {architecture: ngram, documents: 100, judged_documents: 20}\n")
+    trainer = BondXAIAutonomousTrainer(str(tmp_path / "text.yaml"))
+    outcome = trainer.run_autonomous_training_loop(text="prose")
+    assert (outcome.status, outcome.registered) == ("finished", ("prose/1.0.0",))
+    assert outcome.metrics["prose.above_floor"] > 0
+
+
 def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
     (tmp_path / "small.yaml").write_text(SMALL)
 

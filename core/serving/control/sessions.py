@@ -13,6 +13,7 @@ from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
 from core.serving.errors import BadRequestError
 from core.settings import TrainingSettings, settings_in_force
+from core.settings.text_model import TextModelSettings
 from core.state import Workspace
 from core.training.data_lineage import DataSetLineage, kept_data_sets
 from core.training.epoch_slices import SliceScores, scores_by
@@ -21,10 +22,18 @@ from core.training.records import EpochRecord
 from core.training.session import DesiredSession, Session
 from core.training.session_files import SessionFiles
 from core.training.sessions import Sessions
+from core.training.text_training import FILES, TextTraining, text_training
 from core.training.tuning.records import SessionTrial
 from core.training.tuning.trial_rows import sorted_trials
 
 EXECUTOR = "executor"
+
+
+class TextSessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model of language that a session is to train."""
+
+    model: str  # the name to register it under
+    settings: dict[str, Any] = {}  # overrides of the workspace's `text_model`
 
 
 class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +41,7 @@ class SessionStart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str = "api"
     settings: dict[str, Any] = {}  # overrides of the workspace's training settings
+    text: TextSessionStart | None = None  # train a model of language instead
     reason: str = ""
 
 
@@ -117,7 +127,10 @@ class SessionRoutes(Controller):
         except msgspec.ValidationError as error:
             raise BadRequestError(f"is invalid: {error}", field="settings") from None
         try:
-            return Sessions(workspace).start(training, name=data.name, actor=caller.actor, reason=data.reason)
+            text = None if data.text is None else _text_of(workspace, data.text)
+            return Sessions(workspace).start(
+                training, name=data.name, actor=caller.actor, reason=data.reason, text=text
+            )
         except NotFoundError as error:  # a model or a gate that the request names, not the address it was sent to
             raise BadRequestError(str(error)) from None
 
@@ -157,3 +170,24 @@ class SessionRoutes(Controller):
 def _epoch(workspace: Workspace, session_id: str, epoch: int) -> EpochRecord:
     record = SessionFiles(workspace).epoch(Sessions(workspace).get(session_id), epoch)
     return epoch_as_shown(record, DenyList.in_force(workspace.root))
+
+
+def _text_of(workspace: Workspace, asked: TextSessionStart) -> TextTraining:
+    """Return the model of language that a request asks for: `text_model` of the workspace, and over it the request.
+
+    Raises:
+        BadRequestError: A setting is unknown or invalid, or names a file.
+        CoreError: It cannot be trained.
+    """
+    if unknown := sorted(asked.settings.keys() - set(TextModelSettings.__struct_fields__)):
+        raise BadRequestError("is no setting of text_model", field=f"text.settings.{unknown[0]}")
+    if named := next((name for name in FILES if name in asked.settings), None):
+        raise BadRequestError(
+            "is for the settings file alone: it names a file of the engine's machine", field=f"text.settings.{named}"
+        )
+    before = msgspec.to_builtins(settings_in_force(workspace.root).text_model)
+    try:
+        text_model = converted(before | asked.settings, TextModelSettings)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"is invalid: {error}", field="text.settings") from None
+    return text_training(asked.model, text_model)

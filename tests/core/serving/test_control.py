@@ -242,6 +242,29 @@ class TestSessions:
         answer = api.post("/api/v1/sessions", json={"settings": settings})
         assert (answer.status_code, answer.json()["field"]) == (400, field)
 
+    def test_queues_a_model_of_language_with_its_own_settings(self, api, workspace):
+        asked = {"model": "prose", "settings": {"architecture": "ngram", "documents": 50}}
+        answer = api.post("/api/v1/sessions", json={"text": asked})
+        assert (answer.status_code, answer.json()["text"]["model"]) == (201, "prose")
+        assert Sessions(workspace).all()[-1].text.text_model.documents == 50
+
+    @pytest.mark.parametrize(
+        ("asked", "field"),
+        [
+            ({"model": "prose", "settings": {"corpus": "/etc/passwd"}}, "text.settings.corpus"),
+            ({"model": "prose", "settings": {"teacher": "/tmp/model"}}, "text.settings.teacher"),
+            ({"model": "prose", "settings": {"layers": 3}}, "text.settings.layers"),
+            ({"model": "prose", "settings": {"documents": 3}}, "text.settings"),
+            ({"model": "No Name", "settings": {"architecture": "ngram"}}, None),
+            ({"model": "prose", "settings": {"architecture": "ngram", "domain": "none"}}, None),
+        ],
+    )
+    def test_refuses_a_model_of_language_that_cannot_be_trained(self, api, workspace, asked, field):
+        n_before = len(Sessions(workspace).all())
+        answer = api.post("/api/v1/sessions", json={"text": asked})
+        assert (answer.status_code, answer.json().get("field")) == (400, field)
+        assert len(Sessions(workspace).all()) == n_before
+
     def test_no_caller_names_the_executor_since_the_engine_runs_what_a_cluster_answers(self, api, workspace):
         n_before = len(Sessions(workspace).all())
         given = {"kind": "dask", "address": "tcp://10.0.0.66:8786", "allow_unencrypted": True}
