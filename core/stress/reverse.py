@@ -36,11 +36,15 @@ GRID: Final = 48
 HALVINGS: Final = 40
 COARSE_GRID: Final = 24
 COARSE_HALVINGS: Final = 12
-"""Where each look draws a panel, or the tail of a portfolio."""
+DIRECTIONS: Final = 256
+COARSE_DIRECTIONS: Final = 64
+"""Of the coarse ones: where each look draws a panel, or the tail of a portfolio. Directions are a power of two."""
 _NEAR: Final = 0.05  # standard deviations, at which a descent ends
 _GATE_STEP: Final = 0.5  # of the slope of a gate: shares of few rows and medians of them jump a little
 _ITERATIONS: Final = 12
 _LOOKS: Final = 8  # along each axis
+_GAIN: Final = 1e-4  # of the distance, less than which a round of turns has brought nothing
+_TURNS: Final = (0.5, 0.01)  # of a direction, the first and the least
 
 
 class ReverseStress(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,7 @@ class ReverseTarget:
         step: Of the difference quotients, in standard deviations.
         grid: How many shares are looked at.
         halvings: How often the place of the crossing is halved.
+        directions: How many, spread over the sphere, are looked at.
     """
 
     name: str
@@ -91,6 +96,7 @@ class ReverseTarget:
     step: float = 0.05  # cuts of ratings jump
     grid: int = GRID
     halvings: int = HALVINGS
+    directions: int = DIRECTIONS
 
 
 def loss_target(engine: StressEngine, portfolio: StressedPortfolio, loss_share: float) -> ReverseTarget:
@@ -119,7 +125,9 @@ def impact_target(engine: StressEngine, portfolio: StressedPortfolio, impact: fl
         )
         return engine.run(portfolio, (scenario,), SEVERITIES[-1:])[0].impact
 
-    return ReverseTarget("impact", impact, value, grid=COARSE_GRID, halvings=COARSE_HALVINGS)
+    return ReverseTarget(
+        "impact", impact, value, grid=COARSE_GRID, halvings=COARSE_HALVINGS, directions=COARSE_DIRECTIONS
+    )
 
 
 def gate_target(
@@ -175,6 +183,7 @@ def gate_target(
         step=_GATE_STEP,
         grid=COARSE_GRID,
         halvings=COARSE_HALVINGS,
+        directions=COARSE_DIRECTIONS,
     )
 
 
@@ -224,6 +233,8 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
     Hasofer and Lind with Rackwitz and Fiessler; then the crossing along its direction exactly. That iteration follows
     one slope: of a target that is reached on several sides, as by options that were sold, it finds one. So every axis,
     both ways, and the way back from the slope are looked along, too, and the iteration starts again at what is nearer.
+    Then further directions, spread evenly over the sphere, are looked at as far out as the nearest crossing so far, and
+    what is nearer is turned towards each axis by less and less while that brings it nearer.
     A target that jumps, as gates do, has no slope; of each gate that depends on the shock, the way to its threshold is
     followed instead. A gate without any room in calm, such as one that counts faults, is found along the axes alone.
 
@@ -254,11 +265,55 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
             if not target.heights:
                 found, _ = _descent(value, value, target, size * direction)
                 best = best if found is None or size < found[0] else found
+    for direction in _spread(n_axes, target.directions):
+        best = _nearer(value, target, direction, best) or best
+    if best is not None:
+        best = _turned(value, target, best)
     if best is None and not last.any():  # the target has no slope: the axis on which it comes nearest, and most is lost
         last = max((*np.eye(n_axes), *-np.eye(n_axes)), key=partial(_far_out, engine, portfolio, target))
     size, direction = best if best is not None else (None, last)
     shock = engine.plausible(direction * (MOST_SD if size is None else size))
     return _found(engine, portfolio, "least favourable", "standard deviations of a year", size, shock, target)
+
+
+Crossing = tuple[float, FloatArray]
+"""How far out a target is reached, and along which direction, of length 1."""
+
+
+def _spread(n_axes: int, n: int) -> FloatArray:
+    """Return directions that are spread evenly over the sphere, shape (n, n_axes)."""
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    evenly = qmc.Sobol(n_axes, scramble=True, rng=0).random(n)
+    points = ndtri(evenly)
+    return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
+
+
+def _nearer(
+    value: Callable[[FloatArray], float], target: ReverseTarget, direction: FloatArray, best: Crossing | None
+) -> Crossing | None:
+    """Return the crossing along a direction if the target is reached there as far out as the best one so far."""
+    within = MOST_SD if best is None else best[0]
+    if value(within * direction) < target.limit:
+        return None
+    along = partial(_at_distance, value, direction)
+    size = first_crossing(along, target.limit, within, grid=_LOOKS, halvings=target.halvings)
+    return None if size is None or (best is not None and size >= best[0]) else (size, direction)
+
+
+def _turned(value: Callable[[FloatArray], float], target: ReverseTarget, best: Crossing) -> Crossing:
+    """Turn the direction of a crossing towards each axis, both ways, by less and less while that brings it nearer."""
+    turn, least = _TURNS
+    axes = np.eye(len(best[1]))
+    while turn >= least:
+        before = best[0]
+        for axis in (*axes, *-axes):
+            turned = best[1] + turn * axis
+            best = _nearer(value, target, turned / np.linalg.norm(turned), best) or best
+        if best[0] > before * (1 - _GAIN):
+            turn /= 2
+    return best
 
 
 def _far_out(

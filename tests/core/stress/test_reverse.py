@@ -73,6 +73,35 @@ def test_the_least_favourable_direction_is_nearer_than_any_other(held):
         assert size is None or size >= found.size * 0.999
 
 
+LONG_AND_SHORT = """\
+bond_id,issuer_id,rating,sector,region,coupon_pct,maturity_years,spread_bps,position_musd
+B0,I0,A,industrials,north_america,6.701,12.182,46.964,12.897
+B1,I1,A,industrials,north_america,1.354,5.699,100.502,-22.606
+B2,I2,AA,technology,north_america,2.194,26.011,421.025,7.097
+B3,I3,BBB,utilities,north_america,0.762,22.91,209.072,3.994
+B4,I4,BB,industrials,north_america,8.686,10.692,494.249,1.223
+B5,I5,BBB,banks,north_america,0.515,10.693,327.833,-37.027
+B6,I6,B,energy,north_america,2.714,9.462,303.564,17.777
+B7,I7,AA,energy,north_america,5.167,8.479,73.683,-1.384
+B8,I8,AA,technology,north_america,6.943,12.673,389.899,2.178
+B9,I9,AA,banks,north_america,3.676,24.019,460.158,-8.316
+B10,I10,A,banks,north_america,1.81,27.299,357.217,33.932
+B11,I11,BBB,utilities,north_america,1.367,19.272,194.883,27.673
+"""
+
+
+def test_a_book_of_long_and_short_bonds_is_looked_at_from_every_side(tmp_path):
+    """One slope from the middle leads to a side of this book that is nearly twice as far."""
+    (tmp_path / "book.csv").write_text(LONG_AND_SHORT)
+    held = portfolio_of_file(ENGINE, tmp_path / "book.csv")
+    target = loss_target(ENGINE, held, 0.02)
+    found = least_favourable(ENGINE, held, target)
+    known = np.array([0.226, 0.111, -0.1, -0.479, 0.835])  # by 4,000 random directions, the best of them turned
+    size = first_crossing(lambda size: target.value(ENGINE.plausible(size * known / np.linalg.norm(known))), 0.02, 3)
+    assert found.size <= size * 1.001
+    assert found.size == pytest.approx(2.394, abs=0.002)
+
+
 STRANGLE = """\
 book,hub,as_of_date,delivery_month,net_quantity_units,mark_price,option_type,strike
 A,TTF,2026-03-31,2026-09-01,1000,28,,
