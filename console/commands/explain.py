@@ -1,6 +1,7 @@
 """`bondx explain`: why a version answers a row as it does, and what it relies on."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ def explain(args: argparse.Namespace) -> int:
             return ExitCode.GOOD
         print(f"{printable(whole_version.model)} {whole_version.version} ({whole_version.stage})")
         _print_version(whole_version.report, whole_version.rows)
+        _print_notes(whole_version.reading)
         return ExitCode.GOOD
     found = explain_one(workspace, taken_as_served(workspace, request))
     if args.json:
@@ -86,6 +88,7 @@ def explain(args: argparse.Namespace) -> int:
         return ExitCode.GOOD
     print(f"{printable(found.model)} {found.version} ({found.stage}), {printable(found.rows)}")
     _print_row(found.report)
+    _print_notes(found.reading)
     return ExitCode.GOOD
 
 
@@ -254,9 +257,10 @@ def _print_row(report: "LocalExplanation") -> None:
     if any(entry.contribution for entry in rest):
         print(f"{len(rest)} columns more add {sum(entry.contribution for entry in rest):+.4g} (--json)")
     print(f"base {report.base:.6g} + contributions = {report.margin:.6g} ({printable(report.scale)})")
-    print(f"the base is the answer to {printable(report.reference)}, on the same scale")
+    mean = "" if report.reference.startswith("row ") else "mean "
+    print(f"the base is the {mean}answer to {printable(report.reference)}, on the same scale")
     if (found := report.counterfactual) is not None:
-        changes = ", ".join(f"{c.feature} from {c.before} to {c.after}" for c in found.changes)
+        changes = ", ".join(f"{c.feature} from {_cell(c.before)} to {_cell(c.after)}" for c in found.changes)
         print(f"the smallest change that turns it: {printable(changes)}; then it is {found.prediction:.6g}")
     near = [
         {
@@ -277,8 +281,19 @@ def _print_method(report: "GlobalExplanation | LocalExplanation") -> None:
     print(
         f"method: {printable(report.algorithm)}; {printable(report.cost)}; sums miss by at most {report.sum_error:.1e}"
     )
-    for note in report.notes:
+    _print_notes(report.notes)
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    from console.cli.output import printable
+
+    for note in notes:
         print(f"note: {printable(note)}")
+
+
+def _cell(value: float | str | None) -> float | str | None:
+    """Return a cell, a whole number without its ".0"."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _bar(value: float, longest: float) -> str:

@@ -49,6 +49,13 @@ def shown_cell(value: Any) -> ShownCell:
     return str(value)
 
 
+def exact_cell(value: Any) -> ShownCell:
+    """Return a cell with all its digits: what is asked of a model with them is answered as it was."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.bool_) and not np.isnan(value):
+        return float(value)
+    return shown_cell(value)
+
+
 class Ranks:
     """The share of reference rows between two values of a column: a distance that has no unit.
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import BoolArray, FloatArray
-from core.explain.columns import Ranks, is_time, shown_cell, texts_of
+from core.explain.columns import Ranks, exact_cell, is_time, texts_of
 from core.explain.documents import CellChange, Counterfactual
 
 N_VALUES: Final = (25, 9, 5)  # of one column, by how many are changed together
@@ -70,11 +70,18 @@ def smallest_change(
                     best = float(distances[nearest]), cells, float(answers[nearest])
         if best is not None:
             changes = tuple(
-                CellChange(feature=name, before=shown_cell(row[name].iloc[0]), after=shown_cell(value))
+                CellChange(
+                    feature=name, before=exact_cell(own := row[name].iloc[0]), after=exact_cell(_like(own, value))
+                )
                 for name, value in best[1]
             )
             return Counterfactual(changes=changes, prediction=best[2], distance=best[0], n_asked=n_asked)
     return None
+
+
+def _like(own: Any, value: Any) -> Any:
+    """Return a value of the grid as the kind of cell that it replaces."""
+    return bool(value) if isinstance(own, bool | np.bool_) else value
 
 
 def _grid(name: str, row: pd.DataFrame, reference: pd.DataFrame, ranks: Ranks, n_values: int) -> _Column:

@@ -36,6 +36,7 @@ def explain_row(
     actual: FloatArray | None = None,
     turn: str | None = None,
     fixed: Sequence[str] = (),
+    own_place: int | None = None,
     interval: AnswerInterval | None = None,
     denied: DenyList = NONE_DENIED,
     notes: tuple[str, ...] = (),
@@ -51,6 +52,7 @@ def explain_row(
         turn: Also search the smallest change after which the answer is, for instance, `>=0.5`; empty: after which the
             model decides otherwise.
         fixed: Columns that may not change.
+        own_place: The place of the row among the rows nearby, if it is one of them.
         interval: Of the answer.
         denied: The columns that must not appear.
         notes: What else a reader must know.
@@ -69,6 +71,10 @@ def explain_row(
     prediction = float(explainer.predict(row)[0])
     visible = [names[k] for k in order if names[k] in row]
     counterfactual = None
+    if fixed and turn is None:
+        raise UsageError("Columns are fixed, and nothing is to turn: say which answer counts as turned, too.")
+    if (unknown := next((name for name in fixed if name not in row), None)) is not None:
+        raise UsageError(f"{shown(unknown)} is fixed, and no column of the row; choose from {', '.join(visible)}.")
     if turn is not None:
         allowed = [name for name in visible if name not in fixed]
         counterfactual = _turned(explainer, row, nearby, allowed, turn, prediction)
@@ -94,7 +100,7 @@ def explain_row(
             for k in order
         ),
         sum_error=explainer.sum_error(table),
-        nearest=_nearest(explainer, row, nearby, visible, actual),
+        nearest=_nearest(explainer, row, nearby, visible, actual, own_place),
         counterfactual=counterfactual,
         interval=interval,
         notes=tuple(said),
@@ -102,14 +108,19 @@ def explain_row(
 
 
 def _nearest(
-    explainer: Explainer, row: pd.DataFrame, nearby: pd.DataFrame, names: Sequence[str], actual: FloatArray | None
+    explainer: Explainer,
+    row: pd.DataFrame,
+    nearby: pd.DataFrame,
+    names: Sequence[str],
+    actual: FloatArray | None,
+    own_place: int | None,
 ) -> tuple[NearRow, ...]:
     shared = [name for name in names if name in nearby]
     if not shared or not len(nearby):
         return ()
     ranks = Ranks(nearby, shared)
     distance = np.mean([ranks.distance(name, nearby[name], row[name]) for name in shared], axis=0)
-    order = np.argsort(distance, kind="stable")[:N_NEAREST]
+    order = [place for place in np.argsort(distance, kind="stable").tolist() if place != own_place][:N_NEAREST]
     answers = explainer.predict(nearby.iloc[order])
     return tuple(
         NearRow(
@@ -118,7 +129,7 @@ def _nearest(
             prediction=float(answer),
             actual=None if actual is None or not np.isfinite(actual[place]) else float(actual[place]),
         )
-        for place, answer in zip(order.tolist(), answers.tolist(), strict=True)
+        for place, answer in zip(order, answers.tolist(), strict=True)
     )
 
 

@@ -14,6 +14,8 @@ MOST_DEPTH: Final = 5
 LEAST_ROWS: Final = 40
 N_FOLDS: Final = 4
 _LEAF_SHARE: Final = 0.01
+_LEAST_DIGITS: Final = 4  # of a threshold
+_MOST_DIGITS: Final = 17
 _MOST_SHOWN: Final = 12  # levels of a category in a sentence
 
 
@@ -49,9 +51,10 @@ def imitate(
         told[held] = _fit(design.matrix(frame[~held]), margin[~held], seed).predict(design.matrix(frame[held]))
     fidelity = 1.0 - float(np.sum((margin - told) ** 2) / np.sum((margin - margin.mean()) ** 2))
     design = _Design(frame, margin, names)
-    tree = _fit(design.matrix(frame), margin, seed)
-    rules = _rules(tree.tree_, design, len(frame))
-    leaves = tree.apply(design.matrix(frame))
+    matrix = design.matrix(frame)
+    tree = _fit(matrix, margin, seed)
+    rules = _rules(tree.tree_, design, matrix)
+    leaves = tree.apply(matrix)
     off = {leaf: float(np.sqrt(np.mean((margin - told)[leaves == leaf] ** 2))) for leaf in rules}
     worst = max(off, key=lambda leaf: off[leaf])
     return Surrogate(
@@ -90,10 +93,10 @@ class _Design:
             cells = np.column_stack(columns).astype(np.float32)
         return np.where(np.isinf(cells), np.float32(np.nan), cells)
 
-    def condition(self, column: int, threshold: float, goes_left: bool) -> str:
+    def condition(self, column: int, threshold: float, goes_left: bool, cells: AnyArray) -> str:
         name = self.names[column]
         if name not in self.levels:
-            return f"{name} {'<=' if goes_left else '>'} {threshold:.4g}"
+            return f"{name} {'<=' if goes_left else '>'} {_told(threshold, cells)}"
         levels = self.levels[name]
         split = int(np.floor(threshold)) + 1
         inside = levels[:split] if goes_left else levels[split:]
@@ -108,15 +111,25 @@ def _fit(matrix: AnyArray, margin: FloatArray, seed: int) -> Any:
     return DecisionTreeRegressor(max_depth=MOST_DEPTH, min_samples_leaf=least, random_state=seed).fit(matrix, margin)
 
 
-def _rules(tree: Any, design: _Design, n_rows: int) -> dict[int, str]:
+def _told(threshold: float, cells: AnyArray) -> str:
+    """Return a threshold in as few digits as part the cells of its column as it does."""
+    parted = cells <= threshold
+    texts = (f"{threshold:.{digits}g}" for digits in range(_LEAST_DIGITS, _MOST_DIGITS))
+    return next((text for text in texts if np.array_equal(cells <= float(text), parted)), repr(threshold))
+
+
+def _rules(tree: Any, design: _Design, matrix: AnyArray) -> dict[int, str]:
     """Return each leaf with its conditions, of several on one side of a column the tightest."""
     found: dict[int, str] = {}
     waiting: list[tuple[int, dict[tuple[int, bool], float]]] = [(0, {})]
     while waiting:
         node, path = waiting.pop()
         if tree.children_left[node] < 0:
-            words = [design.condition(column, threshold, left) for (column, left), threshold in path.items()]
-            share = tree.n_node_samples[node] / n_rows
+            words = [
+                design.condition(column, threshold, left, matrix[:, column])
+                for (column, left), threshold in path.items()
+            ]
+            share = tree.n_node_samples[node] / len(matrix)
             found[node] = f"{' and '.join(words) or 'every row'} ({share:.0%} of rows)"
             continue
         column, threshold = int(tree.feature[node]), float(tree.threshold[node])

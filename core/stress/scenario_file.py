@@ -1,6 +1,6 @@
 """A user's own scenarios in YAML: every fault with its line and column, all faults of a file at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ _KEYS: Final = ("title", "summary", "horizon_months", "half_life_months", "shock
 _STEP_KEYS: Final = ("month", "scenario", "shocks")
 _WAYS: Final = ("shocks", "combine", "sequence")
 CUSTOM: Final = "custom"
+_RESERVED: Final = (CUSTOM, "all")
 
 
 def read_scenarios(path: Path, engine: StressEngine) -> tuple[StressScenario, ...]:
@@ -61,6 +62,7 @@ class _Reader:
         self._known = {scenario.name: scenario for scenario in engine.scenarios}
         self._given = frozenset(self._known) | {scenario.family for scenario in engine.scenarios}
         self._told: set[YamlPath] = set()
+        self._declared: frozenset[object] = frozenset()
         self.faults: list[SettingsError] = []
 
     def scenarios(self) -> tuple[StressScenario, ...]:
@@ -72,6 +74,7 @@ class _Reader:
         if len(given) > MOST_SCENARIOS:
             self._fault(("scenarios",), f"{len(given)} scenarios; a file has at most {MOST_SCENARIOS}")
             return ()
+        self._declared = frozenset(given)
         found = []
         for name, block in given.items():
             scenario = self._scenario(name, block)
@@ -85,6 +88,8 @@ class _Reader:
         n_faults = len(self.faults)
         if name in self._given:
             self._fault(path, f"{shown(name)} is a scenario of the domain: choose another name")
+        if name in _RESERVED:
+            self._fault(path, f"{shown(name)} is a word for several scenarios: choose another name")
         if not _is_name(name):
             self._fault(path, f"{shown(name)} is no name: small letters, digits and _ only, 60 at most")
         fields = self._mapping(path, block, _KEYS, "a scenario")
@@ -94,6 +99,11 @@ class _Reader:
             return None
         horizon = self._months((*path, "horizon_months"), fields.get("horizon_months", 0))
         half_life = self._months((*path, "half_life_months"), fields.get("half_life_months", 0))
+        if half_life and not horizon and ways[0] != "sequence":
+            self._fault((*path, "half_life_months"), "half_life_months does nothing without horizon_months: add it")
+        for key in ("title", "summary"):
+            if not isinstance(fields.get(key), str | None):
+                self._fault((*path, key), f"{key} must be text")
         steps = self._steps(path, fields, ways[0])
         if len(self.faults) > n_faults or not steps:
             return None
@@ -164,6 +174,9 @@ class _Reader:
 
     def _ladder_of(self, path: YamlPath, name: object) -> tuple[Any, Any, Any] | None:
         scenario = self._known.get(name) if isinstance(name, str) else None
+        if scenario is None and name in self._declared:
+            self._fault(path, f"{shown(str(name))} has a fault of its own, or stands further below: put it above")
+            return None
         if scenario is None:
             known = ", ".join(sorted(self._known))
             self._fault(path, f"{shown(str(name))} is no scenario known here; known: {known}")
@@ -214,15 +227,31 @@ class _Reader:
         try:
             return converted(fields, self._engine.shock)
         except msgspec.ValidationError as error:
-            problem, _, where = str(error).partition(" - at `$")
-            keys = [key for key in where.rstrip("`").replace("[...]", "").split(".") if key]
-            at = (*path, *keys)
-            if at not in self._told:  # a value out of range is so at every severity
-                self._told.add(at)
-                found = _value_at(fields, keys)
-                said = ".".join(keys) + ("" if isinstance(found, dict) else f" is {shown(str(found))}") + ": "
-                self._fault(at, f"{said if keys else ''}{in_plain_words(problem)} (at {SEVERITIES[place]})")
+            faulty = [keys for keys in _leaves(fields) if not self._is_sound(path, fields, keys, place)]
+            if not faulty:  # each value is right, and together they are not
+                self._tell(path, fields, (), str(error), place)
             return None
+
+    def _is_sound(self, path: YamlPath, fields: dict[str, Any], keys: tuple[str, ...], place: int) -> bool:
+        alone = _value_at(fields, keys)
+        for key in reversed(keys):
+            alone = {key: alone}
+        try:
+            converted(alone, self._engine.shock)
+        except msgspec.ValidationError as error:
+            self._tell(path, fields, keys, str(error), place)
+            return False
+        return True
+
+    def _tell(self, path: YamlPath, fields: dict[str, Any], keys: tuple[str, ...], error: str, place: int) -> None:
+        """Tell a fault of a shock once; a value out of range is so at every severity."""
+        at = (*path, *keys)
+        if at in self._told:
+            return
+        self._told.add(at)
+        problem, names_place, _ = error.partition(" - at `")
+        said = f"{'.'.join(keys)} is {shown(str(_value_at(fields, keys)))}: " if keys and names_place else ""
+        self._fault(at, f"{said}{in_plain_words(problem)} (at {SEVERITIES[place]})")
 
     def _months(self, path: YamlPath, given: object) -> float:
         if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= MOST_MONTHS:
@@ -248,6 +277,15 @@ def _value_at(fields: Mapping[str, Any], keys: Sequence[str]) -> object:
     for key in keys:
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+def _leaves(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the way to each value within its blocks."""
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key)
 
 
 def _is_name(text: str) -> bool:

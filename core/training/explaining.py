@@ -178,7 +178,16 @@ def explanation_of_function(
             raise UsageError("n_rows, interactions and groups are of a function as a whole: leave row out.")
         explainer = Explainer(function, against, columns=columns, method=method, n_pairs=N_PAIRS)
         chosen = _row_of_function(frame, row)
-        return explain_row(explainer, chosen, frame, reference=reference, turn=turn, fixed=fixed, denied=denied)
+        return explain_row(
+            explainer,
+            chosen,
+            frame,
+            reference=reference,
+            turn=turn,
+            fixed=fixed,
+            own_place=row if isinstance(row, int) else None,
+            denied=denied,
+        )
     if turn is not None or fixed:
         raise UsageError("turn and fixed go with one row: name it by row.")
     if groups is not None and len(groups) != len(frame):

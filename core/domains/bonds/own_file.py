@@ -323,7 +323,13 @@ def _as_column(table: Table, column: BondColumn) -> Any:
     if column.kind == "date":
         return values.to_numpy().astype("datetime64[s]")
     numbers = values.to_numpy(dtype=np.float64)
-    if column.kind == "float" or np.isnan(numbers).any():
+    if column.kind == "float":
+        return numbers
+    if (is_between := numbers % 1 > 0).any():
+        row = int(np.argmax(is_between))
+        problem, fault = f"is {numbers[row]:g}, and must be a whole number", "a number that is not whole"
+        raise table.error(problem, "Correct it.", column=column.name, row=row, fault=fault)
+    if np.isnan(numbers).any():
         return numbers
     return numbers.astype(np.bool_ if column.kind == "bool" else np.int64)
 

@@ -258,6 +258,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         actual=None if denied.denies(_target(loaded)) else nearby.actual,
         turn=request.turn,
         fixed=request.fixed,
+        own_place=None if isinstance(request.row, Mapping) or rows is not nearby else request.row or 0,
         interval=interval,
         denied=denied,
         notes=notes,

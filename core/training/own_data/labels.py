@@ -214,6 +214,7 @@ def _losses(found: EstimatedBatch, rows: RowEstimate, labels: Path, seed: int) -
         if name not in table.frame:
             cure = "Write it with bondx labels wanted, and fill in the last column."
             raise UsageError(f"{labels} has no column {name!r}. {cure}")
+    table.require_clear((ROW, found.target))
     carried = {name: table.frame[name].tolist() for name in expected if name in table.frame}
     place = {int(at) + 1: k for k, at in enumerate(rows.at)}
     losses = {}

@@ -1,5 +1,7 @@
 """What a model relies on: importances with intervals, effects, groups of columns, slices, a surrogate."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -162,6 +164,18 @@ def test_a_surrogate_is_faithful_to_steps_and_not_to_noise():
     assert noise.fidelity < 0.2
     assert imitate(frame.head(30), steps[:30], list(frame), units[:30], seed=0) is None
     assert imitate(frame, np.zeros(600), list(frame), units, seed=0) is None
+
+
+def test_thresholds_have_the_digits_that_part_their_rows():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"big": 1_001_000 + rng.permutation(600), "size": rng.normal(size=600)})
+    steps = np.floor((frame["big"] - 1_001_000) / 100).to_numpy()
+    found = imitate(frame, steps, list(frame), np.arange(600), seed=0)
+    assert found is not None
+    limits = {float(limit) for rule in found.rules for limit in re.findall(r"big <= ([\d.e+]+)", rule)}
+    assert len(limits) >= 5
+    for limit in limits:
+        assert (limit - 1_001_000) % 100 == pytest.approx(99.5, abs=0.5)
 
 
 def test_times_and_names_are_left_out_of_sentences():

@@ -13,6 +13,7 @@ from core.explain.deny_list import DenyList
 from core.explain.documents import DENIED
 from core.explain.explainer import Explainer, ExplainMethod
 from core.explain.local_explanation import explain_row
+from core.training.explaining import explanation_of_function
 from tests.core.explain.models import small_table, table_model
 
 COLUMNS = ("size", "age", "noise", "kind")
@@ -83,6 +84,43 @@ def test_the_decision_is_turned_where_no_side_is_named():
 def test_a_fixed_column_does_not_change():
     found = explained(turn=">=60", fixed=["size"])
     assert found.counterfactual is None or all(change.feature != "size" for change in found.counterfactual.changes)
+
+
+def test_a_row_is_no_neighbour_of_its_own():
+    found = explained(own_place=5)
+    assert 5 not in [near.row for near in found.nearest]
+    assert len(found.nearest) == len(explained().nearest)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "turn", "words"),
+    [
+        (["sise"], ">=60", "'sise' is fixed, and no column of the row; choose from .*size"),
+        (["size"], None, "is to turn"),
+    ],
+)
+def test_a_fixed_column_that_does_nothing_is_refused(fixed, turn, words):
+    with pytest.raises(UsageError, match=words):
+        explained(turn=turn, fixed=fixed)
+
+
+def test_a_change_of_a_number_of_many_digits_turns_the_answer_as_it_is_shown():
+    rows = pd.DataFrame({"level": np.arange(1_234_561, 1_234_601), "flag": [False, True] * 20})
+    found = explanation_of_function(
+        lambda frame: frame["level"].to_numpy(dtype=float) - 1_234_560, rows, row=0, turn=">=4", fixed=["flag"]
+    )
+    (change,) = found.counterfactual.changes
+    assert change.before == 1_234_561
+    assert change.after - 1_234_560 == found.counterfactual.prediction >= 4
+
+
+def test_a_flag_changes_into_a_flag():
+    rows = pd.DataFrame({"flag": [False, True] * 20, "size": np.arange(40.0)})
+    found = explanation_of_function(
+        lambda frame: frame["flag"].to_numpy(dtype=float), rows, row=0, turn=">=0.5", fixed=["size"]
+    )
+    (change,) = found.counterfactual.changes
+    assert (change.before, change.after) == ("false", "true")
 
 
 @pytest.mark.parametrize(

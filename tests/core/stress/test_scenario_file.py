@@ -1,5 +1,7 @@
 """Users' scenarios in YAML: what they may say, and every fault with its line and column."""
 
+import re
+
 import pytest
 
 from core.domains.stress import shock_at
@@ -111,6 +113,40 @@ def test_own_scenarios_stand_beside_those_of_the_domain(written):
 def test_a_fault_is_named_with_its_place(written, text, message):
     with pytest.raises(SettingsError, match=message):
         read_scenarios(written(text), ENGINE)
+
+
+def test_every_fault_of_a_shock_is_found_at_once(written):
+    text = (
+        "scenarios:\n  a:\n    shocks:\n      cycle: .nan\n      parallel_bps: .inf\n      contagion: 99\n"
+        "      fx: {XXX: }\n      sector_ln_spread: {nope: 1}\n      sector_notches: {energy: 1.5, banks: 2.5}\n"
+    )
+    _, faults = check_scenarios(written(text), ENGINE)
+    told = "\n".join(map(str, faults))
+    for line, name in ((4, "cycle"), (5, "parallel_bps"), (6, "contagion"), (7, "fx"), (8, "'nope' is not known")):
+        assert re.search(rf"line {line}, .*{name}", told), (line, told)
+    assert len(re.findall("line 9, .*sector_notches", told)) == 2
+    assert len(faults) == 7
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("all: {shocks: {cycle: 1}}", "'all' is a word for several scenarios"),
+        ("custom: {shocks: {cycle: 1}}", "'custom' is a word for several scenarios"),
+        ("a: {title: [1, 2], shocks: {cycle: 1}}", "title must be text"),
+        ("a: {half_life_months: 3, shocks: {cycle: 1}}", "half_life_months does nothing without horizon_months"),
+    ],
+)
+def test_a_scenario_that_would_not_be_what_it_says_is_refused(written, block, message):
+    with pytest.raises(SettingsError, match=message):
+        read_scenarios(written(f"scenarios: {{{block}}}"), ENGINE)
+
+
+def test_a_scenario_that_refers_to_a_faulty_one_is_told_so(written):
+    text = "scenarios:\n  thin:\n    shocks: {cycle: x}\n  b:\n    combine: [thin, rates_up]\n"
+    _, (own, other) = check_scenarios(written(text), ENGINE)
+    assert "cycle" in str(own)
+    assert "'thin' has a fault of its own, or stands further below" in str(other)
 
 
 def test_all_faults_of_a_file_are_found_at_once(written):

@@ -15,6 +15,7 @@ from core.tables import ReadingRules, read_table
 from core.tables.table import Table
 
 NEEDED = ("exposure_id", "rating", "origination_rating", "ead_musd", "maturity_years", "eir_pct")
+_NUMBERS = ("ead_musd", "maturity_years", "eir_pct", "days_past_due", "previous_stage", "previous_ecl_musd", "lgd")
 _LONGEST = float(cal.MAX_TERM_YEARS.value)
 
 
@@ -67,6 +68,7 @@ def read_exposures(path: Path, *, rules: ReadingRules | None = None) -> list[Cre
             raise table.error(f"the column {column} is missing", cure)
     if "lgd" not in table.frame and "seniority" not in table.frame:
         raise table.error("neither lgd nor seniority is a column", "Add one: the share lost, or a seniority.")
+    table.require_clear(_NUMBERS)
     found = [_exposure(_Row(table, number)) for number in range(len(table.frame))]
     names = [exposure.name for exposure in found]
     if len(set(names)) < len(names):

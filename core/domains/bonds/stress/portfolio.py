@@ -82,6 +82,10 @@ _LEVELS = {
 }
 
 
+class MissingColumnError(UsageError):
+    """Positions lack a column that a price needs."""
+
+
 @dataclass(frozen=True)
 class BondPortfolio:
     """Bonds that are held; every array of numbers has shape (n,), categories are codes.
@@ -129,6 +133,7 @@ class BondPortfolio:
         """
         frame = as_bonds(table)
         if POSITION in table.frame:
+            table.require_clear([POSITION])
             held = pd.to_numeric(table.frame[POSITION], errors="coerce")
             if held.isna().any():
                 row = int(np.argmax(held.isna().to_numpy()))
@@ -139,15 +144,21 @@ class BondPortfolio:
             table.require_within(name, _number(frame, name), limits, "Correct it, or leave the cell empty.")
         try:
             return cls.of_frame(frame)
-        except UsageError as error:
+        except MissingColumnError as error:
             raise table.error(str(error), "Add it: the page on stress tests lists the columns.") from None
+        except UsageError as error:
+            cure = (
+                "A bond needs a live rating, a maturity within 100 years, a coupon, and a yield, a spread or a price."
+            )
+            raise table.error(str(error), cure) from None
 
     @classmethod
     def of_frame(cls, frame: pd.DataFrame) -> "BondPortfolio":
-        """Take a panel, or positions in its columns; of a bond with several rows, the newest is held.
+        """Take a panel, or positions in its columns; of a bond with several days, the newest is held.
 
         Raises:
-            UsageError: A column that a price needs is missing, or no row can be priced.
+            MissingColumnError: A column that a price needs is missing.
+            UsageError: No row can be priced.
         """
         _require_columns(frame)
         notes: list[str] = []
@@ -261,19 +272,27 @@ def _require_columns(frame: pd.DataFrame) -> None:
         ("spread_bps", "ytm_pct", "clean_price"),
     ):
         if not any(name in frame for name in either):
-            raise UsageError(f"it lacks {' or '.join(either)}")
+            raise MissingColumnError(f"it lacks {' or '.join(either)}")
     if "maturity_years" not in frame and "as_of_date" not in frame:
-        raise UsageError("it lacks as_of_date, from which maturity_date is counted, or maturity_years")
+        raise MissingColumnError("it lacks as_of_date, from which maturity_date is counted, or maturity_years")
 
 
 def _newest(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    if not frame["bond_id"].duplicated().any():
-        return frame.reset_index(drop=True)
+    """Keep the newest day of each bond: all positions of it or, in a panel, its last row; rows without a name stay."""
+    held = frame
     if "as_of_date" in frame:
-        frame = frame.sort_values("as_of_date", kind="stable")
-    newest = frame.drop_duplicates("bond_id", keep="last").sort_index(kind="stable").reset_index(drop=True)
-    notes.append(f"{len(frame):,} rows are observations of {len(newest):,} bonds: the newest of each is held.")
-    return newest
+        last = frame.groupby("bond_id", observed=True)["as_of_date"].transform("max")
+        held = frame[(last.isna() | (frame["as_of_date"] == last)).to_numpy()]
+    if POSITION not in held:
+        held = held[(held["bond_id"].isna() | ~held["bond_id"].duplicated(keep="last")).to_numpy()]
+    if len(held) < len(frame):
+        n_bonds = held["bond_id"].nunique()
+        notes.append(f"{len(frame):,} rows are observations of {n_bonds:,} bonds: the newest of each is held.")
+    named = held["bond_id"].dropna()
+    if n_lots := int(named.duplicated(keep=False).sum()):
+        n_bonds = named[named.duplicated()].nunique()
+        notes.append(f"{n_lots:,} rows are positions in {n_bonds:,} bonds: each of them is held.")
+    return held.sort_index(kind="stable").reset_index(drop=True)
 
 
 def _number(frame: pd.DataFrame, name: str) -> FloatArray:

@@ -76,7 +76,7 @@ def test_a_row_of_a_file_is_explained(shop, new):
         report.margin, abs=1e-6
     )
     assert report.scale == "price"
-    assert report.nearest[0].row == 4
+    assert 4 not in [each.row for each in report.nearest]
     assert "that the version kept" in report.reference
 
 
@@ -143,6 +143,22 @@ def test_cells_of_a_file_that_could_not_be_read_are_counted(shop, tmp_path):
     frame.to_csv(tmp_path / "new.csv", index=False)
     found = explain_version(shop, ExplainRequest(model="price", data=tmp_path / "new.csv"))
     assert "'size': 2 filled cells could not be read, and count as missing." in found.reading
+
+
+@pytest.mark.parametrize("row", [[], ["--row", "3"]])
+def test_the_command_tells_what_could_not_be_read(shop, tmp_path, capsys, row):
+    frame = rows(2, 80).astype({"size": object})
+    frame.loc[[3, 5], "size"] = "n/k"
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    asked = ["explain", "price", "--data", str(tmp_path / "new.csv"), *row]
+    assert main(["--workspace", str(shop.root), *asked]) == 0
+    assert "note: 'size': 2 filled cells could not be read, and count as missing." in capsys.readouterr().out
+
+
+def test_a_row_of_the_version_is_no_neighbour_of_its_own(shop):
+    found = explain_one(shop, ExplainRequest(model="price", row=3))
+    assert 3 not in [each.row for each in found.report.nearest]
+    assert len(found.report.nearest) == 3
 
 
 def test_denied_columns_of_the_settings_do_not_appear(shop, tmp_path):

@@ -161,6 +161,7 @@ def test_exposures_are_read_from_a_file(tmp_path):
         pytest.param("A,BBB,BBB,100,secured,0,0,0,false", "outside", id="matured"),
         pytest.param("A,BBB,BBB,100,secured,1,0,-3,false", "outside 0 to", id="negative days"),
         pytest.param("B,BBB,BBB,100,secured,1,0,0,false", "is listed twice", id="twice"),
+        pytest.param('A,BBB,BBB,"1,000",secured,1,0,0,false', "ead_musd", id="two readings"),
     ],
 )
 def test_a_cell_that_cannot_be_used_is_named(tmp_path, row, complaint):

@@ -30,6 +30,34 @@ def test_six_columns_are_enough(of_text):
     assert "sector is not in the file: industrials." in held.notes
 
 
+def test_a_position_that_can_be_read_in_two_ways_is_refused(of_text):
+    with pytest.raises(TableError, match="position_musd"):
+        of_text(FEW.replace("4,10", '4,"1,000"').replace("7.5,7,5\n", '7,7,"2,500"\n'))
+
+
+def test_a_part_of_a_grade_is_refused(of_text):
+    with pytest.raises(TableError, match=r"line 2.*is 8\.7, and must be a whole number"):
+        of_text(FEW.replace("rating", "rating_num").replace("BBB", "8.7").replace("BB", "9"))
+
+
+def test_positions_of_one_day_are_each_held(of_text):
+    """Two lots of one bond that cancel, and two bonds without a name."""
+    held = of_text(FEW.splitlines()[0] + "\nA,BBB,4,5,4,100\nA,BBB,4,5,4,-100\n,BB,6,7,7,5\n,B,6,7,9,6\n")
+    assert held.bonds.notional.tolist() == [100, -100, 5, 6]
+    assert "2 rows are positions in 1 bonds: each of them is held." in held.notes
+    assert not any("observations" in note for note in held.notes)
+
+
+def test_of_several_days_the_newest_is_held_with_all_its_lots(of_text):
+    text = (
+        "bond_id,rating,coupon_pct,maturity_years,ytm_pct,position_musd,as_of_date\nA,BBB,4,5,4,1,2026-01-31\n"
+        "A,BBB,4,5,4,2,2026-02-28\nA,BBB,4,5,4,3,2026-02-28\nB,BBB,4,5,4,4,2026-01-31\n"
+    )
+    held = of_text(text)
+    assert held.bonds.notional.tolist() == [2, 3, 4]
+    assert "4 rows are observations of 2 bonds: the newest of each is held." in held.notes
+
+
 def test_a_price_is_as_good_as_a_yield(of_text):
     held = of_text(FEW.replace("ytm_pct", "clean_price").replace("4,10", "100,10").replace("7,5\n", "94.2,5\n"))
     assert held.bonds.price.tolist() == pytest.approx([100, 94.2], abs=1e-9)
