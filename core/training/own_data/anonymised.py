@@ -13,11 +13,12 @@ from core.domains.own_file import PreparedTraining
 from core.errors import UsageError
 from core.escape import shown
 from core.explain.deny_list import withholds_cells
-from core.files import digest
+from core.files import digest, write_file
 from core.key_source import KeySource
 from core.models.ensembles.improvement import improvement
 from core.models.outcomes import losses_of
 from core.output_files import require_new_output, write_new_output
+from core.plain_files import read_file
 from core.progress import begins
 from core.protection import (
     AnonymisedTable,
@@ -174,7 +175,7 @@ def _content(found: AnonymisedTable, wanted: DataFormat) -> bytes:
     with tempfile.TemporaryDirectory(prefix="bondx-anonymised-") as place:
         file = Path(place) / f"anonymised.{wanted}"
         WRITERS[wanted](arrow_table(found.frame, metadata={}), file)
-        return file.read_bytes()
+        return read_file(file)
 
 
 def _read_again(found: AnonymisedTable, content: bytes, out: Path) -> Table:
@@ -182,7 +183,7 @@ def _read_again(found: AnonymisedTable, content: bytes, out: Path) -> Table:
     names = [each.name for each in found.columns if each.treatment == "pseudonym"]
     with tempfile.TemporaryDirectory(prefix="bondx-anonymised-") as place:
         file = Path(place) / out.name
-        file.write_bytes(content)
+        write_file(file, content, durable=False)
         table = read_table(file, rules=ReadingRules(manners=dict.fromkeys(names, (Manner.CATEGORY,))))
     return replace(table, source=replace(table.source, path=out))
 
