@@ -293,7 +293,7 @@ def _print_notes(notes: Iterable[str]) -> None:
 
 def _cell(value: float | str | None) -> float | str | None:
     """Return a cell, a whole number without its ".0"."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else value
 
 
 def _bar(value: float, longest: float) -> str:

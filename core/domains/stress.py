@@ -297,7 +297,11 @@ class LabelStressEngine(StressEngine, Protocol):
 
 @runtime_checkable
 class StressedDomain(Protocol):
-    """A domain with stress tests; `stress` is the place of its engine, as `module:attribute`."""
+    """A domain with stress tests; `stress` is the place of its engine, as `module:attribute`.
+
+    It may also have `stress_columns`: of words by which its reports call slices, labels and figures, the columns that
+    they tell of, and of "name" those that make the name of an instrument. A word without columns is one itself.
+    """
 
     @property
     def stress(self) -> str:

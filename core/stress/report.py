@@ -1,5 +1,6 @@
 """The report of a stress test. Light to import: screens read reports, and run no test."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,16 +44,32 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.cases, key=lambda case: case.pnl)
 
     def without_denied(self, denied: "DenyList") -> "StressReport":
-        """Return the report without slices, labels, figures and features that leave their range of denied columns."""
+        """Return the report without what it tells of denied columns.
+
+        These are slices, labels and figures of instruments, features that leave their range, and the names of
+        instruments, which are numbered instead, where a column that makes them is denied.
+        """
+        if not denied.patterns:
+            return self
+        columns = _columns_of(self.domain)
+
+        def is_shown(word: str) -> bool:
+            return columns is not None and not denied.among(columns.get(word, (word,)))
+
         return replace(
             self,
             cases=tuple(
                 replace(
                     case,
-                    slices=tuple(part for part in case.slices if not denied.denies(part.slicing)),
+                    slices=tuple(part for part in case.slices if is_shown(part.slicing)),
                     worst=tuple(
-                        replace(each, labels=denied.visible(each.labels), figures=denied.visible(each.figures))
-                        for each in case.worst
+                        replace(
+                            each,
+                            name=each.name if is_shown("name") else f"instrument {place}",
+                            labels={word: label for word, label in each.labels.items() if is_shown(word)},
+                            figures={word: figure for word, figure in each.figures.items() if is_shown(word)},
+                        )
+                        for place, each in enumerate(case.worst, start=1)
                     ),
                 )
                 for case in self.cases
@@ -66,6 +83,17 @@ class StressReport(msgspec.Struct, frozen=True, kw_only=True):
                 for model in self.models
             ),
         )
+
+
+def _columns_of(domain: str) -> Mapping[str, Sequence[str]] | None:
+    """Return the columns that the words of a domain's reports tell of; None: it is gone, and nobody knows."""
+    from core.domains.registry import find_domain
+    from core.plugins import UnknownPluginError
+
+    try:
+        return getattr(find_domain(domain), "stress_columns", {})
+    except UnknownPluginError:
+        return None
 
 
 def _without_denied(case: ModelCase, denied: "DenyList") -> ModelCase:

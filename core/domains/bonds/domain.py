@@ -65,6 +65,15 @@ class BondDomain:
     )
 
     stress = "core.domains.bonds.stress.engine:ENGINE"
+    stress_columns: Mapping[str, tuple[str, ...]] = {
+        "name": ("bond_id",),
+        "issuer": ("issuer_id", "bond_id"),
+        "rating": ("rating", "rating_num"),
+        "rating_after": ("rating", "rating_num"),
+        "price": ("clean_price",),
+        "price_after": ("clean_price",),
+        "spread_after_bps": ("spread_bps",),
+    }
 
     def draw(self, request: DrawRequest) -> "PanelLike":
         """Draw new issuers on the session's macro path, or, for one test panel, on another path."""

@@ -53,6 +53,14 @@ class EtrmDomain:
     }
 
     stress = "core.domains.etrm.stress.engine:ENGINE"
+    stress_columns: Mapping[str, tuple[str, ...]] = {
+        "name": ("deal_id", "book", "hub", "delivery_month", "tenor_months", "option_type", "strike"),
+        "delivery": ("delivery_month", "tenor_months"),
+        "side": ("net_quantity_units",),
+        "units": ("net_quantity_units",),
+        "price": ("mark_price",),
+        "price_after": ("mark_price",),
+    }
     texts = "core.domains.etrm.corpus.grammar:etrm_grammar"
     generator = Generator(
         "energy trading: prices, trades, positions, risk reports, compliance, texts and the truth",

@@ -1,5 +1,7 @@
 """A stress test as a whole: what is chosen, what is refused, and what the report says."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -43,6 +45,44 @@ def test_the_refusal_of_a_file_quotes_no_cell_of_a_denied_column(tmp_path, domai
         with pytest.raises(TableError, match=column) as refused:
             run_stress_test(request)
         assert ("zeppelin" in str(refused.value).lower()) is is_quoted
+
+
+@pytest.mark.parametrize(
+    ("domain", "text", "column"),
+    [
+        ("bonds", "bond_id,rating,coupon_pct,maturity_years,ytm_pct\nzeppelin,BBB,4,5,4\n", "bond_id"),
+        ("etrm", "book,hub,tenor_months,net_quantity_units,mark_price\nzeppelin,TTF,3,-1000,60\n", "book"),
+    ],
+)
+def test_instruments_whose_name_is_made_of_a_denied_column_are_numbered(tmp_path, domain, text, column):
+    path = tmp_path / "book.csv"
+    path.write_text(text)
+    for denied, is_named in (((), True), (("sector",), True), ((column,), False), (("*",), False)):
+        report = run_stress_test(StressRequest(domain=domain, portfolio=path, denied=DenyList(denied)))
+        assert ("zeppelin" in msgspec.json.encode(report).decode()) is is_named
+        assert is_named or {each.name for case in report.cases for each in case.worst} == {"instrument 1"}
+    gone = msgspec.structs.replace(run_stress_test(StressRequest(domain=domain, portfolio=path)), domain="gone")
+    assert "zeppelin" not in msgspec.json.encode(gone.without_denied(DenyList(["sector"]))).decode()
+
+
+@pytest.mark.parametrize(
+    ("column", "hidden"),
+    [
+        ("issuer_id", {"issuer"}),
+        ("rating_num", {"rating", "rating_after"}),
+        ("clean_price", {"price", "price_after"}),
+        ("spread_bps", {"spread_bps", "spread_after_bps"}),
+    ],
+)
+def test_words_of_a_report_that_tell_of_a_denied_column_are_left_out(column, hidden):
+    request = StressRequest(domain="bonds", n_rows=60, seed=3, scenarios=["rates_up"], severities=["severe"])
+    shown, left = run_stress_test(request), run_stress_test(dataclasses.replace(request, denied=DenyList([column])))
+
+    def words(report):
+        (case,) = report.cases
+        return {*case.worst[0].labels, *case.worst[0].figures} | {part.slicing for part in case.slices}
+
+    assert words(shown) - words(left) == hidden
 
 
 def test_what_does_not_exist_is_refused(tmp_path):
