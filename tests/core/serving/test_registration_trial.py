@@ -21,10 +21,11 @@ ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 ROOT = Path(__file__).parents[3]
 OUR_OWN = {
     "core/retraining/deploying.py",
+    "core/training/member_versions.py",
     "core/training/own_data/training.py",
     "core/training/registration.py",
 }
-"""These register what this program has trained itself, after it was measured."""
+"""These register what this program has trained itself, after it was measured, or a part of it that it has loaded."""
 ONNX = """
 class checker:
     @staticmethod
