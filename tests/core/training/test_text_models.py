@@ -134,6 +134,7 @@ NEEDS_ROWS = {
     "labels wanted": ["prose"],
     "labels judge": ["prose"],
     "stress run": ["--model", "prose@1.0.0"],
+    "registry member": ["prose", "1.0.0", "linear"],
     "registry export": ["prose", "1.0.0", "--format", "onnx", "--out", "{rows}.onnx"],
     "retrain now": ["prose"],
     "retrain plan": ["prose"],
@@ -151,7 +152,7 @@ OF_NO_VERSION = {
     "rollout resume", "rollout advance", "rollout promote", "rollout abort", "retrain show", "retrain leaderboard",
     "retrain hold", "retrain resume", "retrain cancel", "retrain approve", "policy rehearse", "drift status",
     "drift why", "drift history", "telemetry traffic", "telemetry export", "performance show", "access check",
-    "access grant", "restore",
+    "access grant", "restore", "data anonymise",
 }  # fmt: skip
 
 
@@ -234,7 +235,8 @@ def test_adapters_become_part_of_the_weights(tmp_path):
     train_text_model(tuned, tmp_path / "tuned")
     assert ModelFolder(tmp_path / "tuned").speeds().keys() == {0, 1, 2}
     for name in ("base", "tuned"):
-        trained = write_text_version(tmp_path / name, tmp_path / f"{name} version")
+        trained = ModelFolder(tmp_path / name).load()
+        write_text_version(trained, tmp_path / f"{name} version")
         again = open_text_version(tmp_path / f"{name} version")
         documents = [[5, 90, 33], []]
         assert again.model.document_nats(documents) == pytest.approx(trained.model.document_nats(documents))
