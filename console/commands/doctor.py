@@ -114,7 +114,7 @@ def doctor(args: argparse.Namespace) -> int:
         for finding in findings:
             print_sentences(str(finding.file), {"problem": finding.problem, "fix": finding.cure})
         if not findings:
-            print(f"{workspace.root}: no damage found")
+            print(f"{workspace.root}: no damage found (bondx registry verify checks the files of versions)")
     return ExitCode.FAILING if findings else ExitCode.GOOD
 
 
