@@ -35,7 +35,7 @@ from core.tables import ReadingRules, TableSignature, require_target
 from core.tables.signature import SIGNATURE_NAME
 from core.training.answered_files import files_of_answers, files_without_answers
 from core.training.model_set import ModelSet
-from core.training.own_data.learned_rows import learned_files
+from core.training.own_data.learned_rows import is_described, learned_files
 from core.training.panels import SessionPanels
 from core.training.records import DrawRecord
 from core.training.registration import leak_gate, named_for_registry
@@ -288,6 +288,11 @@ def _on_file(
     if sha256 in learned_files(registry, ensemble):
         raise UsageError(
             f"{data}: {ensemble.key} and its members learned from this file. Name rows that they have not learned from."
+        )
+    if is_described(frame, judged.signature):
+        raise UsageError(
+            f"{data}: all figures of its columns are those of the rows that {ensemble.key} and its members learned "
+            "from. Name rows that they have not learned from."
         )
     if judged.signature is not None and judged.signature.target is not None:
         require_target(judged.table, judged.signature)

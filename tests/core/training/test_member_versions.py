@@ -186,6 +186,11 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
         in next(g for g in registry.plan_promotion("rents", made.version).gates if g.name == "min_accuracy").window
     )
 
+    shuffled = tmp_path / "shuffled.csv"
+    header, *lines = (tmp_path / "rents.csv").read_text().splitlines()
+    shuffled.write_text("\n".join([header, *reversed(lines)]) + "\n")
+    with pytest.raises(UsageError, match=r"all figures of its columns are those of the rows that .* learned from"):
+        register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=shuffled)
     with pytest.raises(UsageError, match="its members learned from this file"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=tmp_path / "rents.csv")
     with pytest.raises(NoSuchMemberError, match="Members: linear, lightgbm"):
