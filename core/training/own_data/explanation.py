@@ -32,7 +32,7 @@ from core.monitoring.data_profile import DataProfile, ProfileError
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.plain_files import read_file
 from core.progress import begins
-from core.protection import Masking
+from core.protection import Masking, columns_of
 from core.registry import ModelVersion, Registry
 from core.seeds import derive_seed
 from core.settings import settings_in_force
@@ -257,7 +257,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
         reference=reference,
         actual=None if denied.denies(_target(loaded)) else nearby.actual,
         turn=request.turn,
-        fixed=request.fixed,
+        fixed=_fixed(loaded, row, request.fixed),
         own_place=None if isinstance(request.row, Mapping) or rows is not nearby else request.row or 0,
         interval=interval,
         denied=denied,
@@ -496,6 +496,12 @@ def _row(rows: _Rows, place: int) -> pd.DataFrame:
             f"There is no row {place} among {rows.words}: they are numbered 0 to {len(rows.frame) - 1}."
         )
     return rows.frame.iloc[[place]].reset_index(drop=True)
+
+
+def _fixed(loaded: _Loaded, row: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Leave out columns of the table that the model does not read, such as its group: no change moves them anyway."""
+    unread = set() if loaded.signature is None else {*columns_of(loaded.signature)} - {*map(str, row)}
+    return [name for name in names if name not in unread]
 
 
 def _target(loaded: _Loaded) -> str:
