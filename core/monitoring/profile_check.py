@@ -207,7 +207,7 @@ def check_sketch(
             measure_counts(each.stored, each.how, each.counts, matters, depends.get((kind, name), INDEPENDENT))
             for name, each in own.items()
         ]
-        if kind is DriftType.FEATURE:
+        if kind in _OF_COLUMNS:
             measured = [_without_edges(each) if denied.denies(each.name) else each for each in measured]
         judged = judge_columns(
             measured, matters=matters, level=level * WEIGHTS[kind] / total, is_grouped=profile.group is not None
@@ -230,6 +230,10 @@ def check_sketch(
         slices=denied.visible_slices(_counted_slices(index, sketch) if slices is None else slices),
         notes=tuple(filter(None, notes)),
     )
+
+
+_OF_COLUMNS = (DriftType.FEATURE, DriftType.TARGET)
+"""What is drift of a column of the file, which may be denied; the rest is of answers."""
 
 
 class _Given(NamedTuple):
@@ -301,7 +305,7 @@ def _described(
     kind: DriftType, found: FeatureDrift, counted: _Counted, importance: Mapping[str, float], denied: DenyList
 ) -> ColumnDrift:
     stored, mean = counted.stored, None
-    if kind is DriftType.FEATURE and denied.denies(found.feature):
+    if kind in _OF_COLUMNS and denied.denies(stored.name):
         return ColumnDrift(type=kind, found=_without_figures(found))
     if stored.mean is not None and stored.kind is not ColumnKind.TIME:
         how, counts = counted.how, counted.counts

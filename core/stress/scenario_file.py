@@ -197,10 +197,9 @@ class _Reader:
         for name, value in fields.items():
             if name in kind.__struct_fields__:
                 self._spread_out((*path, name), name, value, rungs)
+        mild, moderate, severe = (self._shock(path, rung, place) for place, rung in enumerate(rungs))
         if len(self.faults) > n_faults:
             return None
-        found = [self._shock(path, rung, place) for place, rung in enumerate(rungs)]
-        mild, moderate, severe = found
         return None if mild is None or moderate is None or severe is None else (mild, moderate, severe)
 
     def _spread_out(self, path: YamlPath, name: str, value: object, rungs: list[dict[str, Any]]) -> None:

@@ -424,10 +424,8 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
             read=made.read,
         ),
         rows=profile.rows,
-        features=tuple(
-            _without_values(column) if denied.denies(column.name) else _column(column) for column in profile.features
-        ),
-        target=None if profile.target is None else _column(profile.target),
+        features=tuple(_as_shown(column, denied) for column in profile.features),
+        target=None if profile.target is None else _as_shown(profile.target, denied),
         group=profile.group,
         time=profile.time,
         held_out=profile.held_out,
@@ -437,6 +435,10 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
         slices=tuple(denied.visible_slices(profile.slices)),
         notes=() if made is None else denied.silent(made.notes, names),
     )
+
+
+def _as_shown(column: ColumnProfile, denied: DenyList) -> ProfiledColumn:
+    return _without_values(column) if denied.denies(column.name) else _column(column)
 
 
 def _without_values(column: ColumnProfile) -> ProfiledColumn:

@@ -128,6 +128,12 @@ def test_every_fault_of_a_shock_is_found_at_once(written):
     assert len(faults) == 7
 
 
+def test_an_unknown_key_hides_no_other_fault_of_its_shock(written):
+    _, faults = check_scenarios(written("scenarios: {a: {shocks: {cylce: 1, parallel_bps: abc, fx: EURO}}}"), ENGINE)
+    assert [word for word in ("cylce", "parallel_bps", "fx") if not any(word in str(fault) for fault in faults)] == []
+    assert len(faults) == 3
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [

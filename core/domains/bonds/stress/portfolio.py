@@ -188,7 +188,7 @@ class BondPortfolio:
         names = _identifier(frame, "bond_id", None)
         notional = _notional(frame, numbers, notes)
         if n_sold := int((notional < 0).sum()):
-            notes.append(f"{n_sold:,} of {len(notional):,} bonds are sold: shares are of the gross value.")
+            notes.append(f"{n_sold:,} of {len(notional):,} positions are sold: shares are of the gross value.")
         country = _known_codes(frame, "country", COUNTRY_NAMES)
         return cls(
             names=names,

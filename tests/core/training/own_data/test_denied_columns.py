@@ -125,6 +125,24 @@ def test_drift_names_a_denied_column_without_its_share_and_its_values(shop, move
     assert "zebedee" not in str(found)
 
 
+def test_drift_tells_no_figure_of_a_target_that_is_denied_later(shop, moved):
+    settings, policy = shop.root / "bondx.yaml", PolicySource(shop.root).policy().drift
+    kept = settings.read_text()
+
+    def looked_at():
+        report = check_version(shop, "price", moved, policy).report
+        (found,) = [each for each in report.columns if each.type == "target"]
+        profiled = version_profile(shop, "price").target
+        return found.mean_reference, found.found.wasserstein, profiled.mean, profiled.least
+
+    try:
+        assert None not in looked_at()
+        settings.write_text(kept.replace("'*_secret'", "'*_secret', price"))
+        assert looked_at() == (None,) * 4
+    finally:
+        settings.write_text(kept)
+
+
 def test_no_drift_check_tells_where_the_trained_values_of_a_denied_column_end(shop, tmp_path):
     def checked(tenth, level):
         frame = rows(3)

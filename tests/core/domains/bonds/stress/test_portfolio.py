@@ -122,7 +122,7 @@ def test_bonds_that_are_sold_win_what_others_lose_and_shares_are_of_the_gross_va
     assert short.pnl_share == pytest.approx(short.pnl / held.market_value)
     assert short.metrics["liquidation_cost"] == pytest.approx(long.metrics["liquidation_cost"])
     assert 0 < short.metrics["concentration"] <= 1
-    assert "1 of 2 bonds are sold: shares are of the gross value." in sold.notes
+    assert "1 of 2 positions are sold: shares are of the gross value." in sold.notes
 
 
 def test_a_book_that_nets_to_nothing_is_stressed_and_one_of_nothing_is_refused(of_text):
