@@ -313,7 +313,10 @@ def _on_file(
         columns = [name for name in names if name != group]
         files = files_of_answers(judged.model, frame, frame, profile, settings, columns=columns, group=group)
     return _Measured(
-        told=f"It was measured on {len(frame):,} rows of a file that {ensemble.key} has not learned from.",
+        told=(
+            f"It was measured on {len(frame):,} rows of a file that were given as new to {ensemble.key}; whether it "
+            "has learned from some of them is not known."
+        ),
         metrics=metrics,
         slices=judged.model.judge_slices(frame),
         gates=tuple(check.apply(fitted, settings.quality_gates) for check in (NO_LEAK, BEATS_CONSTANT)),

@@ -67,6 +67,7 @@ class Epoch:
     score: float = 0.95
     quality_score: float = 0.99
     learned: bool = True
+    text: None = None
     epoch: int = 6
 
 

@@ -170,6 +170,7 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     measured = register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=new)
 
     assert "200 rows of a file" in measured.measured
+    assert "whether it has learned from some of them is not known" in measured.measured
     made = measured.version
     assert made.metrics == evaluate_on_file(workspace, "rents", new, version=made.version).metrics
     assert [gate.name for gate in made.gates] == [gate.name for gate in ensemble.gates]
