@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from functools import wraps
 from glob import escape
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import Settings, SettingsError, settings_in_force
+from core.settings.patterns import is_named
 from core.tables.errors import TableError
 
 if TYPE_CHECKING:
@@ -60,9 +60,13 @@ class DenyList:
         return cls.of_cells(settings_in_force(root))
 
     def denies(self, column: str) -> bool:
-        """Say whether a column, or one of the columns behind it, must not appear."""
+        """Say whether a column, or one of the columns behind it, must not appear.
+
+        >>> DenyList(["spread [bp]"]).denies("spread [bp]")
+        True
+        """
         parts = column.split(SEVERAL_READ)
-        return any(fnmatchcase(part, pattern) for part in parts for pattern in self.patterns)
+        return any(is_named(part, self.patterns) for part in parts)
 
     def among(self, columns: Iterable[str]) -> frozenset[str]:
         """Return those of some columns that must not appear.

@@ -1,12 +1,12 @@
 """The `serving.log_features` block: which answered rows are kept, and for how long."""
 
-import fnmatch
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from core.settings.names import Name
+from core.settings.patterns import is_named
 
 
 class FeatureLogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,4 +32,4 @@ class FeatureLogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         >>> FeatureLogSettings(mask=("*_name",)).masks("client_name")
         True
         """
-        return any(fnmatch.fnmatchcase(field, pattern) for pattern in self.mask)
+        return is_named(field, self.mask)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from core.settings.patterns import is_named
 from core.settings.webhooks import VARIABLE
 
 _VARIABLE_FORM = "the name of an environment variable: letters, digits and _; the key itself has no place here"
@@ -30,6 +30,8 @@ class ProtectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     >>> protection = ProtectionSettings(public=("*",), personal=("customer_*",), secret=("*_iban",))
     >>> [protection.sensitivity_of(name).value for name in ("size", "customer_age", "customer_iban")]
     ['public', 'personal', 'secret']
+    >>> ProtectionSettings(personal=("income [EUR]",)).sensitivity_of("income [EUR]").value
+    'personal'
     """
 
     public: Annotated[Patterns, Meta(description="Columns, or patterns such as `size*`, that anybody may see.")] = ()
@@ -84,4 +86,4 @@ class ProtectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         """Yield each class and pattern that match a column."""
         for sensitivity in Sensitivity:
             patterns: Patterns = getattr(self, sensitivity)
-            yield from ((sensitivity, pattern) for pattern in patterns if fnmatchcase(column, pattern))
+            yield from ((sensitivity, pattern) for pattern in patterns if is_named(column, [pattern]))

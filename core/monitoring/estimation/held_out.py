@@ -7,7 +7,6 @@ settings limit the rows, leave columns out, or leave the file out. The same rows
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,6 +23,7 @@ from core.models.outcomes import Outcomes
 from core.monitoring import dependence
 from core.plain_files import open_plain
 from core.seeds import derive_seed
+from core.settings.patterns import is_named
 from core.tables.data_files import arrow_table
 
 HELD_OUT_NAME = "held_out.parquet"
@@ -203,7 +203,7 @@ def hidden_among(columns: Iterable[str], masked: Sequence[str]) -> set[str]:
     >>> sorted(hidden_among(["tax_id", "tax_[old]", "size"], ["tax_i*", "tax_[old]"]))
     ['tax_[old]', 'tax_id']
     """
-    return {name for name in columns if name in masked or any(fnmatchcase(name, pattern) for pattern in masked)}
+    return {name for name in columns if is_named(name, masked)}
 
 
 def decided_by(model: object, answer: AnyArray, classes: Sequence[str]) -> BoolArray | None:
