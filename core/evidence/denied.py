@@ -30,7 +30,10 @@ _NAMING = frozenset({"feature", "column", "target", "group", "time"})
 
 
 def without_denied_columns(
-    sections: Sequence[EvidenceSection], sources: Sequence[EvidenceSource], denied: DenyList
+    sections: Sequence[EvidenceSection],
+    sources: Sequence[EvidenceSource],
+    denied: DenyList,
+    cells: DenyList | None = None,
 ) -> tuple[tuple[EvidenceSection, ...], tuple[EvidenceSource, ...]]:
     """Leave out what names a denied column.
 
@@ -38,15 +41,17 @@ def without_denied_columns(
         sections: Of a pack.
         sources: Of the same pack; records of the audit log have no content yet.
         denied: The columns.
+        cells: The columns of which no source may be quoted, since it may hold their values; by default the same.
     """
-    if not denied.patterns:
+    cells = denied if cells is None else cells
+    if not (denied.patterns or cells.patterns):
         return tuple(sections), tuple(sources)
     contents = {each.id: decode_json(each.content.encode()) for each in sources if each.content is not None}
-    pattern = naming(denied_names(contents.values(), denied))
+    pattern, quoted = (naming(denied_names(contents.values(), each)) for each in (denied, cells))
 
     def is_hidden(source: EvidenceSource) -> bool:
-        named = pattern is not None and pattern.search(source.content or "") is not None
-        return named or any(_tells_denied(gate, denied) for gate in _gates_in(contents.get(source.id)))
+        named = quoted is not None and quoted.search(source.content or "") is not None
+        return named or any(_tells_denied(gate, cells) for gate in _gates_in(contents.get(source.id)))
 
     kept = tuple(replace(source, content=None) if is_hidden(source) else source for source in sources)
     return tuple(sections if pattern is None else (_silent(section, pattern) for section in sections)), kept

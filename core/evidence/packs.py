@@ -179,10 +179,10 @@ class EvidencePacks:
         begins("gathering what is recorded")
         subject = gather()
         subject.denied = DenyList.in_force(self._workspace.root)
-        sections, _ = without_denied_columns(sections_of(subject), subject.book.sources, subject.denied)
         # A document that names a personal column may quote its values, too: it is cited by its hash alone.
         cells = DenyList.of_cells_in_force(self._workspace.root)
-        _, shown = without_denied_columns((), subject.book.sources, cells)
+        drafted = sections_of(subject)
+        sections, shown = without_denied_columns(drafted, subject.book.sources, subject.denied, cells)
         files = self._attached(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)
