@@ -3,7 +3,7 @@
 A check measures a *subject*: the cells of a frame before training, or the results of a fitted model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -85,6 +85,24 @@ class Measurement(NamedTuple):
     samples: str = "rows"
     columns: tuple[str, ...] = ()
     is_withheld: bool = False
+
+    @classmethod
+    def of_columns(cls, faults: Mapping[str, str], n_samples: int, *, otherwise: str) -> "Measurement":
+        """Count faulty columns; any is a gross breach.
+
+        Args:
+            faults: What is wrong with each of them, a phrase by its name.
+            n_samples: The number of observations.
+            otherwise: The reason where nothing is wrong.
+        """
+        return cls(
+            float(len(faults)),
+            n_samples,
+            reason="; ".join(faults.values()) or otherwise,
+            culprits=tuple(faults.values()),
+            is_gross=bool(faults),
+            columns=tuple(faults),
+        )
 
 
 class Examined(NamedTuple):

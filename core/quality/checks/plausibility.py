@@ -95,7 +95,7 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
     """
 
     def measure(cells: Cells) -> Measurement:
-        outside, quoted = [], []
+        outside = dict[str, str]()
         for name, (least, most) in {**bands, **magnitudes}.items():
             try:
                 values = cells.numbers(name)
@@ -106,21 +106,11 @@ def typical_values(bands: Bands, magnitudes: Bands, *, gross_share: float) -> Ca
             middle, n_off = float(np.median(seen)), int(((seen < least) | (seen > most)).sum())
             if not least <= middle <= most:
                 found = "" if name in cells.denied else f"{middle:.4g}, "
-                outside.append(f"the median of {name} is {found}not between {least:g} and {most:g}")
-                quoted.append(name)
+                outside[name] = f"the median of {name} is {found}not between {least:g} and {most:g}"
             elif name in bands and share_bound(n_off, len(seen), error_rate=SURER) > 100 * gross_share:
                 many = "too many" if name in cells.denied else f"{n_off} of {len(seen)}"
-                outside.append(f"{many} values of {name} are not between {least:g} and {most:g}")
-                quoted.append(name)
-        reason = "; ".join(outside) or "every column is plausible in its unit"
-        return Measurement(
-            float(len(outside)),
-            cells.n_rows,
-            reason=reason,
-            culprits=tuple(outside),
-            is_gross=bool(outside),
-            columns=tuple(quoted),
-        )
+                outside[name] = f"{many} values of {name} are not between {least:g} and {most:g}"
+        return Measurement.of_columns(outside, cells.n_rows, otherwise="every column is plausible in its unit")
 
     return measure
 
@@ -137,7 +127,7 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
         n_things = len(cells.labels(of).names)
         if cells.n_rows < FEWEST_ROWS or n_things < FEWEST_THINGS:
             return Measurement(0.0, cells.n_rows, reason=f"{n_things} values of {of} are too few to judge")
-        stuck, quoted = [], []
+        stuck = dict[str, str]()
         for name, share in most.items():
             try:
                 values = cells.numbers(name)
@@ -147,16 +137,7 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
             n_same, n_seen = int(counts.max()), int(counts.sum())
             if share_bound(n_same, n_seen, error_rate=SURER) > 100 * share:
                 value = "the same" if name in cells.denied else f"{found[counts.argmax()]:g}"
-                stuck.append(f"{name} is {value} in {n_same} of {n_seen} rows")
-                quoted.append(name)
-        reason = "; ".join(stuck) or "every such column varies"
-        return Measurement(
-            float(len(stuck)),
-            cells.n_rows,
-            reason=reason,
-            culprits=tuple(stuck),
-            is_gross=bool(stuck),
-            columns=tuple(quoted),
-        )
+                stuck[name] = f"{name} is {value} in {n_same} of {n_seen} rows"
+        return Measurement.of_columns(stuck, cells.n_rows, otherwise="every such column varies")
 
     return measure

@@ -37,7 +37,7 @@ def constant_labels(names: Sequence[str]) -> Callable[[Cells], Measurement]:
 
     def measure(cells: Cells) -> Measurement:
         n_years = _issuer_years(cells)
-        constant, quoted = [], []
+        constant = dict[str, str]()
         for name in names:
             try:
                 values = cells.numbers(name)
@@ -47,17 +47,8 @@ def constant_labels(names: Sequence[str]) -> Callable[[Cells], Measurement]:
             is_many = (1.0 - ORDINARY.get(name, 0.0)) ** n_years < UNLIKELY
             if is_many and seen.max() == seen.min():
                 value = "the same" if name in cells.denied else f"{seen[0]:g}"
-                constant.append(f"{name} is {value} in every row")
-                quoted.append(name)
-        reason = "; ".join(constant) or "every label varies, or its issuers are few"
-        return Measurement(
-            float(len(constant)),
-            cells.n_rows,
-            reason=reason,
-            culprits=tuple(constant),
-            is_gross=bool(constant),
-            columns=tuple(quoted),
-        )
+                constant[name] = f"{name} is {value} in every row"
+        return Measurement.of_columns(constant, cells.n_rows, otherwise="every label varies, or its issuers are few")
 
     return measure
 
@@ -72,7 +63,7 @@ def label_rates(most: Mapping[str, float]) -> Callable[[Cells], Measurement]:
     """
 
     def measure(cells: Cells) -> Measurement:
-        n_years, too_many, quoted = _issuer_years(cells), [], []
+        n_years, too_many = _issuer_years(cells), dict[str, str]()
         for name, limit in most.items():
             try:
                 values = cells.numbers(name)
@@ -82,17 +73,8 @@ def label_rates(most: Mapping[str, float]) -> Callable[[Cells], Measurement]:
             share, n = float(np.mean(seen > 0)), min(n_years, len(seen))
             if share_bound(share * n, n, error_rate=SURER) > 100 * limit:
                 happened = "too many" if name in cells.denied else f"{share:.0%}"
-                too_many.append(f"{name} happened in {happened} of the rows, at most {limit:.0%} is plausible")
-                quoted.append(name)
-        reason = "; ".join(too_many) or "every label is as rare as in a market"
-        return Measurement(
-            float(len(too_many)),
-            cells.n_rows,
-            reason=reason,
-            culprits=tuple(too_many),
-            is_gross=bool(too_many),
-            columns=tuple(quoted),
-        )
+                too_many[name] = f"{name} happened in {happened} of the rows, at most {limit:.0%} is plausible"
+        return Measurement.of_columns(too_many, cells.n_rows, otherwise="every label is as rare as in a market")
 
     return measure
 
