@@ -257,14 +257,12 @@ def least_favourable(engine: StressEngine, portfolio: StressedPortfolio, target:
         if found is not None and (best is None or found[0] < best[0]):
             best = found
     for direction in (-last, *np.eye(n_axes), *-np.eye(n_axes)):
-        within = MOST_SD if best is None else best[0]
-        along = partial(_at_distance, value, direction)
-        size = first_crossing(along, target.limit, within, grid=_LOOKS, halvings=target.halvings)
-        if size is not None and (best is None or size < best[0]):
-            best = size, direction
-            if not target.heights:
-                found, _ = _descent(value, value, target, size * direction)
-                best = best if found is None or size < found[0] else found
+        if (crossing := _crossing(value, target, direction, best)) is None:
+            continue
+        best = crossing
+        if not target.heights:
+            found, _ = _descent(value, value, target, crossing[0] * direction)
+            best = crossing if found is None or crossing[0] < found[0] else found
     for direction in _spread(n_axes, target.directions):
         best = _nearer(value, target, direction, best) or best
     if best is not None:
@@ -290,16 +288,22 @@ def _spread(n_axes: int, n: int) -> FloatArray:
     return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True))
 
 
-def _nearer(
+def _crossing(
     value: Callable[[FloatArray], float], target: ReverseTarget, direction: FloatArray, best: Crossing | None
 ) -> Crossing | None:
-    """Return the crossing along a direction if the target is reached there as far out as the best one so far."""
+    """Return the crossing along a direction that is nearer than the best one so far; None: there is none."""
     within = MOST_SD if best is None else best[0]
-    if value(within * direction) < target.limit:
-        return None
     along = partial(_at_distance, value, direction)
     size = first_crossing(along, target.limit, within, grid=_LOOKS, halvings=target.halvings)
     return None if size is None or (best is not None and size >= best[0]) else (size, direction)
+
+
+def _nearer(
+    value: Callable[[FloatArray], float], target: ReverseTarget, direction: FloatArray, best: Crossing | None
+) -> Crossing | None:
+    """Return the same, looking closer only where the target is reached as far out as the best one so far."""
+    within = MOST_SD if best is None else best[0]
+    return None if value(within * direction) < target.limit else _crossing(value, target, direction, best)
 
 
 def _turned(value: Callable[[FloatArray], float], target: ReverseTarget, best: Crossing) -> Crossing:
@@ -346,9 +350,9 @@ def _descent(
     height: Callable[[FloatArray], float],
     target: ReverseTarget,
     point: FloatArray,
-) -> tuple[tuple[float, FloatArray] | None, FloatArray]:
+) -> tuple[Crossing | None, FloatArray]:
     """Follow the slope of a height from a point; return the nearest crossing on the way, and the last direction."""
-    best: tuple[float, FloatArray] | None = None
+    best: Crossing | None = None
     direction = np.zeros(len(point))
     for _ in range(_ITERATIONS):
         slope = _gradient(height, point, target.step)
