@@ -46,6 +46,11 @@ def memory_limits() -> list[CgroupMemory]:
     return [memory for folder in _groups() if (memory := _memory(folder)) is not None]
 
 
+def usable_processors() -> int:
+    """Return on how many processors this process may run, whatever share of them its group has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor_limit() -> float | None:
     """Return how many processors the kernel lets this process use at a time; None without a limit."""
     quotas = [_text(folder / "cpu.max").split() for folder in _groups()]

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.maintenance.environment_item import EnvironmentItem, condition
-from core.own_cgroup import memory_limits, processor_limit
+from core.own_cgroup import memory_limits, processor_limit, usable_processors
 from core.plain_files import read_file
 from core.state.filesystem import NETWORK_KINDS, mount_of
 from core.typed_numbers import whole_number
@@ -141,7 +141,7 @@ def _memory() -> EnvironmentItem:
 def _processors() -> EnvironmentItem:
     limit = processor_limit()
     limited = "" if limit is None else f", limited to {limit:g} by the cgroup"
-    return condition("processors", found=f"{len(os.sched_getaffinity(0))}{limited}")
+    return condition("processors", found=f"{usable_processors()}{limited}")
 
 
 def _nearest(folder: Path) -> Path:

@@ -7,7 +7,7 @@ all but the last epochs are in segments that the checkpoints share (`score_histo
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,28 @@ class Checkpoint:
     def models(self) -> Path:
         """The folder that holds the models' folders."""
         return self.folder / MODELS
+
+
+def prepared_after(newest: Checkpoint | None, damaged: Sequence[CheckpointDamagedError]) -> Prepared:
+    """Say after which epoch a session continues.
+
+    Args:
+        newest: Its newest sound checkpoint; None: it begins.
+        damaged: What was wrong with newer ones.
+    """
+    told = tuple(map(str, damaged))
+    if newest is None:
+        return Prepared(history=(), record=None, checkpoint=None, checkpoint_sha256=None, damaged=told)
+    manifest = newest.manifest
+    return Prepared(
+        history=manifest.history,
+        n_in_segments=manifest.n_in_segments,
+        last_segment_sha256=manifest.last_segment_sha256,
+        record=manifest.record,
+        checkpoint=str(newest.folder),
+        checkpoint_sha256=newest.sha256,
+        damaged=told,
+    )
 
 
 class Checkpoints:

@@ -26,7 +26,7 @@ from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
 from core.settings.executor import ExecutorSettings
 from core.settings.training import FEW_ROWS
-from core.training.checkpoint import Checkpoint, Checkpoints
+from core.training.checkpoint import Checkpoint, Checkpoints, prepared_after
 from core.training.data_sets import DataSets
 from core.training.final_fit import FinalFit
 from core.training.metrics import finite
@@ -94,8 +94,7 @@ class SessionWork:
         self._search = SessionSearch(settings, tuning_plan(settings), self._panels, folder)
         self._settings = settings = with_outcome(settings, self._search.outcome)
         self._checkpoints = Checkpoints(folder)
-        self._newest, damaged = self._checkpoints.newest()
-        self._damaged = tuple(map(str, damaged))
+        self._newest, self._damaged = self._checkpoints.newest()
         self._warm_start = warm_start
         self._model_set = self._new_models()
         if self._newest is not None:
@@ -108,15 +107,8 @@ class SessionWork:
 
     def where_it_stands(self) -> Prepared:
         """Say after which epoch the session continues."""
-        newest = self._newest
-        return Prepared(
-            history=newest.manifest.history if newest else (),
-            n_in_segments=newest.manifest.n_in_segments if newest else 0,
-            last_segment_sha256=newest.manifest.last_segment_sha256 if newest else "",
-            record=newest.manifest.record if newest else None,
-            checkpoint=str(newest.folder) if newest else None,
-            checkpoint_sha256=newest.sha256 if newest else None,
-            damaged=self._damaged,
+        return msgspec.structs.replace(
+            prepared_after(self._newest, self._damaged),
             warnings=(*cautions(self._settings), *self._model_set.warnings),
             tuning=self._search.progress(),
         )

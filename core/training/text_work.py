@@ -3,7 +3,6 @@
 Every result here is a function of the settings, the epoch number and the checkpoint before it.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +14,7 @@ from core.domains.report_section import ReportSection
 from core.errors import RefusedError
 from core.files import digest, make_folder, sha256_of, write_file, write_folder
 from core.json_documents import decode_json
+from core.own_cgroup import usable_processors
 from core.plain_files import read_file
 from core.progress import begins
 from core.settings import TrainingSettings
@@ -25,7 +25,7 @@ from core.text.ngrams import NgramModel
 from core.text.prepared import PreparedText, TextProgress, prepare_text
 from core.text.sampling import SamplingOptions, write_text
 from core.text.training import count_ngrams, judge_trained
-from core.training.checkpoint import Checkpoint, Checkpoints, to_json
+from core.training.checkpoint import Checkpoint, Checkpoints, prepared_after, to_json
 from core.training.final_record_file import FINAL_FOLDER
 from core.training.records import DrawRecord, EpochRecord, FinalModel, FinalRecord, SessionModelFacts
 from core.training.scores import EpochScores, merit
@@ -94,8 +94,7 @@ class TextSessionWork:
         self._text, self._folder = text, folder
         self._prepared = prepared = prepare_text(text.text_model)
         self._checkpoints = Checkpoints(folder)
-        self._newest, damaged = self._checkpoints.newest()
-        self._damaged = tuple(map(str, damaged))
+        self._newest, self._damaged = self._checkpoints.newest()
         is_counted = prepared.manifest.architecture == "ngram"
         self._learner: _Learner = (
             _Ngrams(prepared) if is_counted else _decoder(prepared, n_threads=settings.trainer.n_threads)
@@ -107,15 +106,8 @@ class TextSessionWork:
 
     def where_it_stands(self) -> Prepared:
         """Say after which epoch the session continues."""
-        newest = self._newest
-        return Prepared(
-            history=newest.manifest.history if newest else (),
-            n_in_segments=newest.manifest.n_in_segments if newest else 0,
-            last_segment_sha256=newest.manifest.last_segment_sha256 if newest else "",
-            record=newest.manifest.record if newest else None,
-            checkpoint=str(newest.folder) if newest else None,
-            checkpoint_sha256=newest.sha256 if newest else None,
-            damaged=self._damaged,
+        return msgspec.structs.replace(
+            prepared_after(self._newest, self._damaged),
             n_epochs=self._learner.n_evaluations,
         )
 
@@ -336,48 +328,11 @@ class _Ngrams:
         self.advance()
 
 
-class _Decoder:
-    """A decoder, which takes many steps between two evaluations."""
-
-    def __init__(self, training: "DecoderTraining") -> None:
-        self._training = training
-
-    @property
-    def n_evaluations(self) -> int:
-        return self._training.n_evaluations
-
-    @property
-    def n_worse(self) -> int:
-        return self._training.n_worse
-
-    @property
-    def curve(self) -> Sequence[CurvePoint]:
-        return self._training.curve
-
-    def advance(self) -> TextProgress:
-        while (progress := self._training.step()) is None:
-            pass
-        return progress
-
-    def model(self) -> LanguageModel:
-        return self._training.model()
-
-    def weights(self) -> bytes:
-        return self._training.weights()
-
-    def save(self, file: Path) -> None:
-        self._training.save(file)
-
-    def resume(self, file: Path) -> None:
-        self._training.resume(file)
-
-
-def _decoder(prepared: PreparedText, *, n_threads: int) -> _Decoder:
+def _decoder(prepared: PreparedText, *, n_threads: int) -> "DecoderTraining":
     """Begin to train a decoder, in as many threads as there are cores unless the settings say otherwise."""
     import torch
 
     from core.text.neural.training import DecoderTraining
 
-    n_own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(n_threads or n_own)
-    return _Decoder(DecoderTraining(prepared))
+    torch.set_num_threads(n_threads or usable_processors())
+    return DecoderTraining(prepared)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from core.own_cgroup import usable_processors
+
 FAST, MOST_DEAR = 0.1, 400  # learning rate and most steps of trees that cost much
 LEAST_CAP = 100  # trees; a table with more rows may have a tree per row, up to the maximum
 NARROW = 10  # columns up to which a tree sees all of them: a relation of three columns needs all three
@@ -115,6 +117,6 @@ def threads_available() -> int:
     No result depends on it. On a busy machine, threads that wait for each other are many times slower than one.
     """
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    n_own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_own = usable_processors()
     n_idle = n_own - round(os.getloadavg()[0]) if hasattr(os, "getloadavg") else n_own
     return max(1, min(n_idle, MOST_THREADS, int(wanted) if wanted.isdigit() else MOST_THREADS))

@@ -197,6 +197,12 @@ class DecoderTraining:
             return self._evaluate()
         return None
 
+    def advance(self) -> TextProgress:
+        """Learn up to the next evaluation, and return it; raises as `step`."""
+        while (progress := self.step()) is None:
+            pass
+        return progress
+
     def weights(self) -> bytes:
         """Return the weights with the least validation loss."""
         return spell_weights(self._best)
