@@ -161,14 +161,16 @@ def anonymise_columns(args: argparse.Namespace) -> int:
 
 
 def _share_of_column(text: str) -> tuple[str, float]:
-    name, _, value = text.rpartition("=")
-    if not name:
-        raise argparse.ArgumentTypeError(f"{text!r} must be COL=SHARE, such as size=0.1")
+    name, value = _of_column(text, "COL=SHARE, such as size=0.1")
     return name, number(value)
 
 
 def _period_of_column(text: str) -> tuple[str, str]:
-    name, _, period = text.rpartition("=")
+    return _of_column(text, "COL=PERIOD, such as born=year")
+
+
+def _of_column(text: str, form: str) -> tuple[str, str]:
+    name, _, value = text.rpartition("=")
     if not name:
-        raise argparse.ArgumentTypeError(f"{text!r} must be COL=PERIOD, such as born=year")
-    return name, period
+        raise argparse.ArgumentTypeError(f"{text!r} must be {form}")
+    return name, value

@@ -23,7 +23,8 @@ MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.sa
 ADAPTERS, SPEED = "adapters.safetensors", "speed.json"
 WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors", "gpt2": "weights.safetensors"}
 _FORMAT = 1
-_SHAPE = ("tokenizer", "vocab_size", "embedding_dim", "hidden_dim", "num_heads", "num_layers", "max_length")
+_SPELLING = ("tokenizer", "vocab_size")
+_SHAPE = (*_SPELLING, "embedding_dim", "hidden_dim", "num_heads", "num_layers", "max_length")
 _MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
@@ -288,15 +289,16 @@ class TextBase:
 
     def shaped(self, settings: TextModelSettings) -> TextModelSettings:
         """Return settings with the shape and the tokenizer of this base, where settings describe them."""
-        if self.settings is None:
-            return settings
-        return msgspec.structs.replace(settings, **{name: getattr(self.settings, name) for name in _SHAPE})
+        return self._over(settings, _SHAPE)
 
     def spelling(self, settings: TextModelSettings) -> TextModelSettings:
         """Return settings with the tokenizer of this teacher, where settings describe it."""
+        return self._over(settings, _SPELLING)
+
+    def _over(self, settings: TextModelSettings, names: Sequence[str]) -> TextModelSettings:
         if self.settings is None:
             return settings
-        return msgspec.structs.replace(settings, tokenizer=self.settings.tokenizer, vocab_size=self.settings.vocab_size)
+        return msgspec.structs.replace(settings, **{name: getattr(self.settings, name) for name in names})
 
 
 def architecture_of_base(path: Path) -> str:
