@@ -8,10 +8,9 @@ from msgspec import Meta
 
 from core.clock import read_duration
 from core.errors import UsageError
-from core.settings.webhooks import VARIABLE
+from core.settings.key_places import KeyVariable, command_of_key, file_of_key, require_one_place
 
 LEAST = timedelta(minutes=1)
-_VARIABLE_FORM = "the name of an environment variable: letters, digits and _; the key itself has no place here"
 
 
 class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,37 +30,14 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Newest backups to keep in the folder; older ones go after each backup. null: all stay."),
     ] = None
-    key_file: Annotated[
-        str,
-        Meta(
-            max_length=4096,
-            description="The file with the key that encrypts them, which no other account may read; relative to the "
-            "workspace. Keep it outside the workspace.",
-            extra={"holds_secrets": True},
-        ),
-    ] = ""
-    key_env: Annotated[
-        str,
-        Meta(
-            pattern=VARIABLE,
-            description="The environment variable with the key.",
-            extra={"form_of_text": _VARIABLE_FORM, "holds_secrets": True},
-        ),
-    ] = ""
-    key_command: Annotated[
-        str,
-        Meta(
-            max_length=4096,
-            description="A command that prints the key, such as pass show bondx-backup.",
-            extra={"holds_secrets": True},
-        ),
-    ] = ""
+    key_file: Annotated[str, file_of_key("the key that encrypts them")] = ""
+    key_env: KeyVariable = ""
+    key_command: Annotated[str, command_of_key("bondx-backup")] = ""
 
     def __post_init__(self) -> None:
         if self.every and not self.to:
             raise ValueError("every needs to: name the folder of the backups")
-        if sum(map(bool, (self.key_file, self.key_env, self.key_command))) > 1:
-            raise ValueError("key_file, key_env and key_command exclude each other: leave only one")
+        require_one_place(self.key_file, self.key_env, self.key_command)
         _ = self.period
 
     @property

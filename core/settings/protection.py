@@ -7,10 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from core.settings.key_places import KeyVariable, command_of_key, file_of_key, require_one_place
 from core.settings.patterns import is_named
-from core.settings.webhooks import VARIABLE
-
-_VARIABLE_FORM = "the name of an environment variable: letters, digits and _; the key itself has no place here"
 
 Patterns = tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...]
 
@@ -43,35 +41,12 @@ class ProtectionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         Patterns,
         Meta(description="Columns, or patterns, that nobody may see; each is on `explanation.denied_columns`, too."),
     ] = ()
-    key_file: Annotated[
-        str,
-        Meta(
-            max_length=4096,
-            description="The file with the key of pseudonyms, which no other account may read; relative to the "
-            "workspace. Keep it outside the workspace.",
-            extra={"holds_secrets": True},
-        ),
-    ] = ""
-    key_env: Annotated[
-        str,
-        Meta(
-            pattern=VARIABLE,
-            description="The environment variable with the key.",
-            extra={"form_of_text": _VARIABLE_FORM, "holds_secrets": True},
-        ),
-    ] = ""
-    key_command: Annotated[
-        str,
-        Meta(
-            max_length=4096,
-            description="A command that prints the key, such as pass show bondx-pseudonyms.",
-            extra={"holds_secrets": True},
-        ),
-    ] = ""
+    key_file: Annotated[str, file_of_key("the key of pseudonyms")] = ""
+    key_env: KeyVariable = ""
+    key_command: Annotated[str, command_of_key("bondx-pseudonyms")] = ""
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.key_file, self.key_env, self.key_command))) > 1:
-            raise ValueError("key_file, key_env and key_command exclude each other: leave only one")
+        require_one_place(self.key_file, self.key_env, self.key_command)
 
     @property
     def classifies(self) -> bool:
