@@ -234,6 +234,19 @@ def _refusal(training: "TrainingSettings") -> str | None:
     return None
 
 
+def _start_lines(
+    facts: Sequence[tuple[str, str]], *, notes: Sequence[str] = (), effects: Sequence[str], undo: str
+) -> tuple[Line, ...]:
+    """Draw what a session will be, what to know of it, what will happen, and how to undo it."""
+    width = max(len(name) for name, _ in facts) + 2
+    return (
+        *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
+        *(Line(((note, "warn"),)) for note in notes),
+        *section("What will happen", effects),
+        *section("How to undo it", (undo,)),
+    )
+
+
 def _experiments(snapshot: "Snapshot", before: Sequence[str]) -> list[str]:
     if list(before) == [TEXT]:
         return list(dict.fromkeys(session.text.model for session in snapshot.sessions if session.text is not None))
@@ -285,17 +298,15 @@ class Start(Change[None]):
         facts.append(("dataset_size", f"{training.dataset_size} {session_domain(training.domain).rows}"))
         every_model = f"all of {training.domain}: {', '.join(models_of(training, session_domain(training.domain)))}"
         facts.append(("models", ", ".join(training.models) or every_model))
-        width = max(len(name) for name, _ in facts) + 2
         effect = "A new session trains the models and registers the next version of each in Development."
-        lines = [
-            *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
-            *(Line(((note, "warn"),)) for note in (*_left_out(in_force, training), *announcements(training))),
-            *section("What will happen", (effect, *_ahead(sessions.all(), None), *context.without_engine())),
-            *section("How to undo it", ("S on it stops it after its epoch; the versions it has registered stay.",)),
-        ]
         return Offer(
             title="Start a training session",
-            lines=tuple(lines),
+            lines=_start_lines(
+                facts,
+                notes=(*_left_out(in_force, training), *announcements(training)),
+                effects=(effect, *_ahead(sessions.all(), None), *context.without_engine()),
+                undo="S on it stops it after its epoch; the versions it has registered stay.",
+            ),
             confirm="Start",
             commit=commit,
             refusal=_refusal(training),
@@ -308,11 +319,8 @@ class Start(Change[None]):
         from core.training.sessions import Sessions
         from core.training.text_training import text_training
 
-        settings, sessions, domains = (
-            settings_in_force(context.workspace.root),
-            Sessions(context.workspace),
-            _session_domains(),
-        )
+        settings, domains = settings_in_force(context.workspace.root), _session_domains()
+        sessions = Sessions(context.workspace)
         names = [session.text.model for session in begun_before if session.text is not None]
         model = model or (names[-1] if names else TEXT)
         text, refusal, text_model = None, None, settings.text_model
@@ -333,16 +341,14 @@ class Start(Change[None]):
         facts += [("model", model), ("architecture", text_model.architecture)]
         facts.append(("documents", text_model.corpus or drawn))
         facts += [(name, str(getattr(text_model, name)) or "none") for name in _SHOWN_TEXT_SETTINGS]
-        width = max(len(name) for name, _ in facts) + 2
         effect = f"A new session trains the model of language, judges it, and registers the next version of {model}."
-        lines = [
-            *(Line(((f"{name:<{width}}", "muted"), (value, ""))) for name, value in facts),
-            *section("What will happen", (effect, *_ahead(begun_before, None), *context.without_engine())),
-            *section("How to undo it", ("S on it stops it after its evaluation; its checkpoint stays.",)),
-        ]
         return Offer(
             title="Start a training session",
-            lines=tuple(lines),
+            lines=_start_lines(
+                facts,
+                effects=(effect, *_ahead(begun_before, None), *context.without_engine()),
+                undo="S on it stops it after its evaluation; its checkpoint stays.",
+            ),
             confirm="Start",
             commit=commit,
             refusal=refusal,
