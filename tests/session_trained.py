@@ -6,6 +6,7 @@ from core.actor import Actor, Origin
 from core.registry import ModelVersion, Registry
 from core.settings import ModelSettings, TrainingSettings
 from core.state import Workspace
+from core.training.convergence import EndReason, Judgement
 from core.training.registration import register_models
 from core.training.session_files import SessionFiles
 from core.training.session_work import SessionWork
@@ -17,12 +18,14 @@ ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 def put_live(workspace: Workspace, registry: Registry, settings: TrainingSettings) -> ModelVersion:
     """Train the one model of some settings as a session does, register it and promote it twice."""
     session = Sessions(workspace).start(settings, name="first", actor=ANA)
-    folder = SessionFiles(workspace).checkpoints_of(session)
+    files = SessionFiles(workspace)
+    folder = files.checkpoints_of(session)
     work = SessionWork(settings, Path(folder))
     for epoch in range(1, settings.max_epochs + 1):
         work.run_epoch(epoch)
     final, last = work.finish(), work.last
     assert last is not None
+    files.write_final(session, final, work.history, last, Judgement(EndReason.EPOCH_LIMIT, "its last epoch"))
     (key,) = register_models(workspace, session, final, last, folder=folder, actor=ANA)
     model, _, number = key.partition("/")
     for _ in range(2):

@@ -91,7 +91,7 @@ def _spelled(value: object) -> str:
 @judges_config
 def validate_files(args: argparse.Namespace) -> int:
     """Check files, each by itself, then the policy in force."""
-    from console.cli.output import print_json, print_table
+    from console.cli.output import complain, print_json, print_table
     from core.errors import CoreError
     from core.settings import SettingsError
     from core.settings.in_force import named_config
@@ -103,11 +103,13 @@ def validate_files(args: argparse.Namespace) -> int:
     named = [] if (config := named_config()) is None else [config]
     for file in args.files or [*files_of(root), *(file for file in named if file not in files_of(root))]:
         try:
-            check_file(file)
+            notes = check_file(file)
         except CoreError as error:
             results.append({"file": str(file), "ok": False, "problem": str(error)})
         else:
             results.append({"file": str(file), "ok": True, "problem": None})
+            for note in notes:
+                complain(f"{file}: {note}")
     if not args.files and all(result["ok"] for result in results):
         try:
             load_policy(root)
@@ -146,9 +148,11 @@ def _routing_results(root: Path) -> list[dict[str, object]]:
     return [] if file is None else [{"file": str(file), "ok": True, "problem": None}]
 
 
-def check_file(file: Path) -> None:
+def check_file(file: Path) -> tuple[str, ...]:
     """Refuse what a session or the console would refuse, in a settings file, which is read once.
 
+    Returns:
+        What a session with these settings would say before it starts, a sentence each.
     Raises:
         SettingsError: The file cannot be used, or the console would refuse its keys.
         UsageError: It names a gate, a model, an algorithm or an extra that is not installed, or a channel that can
@@ -157,13 +161,16 @@ def check_file(file: Path) -> None:
     from core.alerts.delivery.checking import check_receivers
     from core.settings import load_settings
     from core.state import Workspace
-    from core.training.session_domain import checked
+    from core.training.agents.plan import agents_of
+    from core.training.session_domain import announcements, checked
 
     settings = load_settings(file)
-    checked(settings.training)
+    training = checked(settings.training)
+    agents_of(training)
     if settings.alerts.channels or settings.alerts.alertmanagers:
         check_receivers(Workspace(file.parent), settings.alerts)
     _check_keys_of(settings, file)
+    return announcements(training)
 
 
 def check_keys(file: Path) -> None:

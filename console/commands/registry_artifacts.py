@@ -160,8 +160,7 @@ def register_one_member(args: argparse.Namespace) -> int:
     if args.json:
         print_json(version_as_shown(workspace, version))
         return ExitCode.GOOD
-    why = f" ({version.bump})" if version.bump else ""
-    print(f"{version.model} {version.version} is registered in {version.stage}{why}")
+    print(found.told())
     print(f"It is {printable(version.description)}, and answers as it does there. {found.measured}")
     return ExitCode.GOOD
 

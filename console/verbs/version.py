@@ -320,17 +320,12 @@ class RegisterMember(Change[VersionName]):
         """Offer the member; core measures it when it is registered."""
         from core.registry import Registry
         from core.settings import settings_in_force
-        from core.training.member_versions import members_of_version, register_member
+        from core.training.member_versions import refusal_of_member, register_member
 
         (member,) = options
         registry, workspace = Registry(context.workspace), context.workspace
         version = registry.get(*thing)
-        name, members = f"{version.model} {version.version}", members_of_version(registry, *thing)
-        refusal = None
-        if member not in members:
-            refusal = f"{name} has no member {member}. " + (
-                f"Members: {', '.join(members)}." if members else "Only an ensemble has members."
-            )
+        name = f"{version.model} {version.version}"
 
         def commit(reason: str) -> str:
             found = register_member(
@@ -342,7 +337,7 @@ class RegisterMember(Change[VersionName]):
                 actor=context.actor,
                 reason=reason,
             )
-            return f"Registered {found.version.model} {found.version.version}. {found.measured}"
+            return f"{found.told()}. {found.measured}"
 
         return Offer(
             title=f"Register {member} of {name}",
@@ -358,7 +353,7 @@ class RegisterMember(Change[VersionName]):
                 ),
             ),
             confirm="Register",
-            refusal=refusal,
+            refusal=refusal_of_member(registry, *thing, member),
             commit=commit,
         )
 

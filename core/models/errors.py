@@ -87,9 +87,12 @@ class NotReweighableError(UsageError):
 class NoSuchMemberError(NotFoundError):
     """A model has no member of this name that answers the same question."""
 
-    def __init__(self, model: str, name: str, known: Iterable[str]) -> None:
-        members = ", ".join(known)
+    def __init__(self, model: str, name: str, known: Iterable[str], *, others: Iterable[str] = ()) -> None:
+        members, of_other_targets = ", ".join(known), ", ".join(others)
         told = f"Members: {members}." if members else "Only an ensemble has members: voting, blending or stacking."
+        if of_other_targets:
+            told = f"{f'Members: {members}. ' if members else ''}What it is made of otherwise predicts something else: "
+            told += f"{of_other_targets}."
         super().__init__(f"{model} has no member {shown(name)} that predicts what it predicts. {told}")
 
 

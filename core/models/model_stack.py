@@ -210,7 +210,8 @@ class ModelStack(SupervisedModel):
     @override
     def member(self, name: str) -> Model:
         if name not in self.member_names():
-            raise NoSuchMemberError(self.name, name, self.member_names())
+            others = [each for each in self.bases if each != self.name]
+            raise NoSuchMemberError(self.name, name, self.member_names(), others=others)
         return type(self.bases[name]).restore(*self.bases[name].dump())
 
     @override

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from core.registry.documents import ModelVersion
 
-_TRAINED_ON = frozenset({"draws", "validation", "file", "documents"})
+TRAINED_ON = frozenset({"draws", "validation", "file", "documents"})
+"""Names of the data in a lineage that a version learned from; it was tested on the others."""
 _MAIN_PANEL = "test"
 UNKNOWN = "its registration does not say on how many rows"
 
@@ -29,7 +30,7 @@ def tested_rows(version: ModelVersion) -> TestedRows:
         return TestedRows(n_rows, f"rows {how}")
     data = version.lineage.get("data")
     panels = (
-        {name: entry for name, entry in data.items() if name not in _TRAINED_ON} if isinstance(data, Mapping) else {}
+        {name: entry for name, entry in data.items() if name not in TRAINED_ON} if isinstance(data, Mapping) else {}
     )
     name = _MAIN_PANEL if _MAIN_PANEL in panels else next(iter(panels), "")
     entry = panels.get(name)

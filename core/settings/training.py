@@ -21,6 +21,11 @@ BaseModels = Annotated[
 Folds = Annotated[int, Meta(ge=2, le=20)]
 
 
+def _require_once(names: tuple[str, ...]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"base_models names {twice} twice")
+
+
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One entry of the `models` block."""
 
@@ -43,6 +48,9 @@ class EnsembleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Meta(description="The model that combines them."),
     ] = "linear"
     cross_validation_folds: Annotated[Folds, Meta(description="Number of folds; a group is in one fold only.")] = 5
+
+    def __post_init__(self) -> None:
+        _require_once(self.base_models)
 
 
 class StressTestingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -131,6 +139,14 @@ class AdvancedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     max_features: Annotated[
         int, Meta(ge=1, le=10_000, description="Maximum number of columns that a choice keeps.")
     ] = 30
+
+    def __post_init__(self) -> None:
+        _require_once(self.base_models)
+        for name, (least, most) in self.weight_bounds.items():
+            if least > most:
+                raise ValueError(f"weight_bounds.{name} is from {least:g} to {most:g}; the least weight comes first")
+        if (total := sum(least for least, _ in self.weight_bounds.values())) > 1:
+            raise ValueError(f"weight_bounds: the least weights sum to {total:g}, and all weights sum to 1")
 
 
 class TuningSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -16,11 +16,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
+from core.domains.own_file import Judged
 from core.errors import NotFoundError, UsageError
 from core.explain.deny_list import DenyList, withholds_cells
 from core.files import write_file
 from core.governance.audit import require_access
 from core.models import Model
+from core.models.errors import NoSuchMemberError
+from core.models.outcomes import outcomes_by
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.progress import begins
@@ -28,6 +31,7 @@ from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedMode
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.registry.contents import REPORT_NAME, read_object
+from core.registry.tested_rows import TRAINED_ON
 from core.seeds import derive_seed
 from core.settings import Settings
 from core.state import Workspace
@@ -35,7 +39,8 @@ from core.tables import ReadingRules, TableSignature, require_target
 from core.tables.signature import SIGNATURE_NAME
 from core.training.answered_files import files_of_answers, files_without_answers
 from core.training.model_set import ModelSet
-from core.training.own_data.learned_rows import is_described, learned_files
+from core.training.own_data.equal_rows import AnsweredRows, equal_rows
+from core.training.own_data.learned_rows import is_described, learned_files, rows_learned
 from core.training.panels import SessionPanels
 from core.training.records import DrawRecord
 from core.training.registration import leak_gate, named_for_registry
@@ -58,11 +63,21 @@ class MemberVersion:
 
     Attributes:
         version: The version.
+        is_new: Whether it was registered now; else it was there already, with the same files.
         measured: On which rows its metrics were measured, or why it has none; a sentence.
     """
 
     version: ModelVersion
+    is_new: bool
     measured: str
+
+    def told(self) -> str:
+        """Say in a sentence what was done."""
+        name = f"{self.version.model} {self.version.version}"
+        if self.is_new:
+            why = f" ({self.version.bump})" if self.version.bump else ""
+            return f"{name} is registered in {self.version.stage}{why}"
+        return f"{name} is this member already, registered on {self.version.created_at:%Y-%m-%d}: nothing was changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +92,19 @@ class _Measured:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def members_of_version(registry: Registry, model: str, version: str) -> tuple[str, ...]:
-    """Name the members of a version that `register_member` takes out; none unless it is an ensemble.
+def refusal_of_member(registry: Registry, model: str, version: str, member: str) -> str | None:
+    """Say why `register_member` takes no such member out of a version; None if it does.
 
     Raises:
         NotFoundError: There is no such model or version.
         HashMismatchError: The files of the version differ from the registered files.
     """
     with registry.opened(model, version) as artifact:
-        return load_model(artifact).member_names()
+        try:
+            load_model(artifact).member(member)
+        except NoSuchMemberError as error:
+            return str(error)
+    return None
 
 
 @withholds_cells
@@ -132,7 +151,7 @@ def register_member(
         found = (
             _on_panels(workspace, ensemble, taken, kept, profile, settings)
             if data is None
-            else _on_file(registry, ensemble, taken, signature, data, rules, report, profile, settings)
+            else _on_file(workspace, ensemble, taken, kept, signature, data, rules, report, profile, settings)
         )
         if found is None:
             files = {} if profile is None else files_without_answers(taken, kept, profile, settings)
@@ -154,6 +173,7 @@ def register_member(
     if signature is not None:
         files[SIGNATURE_NAME] = signature.to_bytes()
     begins("the registration")
+    known = registry.numbers(ensemble.model)
     with tempfile.TemporaryDirectory(prefix="bondx-member-") as place:
         folder = Path(place)
         taken.save(folder)
@@ -173,7 +193,7 @@ def register_member(
             description=f"{member}, a member of {ensemble.key}",
             reason=reason,
         )
-    return MemberVersion(made, found.told)
+    return MemberVersion(made, made.version not in known, found.told)
 
 
 def _kept(artifact: Path, ensemble: ModelVersion) -> HeldOutRows | None:
@@ -204,10 +224,13 @@ def _lineage(
     """Return where a member comes from: what the ensemble learned from, and the rows that measured the member."""
     left_out = NOT_OF_MEMBERS | ({"split"} if is_measured_on_file else set())
     lineage = {name: value for name, value in ensemble.lineage.items() if name not in left_out}
-    before = lineage.get("data")
+    recorded = lineage.get("data")
+    before = recorded if isinstance(recorded, Mapping) else {}
+    if is_measured_on_file:
+        before = {name: entry for name, entry in before.items() if name in TRAINED_ON}
     return {
         **lineage,
-        "data": {**(before if isinstance(before, Mapping) else {}), **found.data},
+        "data": {**before, **found.data},
         "chosen": member,
         "member": made_of,
     }
@@ -266,9 +289,10 @@ def _on_panels(
 
 
 def _on_file(
-    registry: Registry,
+    workspace: Workspace,
     ensemble: ModelVersion,
     taken: Model,
+    kept: HeldOutRows | None,
     signature: TableSignature | None,
     data: Path,
     rules: ReadingRules | None,
@@ -279,13 +303,13 @@ def _on_file(
     """Measure a member on a file.
 
     Raises:
-        UsageError: The ensemble learned from the file, or its models cannot be evaluated on files.
+        UsageError: The ensemble learned from rows of the file, or its models cannot be evaluated on files.
     """
     judged = judged_by_its_domain(taken, signature, data, rules or ReadingRules())
     if judged is None:
         raise UsageError(f"{ensemble.key} is a {taken.name} model, which cannot be evaluated on a file.")
     sha256, frame = judged.table.source.sha256, judged.frame
-    if sha256 in learned_files(registry, ensemble):
+    if sha256 in learned_files(Registry(workspace), ensemble):
         raise UsageError(
             f"{data}: {ensemble.key} and its members learned from this file. Name rows that they have not learned from."
         )
@@ -296,6 +320,7 @@ def _on_file(
         )
     if judged.signature is not None and judged.signature.target is not None:
         require_target(judged.table, judged.signature)
+    told = _told_of_rows(workspace, ensemble, taken, kept, judged, data)
     begins("the test")
     metrics = judged.model.judge(frame)
     names = judged.signature.names if judged.signature is not None else tuple(map(str, frame))
@@ -313,13 +338,41 @@ def _on_file(
         columns = [name for name in names if name != group]
         files = files_of_answers(judged.model, frame, frame, profile, settings, columns=columns, group=group)
     return _Measured(
-        told=(
-            f"It was measured on {len(frame):,} rows of a file that were given as new to {ensemble.key}; whether it "
-            "has learned from some of them is not known."
-        ),
+        told=told,
         metrics=metrics,
         slices=judged.model.judge_slices(frame),
         gates=tuple(check.apply(fitted, settings.quality_gates) for check in (NO_LEAK, BEATS_CONSTANT)),
         files=files,
         data={"test": {"sha256": sha256, "n_rows": len(frame)}},
+    )
+
+
+def _told_of_rows(
+    workspace: Workspace, ensemble: ModelVersion, taken: Model, kept: HeldOutRows | None, judged: Judged, data: Path
+) -> str:
+    """Say on which rows a member is measured, and what is known of them.
+
+    Raises:
+        UsageError: More of them than chance explains are rows that the ensemble learned from.
+    """
+    outcomes, n_rows = outcomes_by(judged.model, judged.frame), len(judged.frame)
+    measured = f"It was measured on {n_rows:,} rows of a file"
+    known = rows_learned(workspace, ensemble, taken, kept)
+    if known is None or outcomes.actual is None:
+        return f"{measured} that were given as new to {ensemble.key}; whether it has learned from some is not known."
+    begins("the comparison with the rows that it learned from")
+    found = equal_rows(AnsweredRows(outcomes.rows, outcomes.actual), known.rows)
+    if found.are_copies:
+        assert found.first is not None
+        raise UsageError(
+            f"{data}: {found.n_equal:,} of its {n_rows:,} rows are rows that {ensemble.key} and its members learned "
+            f"from, the first of them {judged.table.place(found.first)}. Leave them out, or name other rows."
+        )
+    equal = "none of them is" if not found.n_equal else f"{found.n_equal:,} of them are equal, by chance, to"
+    among = "one" if not found.n_equal else "rows"
+    if known.are_all:
+        return f"{measured}; {equal} {among} that {ensemble.key} learned from."
+    return (
+        f"{measured}; {equal} {among} of the {found.n_known:,} rows that {ensemble.key} keeps of what it learned from, "
+        "and of the others nothing is known."
     )

@@ -1,13 +1,14 @@
 """Drawing the data sets of a session again, from its final report alone, and checking that they are the same."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from core.domains.domain import VALIDATION
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
 from core.files import is_occupied
@@ -116,6 +117,24 @@ def reproduce_data(
     return made
 
 
+def learned_draws(session_id: str, workspace: Workspace) -> Iterator[Draw]:
+    """Draw again what the versions of a session learned from: the validation panel, then its epochs, newest first.
+
+    Raises:
+        NotFoundError: There is no such session, or it has no final report.
+        UsageError: The report cannot be read.
+        AnotherDataSetError: This release draws other rows than the session did.
+    """
+    data = _Reported.of(session_id, workspace)
+    reported, draw = data.record_of(VALIDATION), data.draw(VALIDATION)
+    if draw.record != reported:
+        raise AnotherDataSetError(VALIDATION, reported=reported, drawn=draw.record)
+    yield draw
+    for epoch in range(len(data.report.history), 0, -1):
+        if data.report.history[epoch - 1].score is not None:
+            yield data.draw(epoch_name(epoch))
+
+
 def is_session(source: str | Path) -> bool:
     """Say whether a source names a session rather than a file.
 
@@ -202,7 +221,7 @@ class _Reported:
             return self._panels.pooled([entry.score is not None for entry in self.report.history])
         if name == TUNING:
             return self._panels.tuning(rows_of(self.settings))
-        return self._panels.validation() if name == "validation" else self._panels.test(name)
+        return self._panels.validation() if name == VALIDATION else self._panels.test(name)
 
 
 def _read(file: Path) -> _Report:

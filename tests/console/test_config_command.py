@@ -116,6 +116,12 @@ def test_the_samples_are_valid_by_the_printed_schema(answer):
         ("quality_gates: {custom_gates: [nothing]}", "There is no custom gate 'nothing'"),
         ("models: {spread: {algorithm: splines}}", "spread cannot be trained with algorithm 'splines'"),
         ("advanced: {base_models: [nothing]}", "advanced.base_models[0] is 'nothing'"),
+        ("ensemble: {base_models: [linear, linear]}", "base_models names linear twice"),
+        ("advanced: {weight_bounds: {linear: [0.9, 0.2]}}", "weight_bounds.linear is from 0.9 to 0.2"),
+        ("advanced: {weight_bounds: {linear: [0.9, 1], xgboost: [0.3, 1]}}", "the least weights sum to 1.2"),
+        ("advanced: {parameter_ranges: {num_leaves: []}}", "parameter_ranges.num_leaves has no value to try"),
+        ("advanced: {parameter_ranges: {num_leaves: {low: 5, high: 2}}}", "num_leaves is from 5 to 2"),
+        ("agents: {by: model, limits: {nobody: {weight: 2}}}", "agents.limits names 'nobody'"),
     ],
 )
 def test_a_file_that_no_session_would_take_is_invalid(text, says, answer, tmp_path):
@@ -126,6 +132,27 @@ def test_a_file_that_no_session_would_take_is_invalid(text, says, answer, tmp_pa
 
     assert code == 1
     assert says in json.loads(out)[0]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ensemble: {enable_stacking: true, base_models: []}", "has fewer than two members left"),
+        (
+            "advanced: {enable_hyperparameter_tuning: true, parameter_ranges: {nothing: [1, 2]}}",
+            "takes no parameter of the ranges",
+        ),
+    ],
+)
+def test_what_a_session_would_not_do_is_told_of_a_valid_file(text, says, answer, tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+
+    code, _, told = answer("config", "validate", file)
+
+    assert code == 0
+    assert f"{file}: " in told
+    assert says in told
 
 
 @pytest.mark.parametrize(

@@ -201,9 +201,12 @@ class TrainableBondModel:
 
     def _learn_constant(self, panel: pd.DataFrame) -> None:
         if isinstance(self.model, SupervisedModel):
-            actual = self._rows(panel)[self.model.label].to_numpy(dtype=np.float64)
-            mean = float(actual.mean())
-            self._constant = np.array(mean if self.model.link == "regression" else [1.0 - mean, mean])
+            self._constant = self._constant_of(self._rows(panel))
+
+    def _constant_of(self, rows: pd.DataFrame) -> FloatArray:
+        """Return the constant prediction with the least loss on rows: their mean, or the share of each class."""
+        mean = float(rows[self.model.label].to_numpy(dtype=np.float64).mean())
+        return np.array(mean if self.model.task == "regression" else [1.0 - mean, mean])
 
     def refit(self, panel: pd.DataFrame, *, seed: int) -> None:
         """Learn anew from other rows."""
@@ -265,6 +268,9 @@ class TrainableBondModel:
         return self._rows(frame[sound_rows(frame)] if self.model.name == SpreadModel.name else frame)
 
     def _measure(self, rows: pd.DataFrame, answer: FloatArray, mask: BoolArray) -> scores.Metrics:
+        constant = self._constant
+        if constant is None and not isinstance(self.model, AnomalyModel) and rows[self.model.label].nunique() > 1:
+            constant = self._constant_of(rows)  # a loaded model does not know that of its training
         rows, answer = rows[mask], answer[mask]
         issuer = pd.factorize(rows[ISSUER])[0]
         if isinstance(self.model, AnomalyModel):
@@ -282,8 +288,8 @@ class TrainableBondModel:
             learned = to_learning_scale(actual), to_learning_scale(answer)
             on_learning_scale = scores.regression_metrics(*learned, issuer)
             metrics |= {name: on_learning_scale[name] for name in on_learning_scale if name.startswith(("r2", "loss"))}
-        if self._constant is not None:
-            without = row_losses(actual, np.broadcast_to(self._constant, answer.shape))
+        if constant is not None:
+            without = row_losses(actual, np.broadcast_to(constant, answer.shape))
             unseen = scores.unseen_mistake(actual, answer)
             metrics |= scores.skill(row_losses(actual, answer), without, issuer, unseen=unseen)
         return metrics

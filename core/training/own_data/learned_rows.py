@@ -1,6 +1,9 @@
 """Whether rows are those that a version learned from, by all that is known of the latter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -8,16 +11,77 @@ import pandas as pd
 
 from core.errors import NotFoundError
 from core.files import digest
+from core.models.outcomes import outcomes_by
 from core.monitoring.data_profile import ColumnProfile
+from core.monitoring.estimation.held_out import HeldOutRows
 from core.registry import ModelVersion, Registry
 from core.registry.tested_rows import files_learned_from
+from core.state import Workspace
 from core.tables import TableSignature
 from core.tables.signature import ColumnKind
 from core.tables.task import column_signature
+from core.training.own_data.equal_rows import AnsweredRows
+from core.training.panels import Draw
+from core.training.reproduction import AnotherDataSetError, learned_draws
 
 UNKNOWN = "whether the model learned from these rows is not known"
 
+_OF_OTHER_ROWS = frozenset({"reweighed", "continues", "member"})  # in a lineage: it keeps rows that taught it nothing
 _FEW_FIGURES = 16  # fewer may agree by chance, such as those of ratings from 1 to 5
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRows:
+    """Rows that a version learned from.
+
+    Attributes:
+        rows: The rows, in parts.
+        are_all: Whether it learned from no others.
+    """
+
+    rows: Iterable[AnsweredRows]
+    are_all: bool
+
+
+def rows_learned(
+    workspace: Workspace, version: ModelVersion, model: Any, kept: HeldOutRows | None
+) -> LearnedRows | None:
+    """Return the rows that a version learned from, as far as they can be had.
+
+    Those of a session are drawn again. Of a file those are known that were held out and are kept in the artifact: in
+    the end it learned from them, too.
+
+    Args:
+        workspace: Where the version is registered.
+        version: The version.
+        model: Its model, or a member.
+        kept: The held-out rows that the artifact keeps.
+    Returns:
+        None if no row is known.
+    Raises:
+        UsageError: The report of its session cannot be read.
+    """
+    recorded = version.lineage.get("data")
+    data = recorded if isinstance(recorded, Mapping) else {}
+    if "draws" in data:
+        draws = learned_draws(version.session_id, workspace)
+        try:
+            first = next(draws)
+        except (NotFoundError, AnotherDataSetError):
+            return None
+        return LearnedRows(_answered(chain([first], draws), model), are_all=True)
+    file = data.get("file")
+    if kept is None or not isinstance(file, Mapping) or _OF_OTHER_ROWS & version.lineage.keys():
+        return None
+    return LearnedRows([AnsweredRows(kept.rows, kept.actual)], are_all=len(kept) == file.get("n_rows"))
+
+
+def _answered(draws: Iterable[Draw], model: Any) -> Iterator[AnsweredRows]:
+    for draw in draws:
+        found = outcomes_by(model, draw.panel.frame)
+        if found.actual is not None:
+            columns = [name for name in model.columns_read(list(map(str, found.rows))) if name in found.rows]
+            yield AnsweredRows(found.rows[columns], found.actual)
 
 
 def learned_files(registry: Registry, version: ModelVersion) -> frozenset[str]:

@@ -7,6 +7,7 @@ import msgspec
 
 from core.domains.catalogue import algorithms_of, model_class
 from core.domains.domain import SessionDomain
+from core.errors import UsageError
 from core.models.algorithms import ENSEMBLES, MODEL_STACKING
 from core.models.errors import UnknownParameterError
 from core.models.interface import Model
@@ -75,11 +76,11 @@ def tuning_of(settings: TrainingSettings, domain: SessionDomain) -> TuningPlan:
         ParameterValueError: A value of a range is of another kind than the parameter.
     """
     selections, without = _selections(settings, domain)
+    named = ranges_in(settings)
     if not settings.advanced.enable_hyperparameter_tuning:
         return TuningPlan(selections=selections, left_out=without)
     if settings.advanced.tuning_method == "bayesian":
         require_optuna()
-    named = ranges_in(settings)
     searches: list[PlannedSearch] = []
     left_out: list[str] = []
     taken: set[str] = set()
@@ -130,6 +131,10 @@ def ranges_in(settings: TrainingSettings) -> dict[str, SearchRange]:
             found[name] = number_range(name, given.low, given.high, is_log=given.log)
         elif given:
             found[name] = ValueList(tuple(dict.fromkeys(given)))
+        else:
+            raise UsageError(
+                f"advanced.parameter_ranges.{name} has no value to try. Name one or more, or leave it out."
+            )
     if settings.advanced.tuning_method == "grid_search":
         grid(found)  # which refuses a grid that is too large
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 
 from console.cli.main import main
@@ -34,6 +35,7 @@ from core.tables.signature import SIGNATURE_NAME
 from core.training import panels
 from core.training.member_versions import NOT_MEASURED, register_member
 from core.training.own_data import TrainRequest, evaluate_on_file, train_on_file
+from core.training.reproduction import reproduce_data
 from core.training.version_profile import profile_of_version
 from tests.core.serving.in_process import serving
 from tests.end_to_end import market
@@ -114,6 +116,35 @@ def test_a_member_of_a_session_is_measured_on_the_panels_of_its_session(workspac
     assert profile.rows == profile_of_version(registry, "spread", stack).rows
     assert profile.held_out == len(bonds)
 
+    again = register_member(workspace, "spread", stack, "linear", BRIEF, actor=ANA)
+
+    assert (again.version, again.is_new) == (made, False)
+    assert again.told().startswith(f"spread {made.version} is this member already, registered on ")
+
+
+def test_draws_of_its_session_measure_no_member_and_new_bonds_do(
+    workspace: Workspace, stack: str, tmp_path: Path
+) -> None:
+    registry = Registry(workspace)
+    ensemble = registry.get("spread", stack)
+    drawn = reproduce_data(ensemble.session_id, tmp_path, epochs=[1], panels=["validation"], workspace=workspace)
+
+    for found in drawn:
+        frame = pd.read_csv(found.folder / "data.csv", float_precision="round_trip")
+        renamed = tmp_path / "renamed.csv"
+        frame.assign(issuer_id=frame["issuer_id"] + "x").sample(frac=0.5, random_state=1).to_csv(renamed, index=False)
+        with pytest.raises(UsageError, match=r"rows are rows that spread/\S+ and its members learned from, the first"):
+            register_member(workspace, "spread", stack, "linear", BRIEF, actor=ANA, data=renamed)
+
+    new = tmp_path / "new.csv"
+    generate(PanelSettings(n_rows=400, seed=99)).frame.to_csv(new, index=False)
+    made = register_member(workspace, "spread", stack, "linear", BRIEF, actor=ANA, data=new)
+
+    assert f"none of them is one that {ensemble.key} learned from" in made.measured
+    assert set(made.version.lineage["data"]) == {"draws", "validation", "test"}
+    assert made.version.metrics["skill"] > made.version.metrics["skill_low"] > 0
+    assert {gate.name: gate.status for gate in made.version.gates}["beats_constant"] == "passed"
+
 
 def test_a_member_and_its_ensemble_share_the_traffic_of_an_experiment(workspace: Workspace, stack: str) -> None:
     registry = Registry(workspace)
@@ -170,7 +201,7 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     measured = register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=new)
 
     assert "200 rows of a file" in measured.measured
-    assert "whether it has learned from some of them is not known" in measured.measured
+    assert f"none of them is one that rents/{blend} learned from" in measured.measured
     made = measured.version
     assert made.metrics == evaluate_on_file(workspace, "rents", new, version=made.version).metrics
     assert [gate.name for gate in made.gates] == [gate.name for gate in ensemble.gates]
@@ -192,6 +223,12 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     shuffled.write_text("\n".join([header, *reversed(lines)]) + "\n")
     with pytest.raises(UsageError, match=r"all figures of its columns are those of the rows that .* learned from"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=shuffled)
+    part = tmp_path / "part.csv"
+    part.write_text("\n".join([*new.read_text().splitlines(), *reversed(lines[50:80])]) + "\n")
+    with pytest.raises(
+        UsageError, match=r"30 of its 230 rows are rows that .* learned from, the first of them line 202"
+    ):
+        register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=part)
     with pytest.raises(UsageError, match="its members learned from this file"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=tmp_path / "rents.csv")
     with pytest.raises(NoSuchMemberError, match="Members: linear, lightgbm"):

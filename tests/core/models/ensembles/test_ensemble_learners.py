@@ -293,7 +293,9 @@ def test_of_a_stack_of_models_the_member_of_the_same_target_is_taken_out(draw, f
 
     np.testing.assert_array_equal(taken.score(fresh.bonds), stack.member_scores(fresh.bonds)["spread"])
     with pytest.raises(
-        NoSuchMemberError, match=r"no member 'downgrade' that predicts what it predicts\. Members: spread"
+        NoSuchMemberError,
+        match=r"no member 'downgrade' that predicts what it predicts\. Members: spread\. What it is made of otherwise "
+        r"predicts something else: downgrade\.",
     ):
         stack.member("downgrade")
 

@@ -1,0 +1,96 @@
+"""Rows that were given as new, and equal rows that a version learned from.
+
+Figures of rows that a version learned from flatter it. Rows are equal if every column that both know and the outcome
+are. Where columns have few values, new rows may be equal by chance: as often as rows that were learned from are equal
+to others of them. Only more of them than that are taken for rows that were learned from.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.arrays import AnyArray, FloatArray
+
+LEAST_CHANCE = 1e-6  # a false refusal in a million files
+_TRUTH = ".actual"
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """Rows and what became of them.
+
+    Attributes:
+        rows: Columns of the rows.
+        actual: Their outcomes; numbers, or positions of classes.
+    """
+
+    rows: pd.DataFrame
+    actual: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class EqualRows:
+    """How many of the rows that were given equal rows that a version learned from.
+
+    Attributes:
+        n_known: The rows that it learned from, as far as they are known.
+        n_equal: The given rows that are equal to one of those.
+        first: The place of the first of them, from 0; None if there is none.
+        chance: The probability of so many or more among rows that are new.
+    """
+
+    n_known: int
+    n_equal: int
+    first: int | None
+    chance: float
+
+    @property
+    def are_copies(self) -> bool:
+        """Whether more rows are equal than chance explains."""
+        return self.chance < LEAST_CHANCE
+
+
+def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
+    """Count the rows that are equal to rows that a version learned from.
+
+    The chance is that of a binomial law, whose rate is the share of known rows that have an equal among the others, by
+    Laplace's rule of succession: a new row is to the known ones what each of these is to the rest.
+
+    Args:
+        given: The rows that are said to be new.
+        known: Those that it learned from, in parts; read one after the other.
+    """
+    from scipy.stats import binom
+
+    columns: list[str] = []
+    hashes = [np.empty(0, np.uint64)]
+    for part in known:
+        columns = columns or [str(name) for name in given.rows if name in part.rows]
+        hashes.append(_hashes(part, columns))
+    mine, learned = _hashes(given, columns), np.concatenate(hashes)
+    equal = np.flatnonzero(np.isin(mine, learned))
+    _, counts = np.unique(learned, return_counts=True)
+    n_known, n_repeated = len(learned), int(counts[counts > 1].sum())
+    rate = (n_repeated + 1) / (n_known + 2)
+    return EqualRows(
+        n_known=n_known,
+        n_equal=len(equal),
+        first=int(equal[0]) if len(equal) else None,
+        chance=float(binom.sf(len(equal) - 1, len(mine), rate)) if len(equal) else 1.0,
+    )
+
+
+def _hashes(part: AnsweredRows, columns: list[str]) -> AnyArray:
+    plain = {name: _plain(part.rows[name]) for name in columns} | {_TRUTH: part.actual + 0.0}
+    return pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
+
+
+def _plain(values: "pd.Series[float]") -> AnyArray:
+    """Spell the values of a column in one way, whatever a file keeps them as; a missing one is equal to another."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.to_numpy().astype("datetime64[ns]").astype(np.int64).astype(np.float64)
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0 is 0
+    return values.astype(object).where(values.notna(), "").map(str).to_numpy(dtype=object)

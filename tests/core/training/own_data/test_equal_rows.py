@@ -1,0 +1,78 @@
+"""Copies of learned rows among rows that are given as new, and rows that are equal by chance."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.training.own_data.equal_rows import AnsweredRows, equal_rows
+
+
+def continuous(n: int, seed: int) -> AnsweredRows:
+    dice = np.random.default_rng(seed)
+    rows = pd.DataFrame({"x": dice.normal(size=n), "area": dice.choice(["north", "south"], n)})
+    return AnsweredRows(rows, dice.normal(size=n))
+
+
+def counted(n: int, seed: int) -> AnsweredRows:
+    """Rows of so few values that many are equal."""
+    dice = np.random.default_rng(seed)
+    rows = pd.DataFrame({"grade": dice.integers(0, 12, n), "kind": dice.choice(["a", "b", "c"], n)})
+    return AnsweredRows(rows, dice.integers(0, 2, n).astype(float))
+
+
+def both(one: AnsweredRows, other: AnsweredRows) -> AnsweredRows:
+    return AnsweredRows(
+        pd.concat([one.rows, other.rows], ignore_index=True), np.concatenate([one.actual, other.actual])
+    )
+
+
+def part(of: AnsweredRows, rows: slice) -> AnsweredRows:
+    return AnsweredRows(of.rows[rows].reset_index(drop=True), of.actual[rows])
+
+
+def test_a_part_of_the_learned_rows_is_found_among_new_ones() -> None:
+    learned = continuous(500, 1)
+
+    found = equal_rows(both(continuous(100, 2), part(learned, slice(40, 70))), [learned])
+
+    assert (found.n_known, found.n_equal, found.first) == (500, 30, 100)
+    assert found.are_copies
+
+
+def test_new_rows_of_few_values_are_no_copies_and_a_part_of_the_learned_ones_is() -> None:
+    learned = counted(80, 1)
+    called = [equal_rows(counted(60, seed), [learned]) for seed in range(2, 302)]
+
+    assert min(found.n_equal for found in called) > 10
+    assert not any(found.are_copies for found in called)
+    assert equal_rows(part(learned, slice(0, 60)), [learned]).are_copies
+
+
+@pytest.mark.parametrize("parts", [1, 5])
+def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
+    learned = AnsweredRows(
+        pd.DataFrame(
+            {
+                "n": [1, 2, 3, 4, 5] * 4,
+                "x": np.r_[0.0, np.arange(1.0, 19.0), np.nan],
+                "day": pd.date_range("2026-01-01", periods=20).astype("datetime64[s]"),
+                "area": pd.Categorical(["north", None, "south", "west", "north"] * 4),
+            }
+        ),
+        np.arange(20.0),
+    )
+    given = AnsweredRows(
+        learned.rows.assign(
+            n=learned.rows["n"].astype(float),
+            x=learned.rows["x"].replace({0.0: -0.0}),
+            day=learned.rows["day"].astype("datetime64[ns]"),
+            area=learned.rows["area"].astype(object),
+            further="not known of the learned rows",
+        )[["area", "further", "day", "x", "n"]],
+        learned.actual,
+    )
+
+    found = equal_rows(given, [part(learned, slice(k * 20 // parts, (k + 1) * 20 // parts)) for k in range(parts)])
+
+    assert (found.n_equal, found.first, found.are_copies) == (20, 0, True)
+    assert equal_rows(AnsweredRows(given.rows, given.actual + 1), [learned]).n_equal == 0
