@@ -23,6 +23,7 @@ from core.models.learners.algorithms import fit_once
 from core.models.learners.samples import JudgingFold
 from core.monitoring.data_profile import PROFILE_NAME
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.quality.gate import GateVerdict
 from core.registry import Registry, Stage
 from core.registry.contents import REPORT_NAME, read_object
 from core.rollout import Rollouts, RolloutWorker, Strategy
@@ -116,11 +117,6 @@ def test_a_member_of_a_session_is_measured_on_the_panels_of_its_session(workspac
     assert profile.rows == profile_of_version(registry, "spread", stack).rows
     assert profile.held_out == len(bonds)
 
-    again = register_member(workspace, "spread", stack, "linear", BRIEF, actor=ANA)
-
-    assert (again.version, again.is_new) == (made, False)
-    assert again.told().startswith(f"spread {made.version} is this member already, registered on ")
-
 
 def test_draws_of_its_session_measure_no_member_and_new_bonds_do(
     workspace: Workspace, stack: str, tmp_path: Path
@@ -130,7 +126,7 @@ def test_draws_of_its_session_measure_no_member_and_new_bonds_do(
     drawn = reproduce_data(ensemble.session_id, tmp_path, epochs=[1], panels=["validation"], workspace=workspace)
 
     for found in drawn:
-        frame = pd.read_csv(found.folder / "data.csv", float_precision="round_trip")
+        frame = pd.read_parquet(found.folder / "data.parquet")
         renamed = tmp_path / "renamed.csv"
         frame.assign(issuer_id=frame["issuer_id"] + "x").sample(frac=0.5, random_state=1).to_csv(renamed, index=False)
         with pytest.raises(UsageError, match=r"rows are rows that spread/\S+ and its members learned from, the first"):
@@ -143,7 +139,7 @@ def test_draws_of_its_session_measure_no_member_and_new_bonds_do(
     assert f"none of them is one that {ensemble.key} learned from" in made.measured
     assert set(made.version.lineage["data"]) == {"draws", "validation", "test"}
     assert made.version.metrics["skill"] > made.version.metrics["skill_low"] > 0
-    assert {gate.name: gate.status for gate in made.version.gates}["beats_constant"] == "passed"
+    assert {gate.name: gate.verdict for gate in made.version.gates}["beats_constant"] is GateVerdict.PASS
 
 
 def test_a_member_and_its_ensemble_share_the_traffic_of_an_experiment(workspace: Workspace, stack: str) -> None:
@@ -193,6 +189,9 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
         assert not (own / HELD_OUT_NAME).exists()
         assert not (own / CONFORMAL_NAME).exists()
     assert profile_of_version(registry, "rents", bare.version.version).prediction is None
+    again = register_member(workspace, "rents", blend, "linear", settings, actor=ANA)
+    assert (again.version, bare.is_new, again.is_new) == (bare.version, True, False)
+    assert again.told().startswith(f"rents {bare.version.version} is this member already, registered on ")
     staging = registry.plan_promotion("rents", bare.version.version)
     assert staging.allowed
     assert "was registered without" in next(g for g in staging.gates if g.name == "min_accuracy").sentence

@@ -295,7 +295,7 @@ def test_of_a_stack_of_models_the_member_of_the_same_target_is_taken_out(draw, f
     with pytest.raises(
         NoSuchMemberError,
         match=r"no member 'downgrade' that predicts what it predicts\. Members: spread\. What it is made of otherwise "
-        r"predicts something else: downgrade\.",
+        r"predicts something else: downgrade, liquidity_shock\.",
     ):
         stack.member("downgrade")
 
