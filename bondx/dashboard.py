@@ -1,5 +1,6 @@
 """`BondXAIDashboard`: the console of a workspace, opened from Python, and a summary of its state."""
 
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from core.api.arguments import checked
 if TYPE_CHECKING:
     from core.alerts import Alert
     from core.registry import ModelVersion
+    from core.saved_views import SavedView
     from core.state import Workspace
     from core.training.epoch_slices import SliceScores
     from core.training.session import Session
@@ -81,6 +83,104 @@ class BondXAIDashboard:
             session = sessions.get(session_id)
         record = SessionFiles(self._workspace).epoch(session, session.observed.epoch if epoch is None else epoch)
         return scores_by(epoch_as_shown(record, DenyList.in_force(self._workspace.root)).slices, by)
+
+    def views(self) -> "list[SavedView]":
+        """Return the saved views of the workspace, by name; `:view NAME` opens one in the console."""
+        from core.saved_views import SavedViews
+
+        return SavedViews(self._workspace).all()
+
+    @checked
+    def save_view(
+        self,
+        name: str,
+        panes: Sequence[str | Mapping[str, Any]],
+        *,
+        models: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        title: str = "",
+        summary: str = "",
+        replace: bool = False,
+        reason: str = "",
+    ) -> "SavedView":
+        """Save a view: a front page of these panes about these models.
+
+        Args:
+            name: Its name, such as "rates-desk".
+            panes: Names of panes, or mappings with `pane`, `title`, `columns`, `filter`, `sort` and `rows`.
+            models: Names of models and patterns such as `rates_*`; without any, all models.
+            tags: Tags that the live version of a model must have.
+            title: Its title.
+            summary: Whom it is for.
+            replace: Whether a view of this name is replaced.
+            reason: The reason, for the audit log.
+        Raises:
+            UsageError: A pane, a column or another value is none; the message names its place and the nearest name.
+            ConflictError: There is a view of this name, and it is not to be replaced.
+        """
+        from core.actor import Actor, Origin
+        from core.saved_views import SavedViews, checked_view
+
+        values = {
+            "panes": [pane if isinstance(pane, str) else dict(pane) for pane in panes],
+            "models": list(models),
+            "tags": dict(tags or {}),
+            "title": title,
+            "summary": summary,
+        }
+        view = checked_view(name, values)
+        actor = Actor.current(Origin.API)
+        return SavedViews(self._workspace).save([view], actor=actor, reason=reason, replace=replace)[0]
+
+    @checked
+    def import_views(self, file: Path | str, *, replace: bool = False, reason: str = "") -> "list[SavedView]":
+        """Save the views of a YAML file, all of them or none.
+
+        Args:
+            file: The file.
+            replace: Whether views of the same names are replaced.
+            reason: The reason, for the audit log.
+        Raises:
+            SettingsError: The file has a fault; the message names the first with line and column.
+            ConflictError: There is a view of one of the names, and it is not to be replaced.
+        """
+        from core.actor import Actor, Origin
+        from core.home_paths import at_home
+        from core.saved_views import SavedViews, load_views
+
+        views = load_views(at_home(file))
+        actor = Actor.current(Origin.API)
+        return SavedViews(self._workspace).save(views, actor=actor, reason=reason, replace=replace)
+
+    @checked
+    def views_as_yaml(self, *names: str) -> str:
+        """Return views as the text of a file that `import_views` takes.
+
+        Args:
+            names: Which; by default all.
+        Raises:
+            NotFoundError: There is no view of a name.
+            UsageError: No view is saved.
+        """
+        from core.saved_views import SavedViews, view_yaml
+
+        store = SavedViews(self._workspace)
+        return view_yaml([store.get(name) for name in names] if names else store.all())
+
+    @checked
+    def delete_view(self, name: str, *, reason: str = "") -> None:
+        """Delete a view; the audit log keeps its panes.
+
+        Args:
+            name: Which.
+            reason: The reason, for the audit log.
+        Raises:
+            NotFoundError: There is none of this name.
+        """
+        from core.actor import Actor, Origin
+        from core.saved_views import SavedViews
+
+        SavedViews(self._workspace).delete(name, actor=Actor.current(Origin.API), reason=reason)
 
     def generate_summary_report(self) -> dict[str, Any]:
         """Summarize the newest session, the versions and the open alerts.

@@ -7,7 +7,7 @@ is all three; only the module that starts the console names it.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.screen import Screen
 
@@ -28,6 +28,9 @@ from core.view.snapshot import Snapshot
 from widgets.glyphs import Glyphs
 from widgets.live_table import LiveTable
 
+if TYPE_CHECKING:
+    from core.saved_views import ViewPane
+
 
 class ShownScreen(Protocol):
     """The part of a screen that others may use."""
@@ -39,7 +42,10 @@ class ShownScreen(Protocol):
         """Return the list in focus if it has columns to choose from, else the main list."""
 
     def name_of(self, table: LiveTable) -> str:
-        """Name a list, to remember choices for it."""
+        """Name a list, to remember choices for it; "" where none are remembered."""
+
+    def panes_to_save(self) -> "tuple[ViewPane, ...]":
+        """Return the lists of this screen as panes of a view."""
 
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""

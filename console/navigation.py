@@ -9,8 +9,10 @@ from core.view.suspects import suspect_of
 
 if TYPE_CHECKING:
     from core.retraining.document import Retraining
+    from core.saved_views import SavedView
 
 _OF_RETRAININGS = frozenset({"retraining_failed", "retraining_waiting"})
+VIEW_SCREEN = "view"  # opened by `:view`
 RUNS_SCREEN = "runs"  # has no key of its own: opened from Training, and by `:runs`
 
 
@@ -28,6 +30,18 @@ class SearchesRuns(Protocol):
 
     def search(self, expression: str) -> None:
         """Show the matching runs; all runs for an empty expression."""
+
+
+@runtime_checkable
+class OpensViews(Protocol):
+    """A screen that shows saved views."""
+
+    @property
+    def view(self) -> "SavedView | None":
+        """The view that is open; None while the list is shown."""
+
+    def open_view(self, name: str) -> None:
+        """Open a view; "" shows the list of views."""
 
 
 @runtime_checkable
@@ -60,6 +74,13 @@ async def open_runs(app: ConsoleControls, expression: str) -> None:
     await app.action_go(RUNS_SCREEN)
     if isinstance(screen := app.shown_screen(), SearchesRuns):
         screen.search(expression)
+
+
+async def open_saved_view(app: ConsoleControls, name: str) -> None:
+    """Show a saved view; "" shows the list of views."""
+    await app.action_go(VIEW_SCREEN)
+    if isinstance(screen := app.shown_screen(), OpensViews):
+        screen.open_view(name)
 
 
 async def open_alert(app: ConsoleControls, alert: Alert) -> None:

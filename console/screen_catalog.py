@@ -21,6 +21,7 @@ class ScreenEntry(msgspec.Struct, frozen=True):
 
 SCREENS = (
     ScreenEntry("1", "overview", "Overview", "what is wrong and what is live"),
+    ScreenEntry("", "view", "View", "a desk's own front page"),
     ScreenEntry("2", "training", "Training", "sessions, epochs and gates"),
     ScreenEntry("", "runs", "Runs", "tracked runs"),
     ScreenEntry("3", "registry", "Registry", "models and their versions"),

@@ -8,6 +8,11 @@ from console.screen_catalog import IN_ROW
 Scene = tuple[str, tuple[str, ...]]
 
 _DIALOGS_AND_VIEWS: tuple[Scene, ...] = (
+    ("1-view", ("colon", *"view", "enter")),
+    ("1-view-desk", ("colon", *"view spread-desk", "enter")),
+    ("1-view-zoomed", ("colon", *"view spread-desk", "enter", "tab", "tab", "plus")),
+    ("1-view-gone", ("colon", *"view old-desk", "enter")),
+    ("1-view-save", ("colon", *"view spread-desk", "enter", "colon", *"view save rates-desk", "enter")),
     ("2-training-details", ("2", "d")),
     ("2-training-why", ("2", "w")),
     ("2-runs", ("2", "r")),

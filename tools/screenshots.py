@@ -16,6 +16,7 @@ from core.state import Lease, Workspace
 from tools.demo import OPERATOR, make_demo
 from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
+from tools.demo_views import view_demo
 from tools.scenes import SCENES
 
 SIZES = ((80, 24), (120, 40), (160, 48))
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         workspace = make_demo(Path(scratch) / "desk-risk", now=now)
         stress_demo(workspace, now)
         retrain_demo(workspace, now)
+        view_demo(workspace, now)
         lease = Lease.acquire(workspace, OPERATOR, "headless")  # as if an engine were running
         for name, keys in SCENES:
             for width, height in SIZES:

@@ -28,6 +28,7 @@ COMMANDS = (
     "init",
     "status",
     "show",
+    "view",
     "session",
     "runs",
     "registry",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCREENS = (
     "overview",
+    "view",
     "training",
     "runs",
     "registry",
@@ -58,7 +59,7 @@ def show(args: argparse.Namespace) -> int:
 
     snapshot = source.take()
     tables = screen_tables(args.screen, snapshot, utc_now(), ASCII, limits=limits)
-    _print(args, _chosen(tables, args.table) if args.table else tables)
+    print_tables(args, _chosen(tables, args.table) if args.table else tables)
     for problem in snapshot.problems:
         complain(problem)
     return ExitCode.FAILING if snapshot.problems else ExitCode.GOOD
@@ -73,7 +74,8 @@ def _chosen(tables: "list[ScreenTable]", title: str) -> "list[ScreenTable]":
     return found[:1]
 
 
-def _print(args: argparse.Namespace, tables: "list[ScreenTable]") -> None:
+def print_tables(args: argparse.Namespace, tables: "list[ScreenTable]") -> None:
+    """Print tables as the flags ask for them."""
     from console.cli.output import print_json, print_table, printable
 
     if args.json:

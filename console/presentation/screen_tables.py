@@ -15,6 +15,7 @@ from console.presentation import (
     retrainings,
     rollouts,
     runs,
+    saved_views,
     sessions,
     stress,
     versions,
@@ -138,8 +139,14 @@ def _stress(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTa
     ]
 
 
+def _view(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> list[ScreenTable]:
+    rows = saved_views.list_rows(snapshot.views, now)
+    return [ScreenTable("Views", saved_views.LIST_COLUMNS, rows, saved_views.NONE_YET)]
+
+
 _TABLES: Mapping[str, Callable[[Snapshot, datetime, Glyphs], list[ScreenTable]]] = {
     "overview": _overview,
+    "view": _view,
     "training": _training,
     "runs": _runs,
     "registry": _registry,

@@ -50,6 +50,7 @@ class AlertsScreen(ConsoleScreen):
     """Alerts, with the way to their suspects and to the rollback."""
 
     NAME = "alerts"
+    SAVED_AS = {"#alerts": "alerts"}
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (ALERT, SUSPECT, SESSION, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#alerts", "#details"), "alerts")

@@ -22,6 +22,7 @@ class AuditScreen(ConsoleScreen):
     """The newest records of the log, and the evidence packs; `bondx audit verify` proves that nobody has edited it."""
 
     NAME = "audit"
+    SAVED_AS = {"#records": "changes"}
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (EVIDENCE,)
     PARTS = dict.fromkeys(("#records", "#details"), "audit")

@@ -1,7 +1,7 @@
 """The keys of every screen: verbs about its objects, and keys that only look: filter, details, zoom, help, copy."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.widget import Widget
@@ -20,12 +20,17 @@ from widgets.line import Line
 from widgets.lines_pane import LinesPane
 from widgets.live_table import LiveTable
 
+if TYPE_CHECKING:
+    from core.saved_views import ViewPane
+
 
 class ConsoleScreen(FramedScreen):
     """A screen of the console. It asks the app to offer changes, and changes nothing itself."""
 
     NOUNS: ClassVar[tuple[Noun[Any], ...]] = ()
     """The nouns it shows, the most important first: the verbs about them have their keys here."""
+    SAVED_AS: ClassVar[Mapping[str, str]] = {}
+    """The kind of pane that each of its lists is in a saved view, by selector; lists that are not here are left out."""
     VERBS: ClassVar[tuple[Verb[Any], ...]] = ()
     """The verbs of this screen's nouns, in the order of its footer."""
     BINDINGS = bindings(EVERYWHERE)
@@ -110,6 +115,29 @@ class ConsoleScreen(FramedScreen):
         else:
             if later is not None:
                 await later
+
+    def panes_to_save(self) -> "tuple[ViewPane, ...]":
+        """Return the lists of this screen as panes of a view, with the columns, the order and the filter chosen."""
+        tables = ((kind, self.query_one(selector, LiveTable)) for selector, kind in self.SAVED_AS.items())
+        return tuple(self.pane_of(kind, table) for kind, table in tables)
+
+    @staticmethod
+    def pane_of(kind: str, table: LiveTable, *, title: str = "", rows: int = 0) -> "ViewPane":
+        """Describe a list as a pane of a view; columns in their usual order are not named."""
+        from core.saved_views import PANES, ViewPane
+
+        known = PANES[kind].columns
+        chosen = tuple(column.key for _, column in table.chosen_columns if column.key in known)
+        usual = tuple(column.key for column in table.columns if column.is_titled and column.key in known)
+        order = table.order if table.order is not None and table.order.key in known else None
+        return ViewPane(
+            pane=kind,
+            title=title,
+            columns=() if chosen == usual else chosen,
+            filter=" ".join(table.filter_words.split()),
+            sort="" if order is None else f"{order.key}{' desc' if order.descending else ''}",
+            rows=rows,
+        )
 
     def shown_table(self) -> LiveTable:
         """Return the list in focus if it has columns to choose from, else the main list."""

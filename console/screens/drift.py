@@ -31,6 +31,7 @@ class DriftScreen(ConsoleScreen):
     """Find the model that is not well, the column that has moved, and since when."""
 
     NAME = "drift"
+    SAVED_AS = {"#models": "health", "#columns": "drift"}
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#models"
     NOUNS = (SUSPECT, MODEL, MOVED, RETRAINED, EVIDENCE)

@@ -55,6 +55,7 @@ class OverviewScreen(ConsoleScreen):
     """The screen that an operator reads first."""
 
     NAME = "overview"
+    SAVED_AS = {"#wrong": "alerts", "#live": "models"}
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (SUSPECT, MODEL, MOVED, ALERT, SESSION, PROPOSAL, RETRAINED, EVIDENCE)
     PARTS = {

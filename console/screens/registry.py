@@ -33,6 +33,7 @@ class RegistryScreen(ConsoleScreen):
     """Promote, roll back, undo; start a canary; compare two versions; see a lineage."""
 
     NAME = "registry"
+    SAVED_AS = {"#versions": "versions"}
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (VERSION, SUSPECT, MODEL, MOVED, VERSIONS, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#models", "#details", "#lineage", "#lineage-facts"), "registry")

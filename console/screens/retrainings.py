@@ -27,6 +27,7 @@ class RetrainingsScreen(ConsoleScreen):
     NAME = "retrainings"
     COUNTS_SECONDS = True
     IN_ROW = "rollouts"
+    SAVED_AS = {"#retrainings": "retrainings"}
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#retrainings"  # the steps above it have the focus
     NOUNS = (RETRAINING, RETRAINED, EVIDENCE)

@@ -28,6 +28,7 @@ class RolloutsScreen(ConsoleScreen):
 
     NAME = "rollouts"
     COUNTS_SECONDS = True
+    SAVED_AS = {"#rollouts": "rollouts"}
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#rollouts"  # the metrics above it have the focus
     NOUNS = (ROLLOUT, EVIDENCE)

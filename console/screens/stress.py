@@ -32,6 +32,7 @@ class StressScreen(ConsoleScreen):
     """Find the scenario that hurts, the sector that it hurts, and the factors and instruments that lose."""
 
     NAME = "stress"
+    SAVED_AS = {"#tests": "stress"}
     CSS_PATH = screen_sheet(NAME)
     AUTO_FOCUS = "#tests"
     NOUNS = (STRESS, EVIDENCE)

@@ -34,6 +34,7 @@ class TrainingScreen(ConsoleScreen):
     """Watch a training session, pause it, stop it, start another."""
 
     NAME = "training"
+    SAVED_AS = {"#sessions": "sessions"}
     CSS_PATH = screen_sheet(NAME)
     NOUNS = (SESSION, EVIDENCE)
     PARTS = {

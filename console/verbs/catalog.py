@@ -22,6 +22,7 @@ from console.verbs import (
     retraining,
     rollout,
     run,
+    saved_view,
     screens,
     session,
     shift,
@@ -39,6 +40,7 @@ from console.verbs.verb import Key, Noun, Verb
 VERBS: tuple[Verb[Any], ...] = (
     *screens.GO,
     run.SearchRuns(),
+    saved_view.ShowView(),
     version.Promote(),
     suspect.RollBackSuspect(),
     version.ROLL_BACK,

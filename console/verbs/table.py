@@ -138,6 +138,8 @@ def choose_columns(app: "ConsoleControls", table: "LiveTable", names: tuple[str,
     if (screen := app.shown_screen()) is None:
         return None
     screen.refresh_all()
+    if not screen.name_of(table):
+        return None
     if (problem := app.preferences.choose_columns(screen.name_of(table), names)) is not None:
         app.say(f"Shown until the console closes, not remembered: {problem}", "warn")
     return problem

@@ -43,7 +43,7 @@ FILTER = ScreenAction(
 CHARTS = ScreenAction(
     "charts",
     Key("v", "charts", "Charts on the whole screen: scale, log axis, cursor; on Runs the marked runs over each other"),
-    on=("training", "runs", "drift", "resources"),
+    on=("training", "runs", "drift", "resources", "view"),
 )
 LOGS = ScreenAction("logs", Key("l", "logs", "Follow the logs: search, filter by severity, wrap"))
 ZOOM = ScreenAction("zoom", Key("plus", "zoom", "Zoom the pane; Esc restores it", sign="+"))

@@ -38,6 +38,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
         *("session.pause", "session.resume", "session.start", "session.stop", "session.stop_tuning"),
         *("silence.add", "silence.expire", "silence.forget"),
         "stress.run",
+        *("view.delete", "view.save"),
         *("version.archive", "version.make_profile", "version.promote", "version.register", "version.release"),
         *("version.rollback", "version.tag", "version.undo"),
         "webhook.test",

@@ -55,6 +55,9 @@ from core.retraining.retrainings import DATABASE as RETRAINING
 from core.retraining.retrainings import MEMORY_TABLE
 from core.retraining.retrainings import TABLE as RETRAININGS
 from core.rollout.rollout import Rollout
+from core.saved_views.saved_view import SavedView
+from core.saved_views.store import DATABASE as VIEWS
+from core.saved_views.store import TABLE as SAVED_VIEWS
 from core.state.encoding import fields_of
 from core.state.generation import load
 from core.state.workspace import Workspace
@@ -101,6 +104,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(RUNS, "runs", Run, "run_id"),
     TableOf(RUNS, REMOVED_RUNS, RemovedRun, "run_id"),
     TableOf(STRESS, STRESS_TESTS, StressTest, "test_id"),
+    TableOf(VIEWS, SAVED_VIEWS, SavedView, "name"),
     TableOf(MONITORING, MONITORED, ModelMonitoring, "model"),
     TableOf(MONITORING, BUDGET_TABLE, DriftBudget, "name"),
     TableOf(LABELS, DRAWS, LabelDraw, "draw_id"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
     from core.retraining.document import Retraining
     from core.rollout.rollout import Rollout
+    from core.saved_views.saved_view import SavedView
     from core.state import LeaseHolder
     from core.stress.stored_tests import StressTest
     from core.telemetry.epoch_page import EpochPage
@@ -65,6 +66,7 @@ class Snapshot:
     drift_budget: "DriftBudget | None" = None  # None before a live version was watched
     stress_tests: "tuple[StressTest, ...]" = ()  # newest first
     packs: "tuple[KeptPack, ...]" = ()  # evidence packs, newest first
+    views: "tuple[SavedView, ...]" = ()  # saved views, by name
     sessions: "tuple[Session, ...]" = ()  # newest first
     alerts: "tuple[Alert, ...]" = ()
     silences: "tuple[Silence, ...]" = ()  # the next to end first

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from bondx import BondXAIAutonomousTrainer, BondXAIDashboard
-from core.errors import UsageError
+from core.errors import ConflictError, UsageError
 from core.registry import Registry
 from core.settings.errors import SettingsError
 from core.tracking import Runs
@@ -95,3 +95,24 @@ def test_both_names_are_imported_without_anything_heavy():
         sys.exit(str(heavy) if heavy else 0)
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)]).returncode == 0
+
+
+def test_a_program_saves_and_shares_the_views_of_a_desk(home, tmp_path):
+    dashboard = BondXAIDashboard()
+    assert dashboard.views() == []
+    with pytest.raises(UsageError, match="There is no view"):
+        dashboard.views_as_yaml()
+    saved = dashboard.save_view("rates", ["alerts", {"pane": "models", "columns": ["model"]}], models=["rates_*"])
+    assert (saved.name, saved.models, [pane.pane for pane in saved.panes]) == (
+        "rates",
+        ("rates_*",),
+        ["alerts", "models"],
+    )
+    with pytest.raises(UsageError, match=r"rates\.panes\[0\]: .alrets. is no pane; did you mean alerts"):
+        dashboard.save_view("rates", ["alrets"], replace=True)
+    (tmp_path / "views.yaml").write_text(dashboard.views_as_yaml("rates"))
+    with pytest.raises(ConflictError):
+        dashboard.import_views(tmp_path / "views.yaml")
+    assert dashboard.import_views(tmp_path / "views.yaml", replace=True)[0].revision == 2
+    dashboard.delete_view("rates", reason="gone")
+    assert dashboard.views() == []

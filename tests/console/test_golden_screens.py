@@ -25,13 +25,16 @@ from tests.console.conftest import NOW
 from tools.demo import OPERATOR, make_demo
 from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
+from tools.demo_views import view_demo
 from tools.scenes import SCENES
 
 FOLDER = Path(__file__).parent / "golden"
 SIZES = ((80, 24), (120, 40))
 HUGE = (160, 48)  # for the screens that have another layout there
 CASES = tuple(
-    (name, keys, size) for name, keys in SCENES for size in ((*SIZES, HUGE) if name.startswith("8-stress") else SIZES)
+    (name, keys, size)
+    for name, keys in SCENES
+    for size in ((*SIZES, HUGE) if name.startswith(("8-stress", "1-view")) else SIZES)
 )
 # Follows from keys drawn by chance, and from every field of a document.
 HASH = re.compile(r"(?<![.\w])(?=\d*[a-f])[0-9a-f]{12,}\b")
@@ -51,6 +54,7 @@ def workspace(tmp_path_factory) -> Iterator[Workspace]:
         workspace = make_demo(tmp_path_factory.mktemp("golden") / "desk-risk", now=NOW)
         stress_demo(workspace, NOW)
         retrain_demo(workspace, NOW)
+        view_demo(workspace, NOW)
         patch.setattr("core.state.lease.process_id", lambda: 4711)
         with Lease.acquire(workspace, OPERATOR, "headless", clock=lambda: NOW - timedelta(hours=1)):
             yield workspace

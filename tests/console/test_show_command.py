@@ -17,6 +17,7 @@ from core.settings import AlertSettings
 from core.telemetry import TelemetryWriter
 from tools.demo_retraining import retrain_demo
 from tools.demo_stress import stress_demo
+from tools.demo_views import view_demo
 
 
 @pytest.fixture
@@ -34,6 +35,8 @@ def test_a_screen_is_told_as_text_as_plain_lines_and_as_json(answer, workspace, 
         stress_demo(workspace, utc_now())
     if screen == "retrainings":
         retrain_demo(workspace, utc_now())
+    if screen == "view":
+        view_demo(workspace, utc_now())
     code, out, err = answer("show", screen, "--json")
     tables = json.loads(out)
     plain = answer("show", screen, "--plain")[1]

@@ -76,13 +76,14 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "registry bom": ["registry", "bom", "pricing", "1.0.0", "--out"],
         "registry provenance": ["registry", "provenance", "pricing", "1.0.0", "--out"],
         "registry export": ["registry", "export", "pricing", "1.0.0", "--out"],
+        "view export": ["view", "export", "--out"],
         "audit anchor": ["audit", "anchor", "--to"],
     }
 
 
 NAMES = (
     "telemetry export", "labels wanted", "data generate", "data anonymise", "compliance check", "text corpus",
-    "text tokenizer", "registry bom", "registry provenance", "registry export", "audit anchor",
+    "text tokenizer", "registry bom", "registry provenance", "registry export", "view export", "audit anchor",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from core.domains.catalogue import create, load_model
 from core.errors import CoreError
 from core.models.persistence.archive import HEADER
 from core.promql import Expression, PromqlError, SeriesInMemory, SeriesSamples
+from core.saved_views import check_view_file, view_yaml
 from core.settings import SettingsError, load_settings
 from core.stress.choosing import stress_engine
 from core.stress.scenario_file import check_scenarios
@@ -28,6 +29,7 @@ from tests.damage import damaged, damaged_json
 
 pytestmark = pytest.mark.fuzz
 SAMPLES = sorted((Path(__file__).parents[2] / "sample_configs").glob("*.yaml"))
+VIEWS = Path(__file__).parents[2] / "examples" / "dashboard_customization" / "views.yaml"
 END_MS = 600_000
 SERIES = SeriesInMemory(
     SeriesSamples(
@@ -60,6 +62,17 @@ def test_scenarios_of_stress_tests(folder, text):
     file.write_text(text, encoding="utf-8")
     _, faults = check_scenarios(file, stress_engine("bonds"))
     assert all("line " in str(fault) for fault in faults)
+
+
+@given(text=damaged(VIEWS.read_text(encoding="utf-8")))
+def test_saved_views(folder, text):
+    file, again = folder / "views.yaml", folder / "again.yaml"
+    file.write_text(text, encoding="utf-8")
+    views, faults = check_view_file(file)
+    assert all("line " in str(fault) for fault in faults)
+    if views:
+        again.write_text(view_yaml(views), encoding="utf-8")
+        assert check_view_file(again) == (views, [])
 
 
 @given(st.sampled_from(EXPRESSIONS).flatmap(damaged))

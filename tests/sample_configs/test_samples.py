@@ -22,8 +22,8 @@ def test_every_sample_loads(file):
 def settings_in_pages():
     for page in sorted(PAGES.glob("*.md")):
         blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-        # Those are a file for Prometheus, rules, conditions, and stress scenarios, which tests of their own read.
-        others = ("scrape_configs:", "groups:", "high_drift:", "scenarios:")
+        # Those are a file for Prometheus, rules, conditions, stress scenarios and views, which tests of their own read.
+        others = ("scrape_configs:", "groups:", "high_drift:", "scenarios:", "views:")
         settings = [block for block in blocks if not block.startswith(others)]
         yield from (pytest.param(block, id=f"{page.name} {n}") for n, block in enumerate(settings, 1))
 

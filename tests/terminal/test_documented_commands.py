@@ -150,6 +150,13 @@ def test_a_portfolio_of_your_own(desk):
     documented.play("stress", desk)
 
 
+def test_views_of_a_desk(desk):
+    page = (documented.ROOT / "docs" / "views.md").read_text()
+    found = re.search(r"^```yaml\n(views:.*?)^```", page, re.DOTALL | re.MULTILINE)[1]
+    (desk / "views.yaml").write_text(found)
+    documented.play("views", desk)
+
+
 def test_texts(desk):
     page = (documented.ROOT / "docs" / "text.md").read_text()
     for name, block in (("text.yaml", "yaml"), ("reports.csv", "csv")):

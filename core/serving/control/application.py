@@ -57,6 +57,7 @@ from core.serving.control.records import RecordRoutes
 from core.serving.control.retrainings import RetrainingRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.rules import RuleRoutes
+from core.serving.control.saved_views import SavedViewRoutes
 from core.serving.control.schemas import StructSchemas, tuples_spelled
 from core.serving.control.sessions import SessionRoutes
 from core.serving.control.shift import ShiftRoutes
@@ -88,6 +89,7 @@ _ROUTES = (
     SilenceRoutes,
     OncallRoutes,
     ShiftRoutes,
+    SavedViewRoutes,
     MonitoringRoutes,
     RecordRoutes,
     PruneRoutes,

@@ -22,6 +22,7 @@ from core.view.parts.documents import (
     SessionsPart,
     SilencesPart,
     StressPart,
+    ViewsPart,
 )
 from core.view.parts.histories import AuditPart, EpochsPart, LastEnginePart, ResourcesPart
 from core.view.parts.inhibitions import InhibitionsPart
@@ -42,6 +43,7 @@ PARTS: tuple[type[DocumentPart] | type[HistoryPart], ...] = (
     MonitoringPart,
     StressPart,
     PacksPart,
+    ViewsPart,
     RunsPart,
     ResourcesPart,
     EpochsPart,  # after the sessions, which decide whose epochs are read

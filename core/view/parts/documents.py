@@ -242,6 +242,27 @@ class PacksPart(_OfDatabase):
         return (Listed("packs", KeptPack, key="pack_id"),)
 
 
+class ViewsPart(_OfDatabase):
+    """The saved views, by name."""
+
+    name = database = "views"
+
+    @override
+    def read(self) -> Mapping[str, Any]:
+        if not self._workspace.state_file(self.database).exists():
+            return {"views": ()}  # most workspaces have none, and are spared the import
+        from core.saved_views.store import SavedViews
+
+        return {"views": tuple(SavedViews(self._workspace).all())}
+
+    @classmethod
+    @override
+    def stored(cls) -> tuple[Stored, ...]:
+        from core.saved_views.saved_view import SavedView
+
+        return (Listed("views", SavedView, key="name"),)
+
+
 class RetrainingsPart(_OfDatabase):
     """Retrainings with their steps."""
 
