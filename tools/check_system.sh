@@ -5,7 +5,7 @@
 #
 # As root with apt, it installs missing packages; elsewhere it prints the command that installs them. Exit code 2 if a
 # requirement is still missing. A missing optional library is a warning, or an error with --strict. Each COMMAND is also
-# required, and comes in the package of the same name.
+# required, and comes in the package of the same name, or in the one that `package_of` names.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
@@ -25,12 +25,20 @@ package() { # DEBIAN FEDORA
     if command -v dnf >/dev/null; then echo "$2"; else echo "$1"; fi
 }
 
+# Print the package that a command comes in.
+package_of() { # COMMAND
+    case $1 in
+        pdftoppm) echo poppler-utils ;;
+        *) echo "$1" ;;
+    esac
+}
+
 look() {
     problems=
     required=
     optional=
     for name in $commands; do
-        command -v "$name" >/dev/null || require "$name" "$name" "$name"
+        command -v "$name" >/dev/null || require "$name" "$(package_of "$name")" "$(package_of "$name")"
     done
     interpreter=${python:-$(command -v python3.11 || command -v python3)}
     if ! "${interpreter:-false}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -41,6 +41,12 @@ def add_parser(commands: Subparsers) -> None:
     period.add_argument("--until", metavar="TIME", help="likewise, not included (default: now)")
     period.set_defaults(build=_of_model)
     for parser in kinds.choices.values():
+        parser.add_argument(
+            "--pdf",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="with a PDF/A (default: with one, if the extra pdf is installed)",
+        )
         add_reason_argument(parser)
         add_json_argument(parser)
         parser.set_defaults(command=build_pack)
@@ -79,24 +85,25 @@ def build_pack(args: argparse.Namespace) -> int:
     print(f"{pack.pack_id}: evidence on {pack.title}")
     sources = counted(pack.n_sources, "source")
     print(f"{sources}; {pack.n_missing:,} missing; proved up to audit record {pack.audit_sequence:,}")
-    print(packs.folder_of(pack) / "evidence.html")
+    for file in packs.files_of(pack):
+        print(file)
     return ExitCode.GOOD
 
 
 def _of_version(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_version(args.model, args.version, actor=person(), reason=args.reason)
+    return packs.of_version(args.model, args.version, actor=person(), reason=args.reason, pdf=args.pdf)
 
 
 def _of_session(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_session(args.named, actor=person(), reason=args.reason)
+    return packs.of_session(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
 
 
 def _of_rollout(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_rollout(args.named, actor=person(), reason=args.reason)
+    return packs.of_rollout(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
 
 
 def _of_stress_test(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_stress_test(args.named, actor=person(), reason=args.reason)
+    return packs.of_stress_test(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
 
 
 def _of_model(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
@@ -104,7 +111,9 @@ def _of_model(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
 
     now = utc_now()
     until = read_instant(args.until, now) if args.until else now
-    return packs.of_model(args.model, read_instant(args.since, now), until, actor=person(), reason=args.reason)
+    return packs.of_model(
+        args.model, read_instant(args.since, now), until, actor=person(), reason=args.reason, pdf=args.pdf
+    )
 
 
 def list_packs(args: argparse.Namespace) -> int:
@@ -141,7 +150,8 @@ def show_pack(args: argparse.Namespace) -> int:
     for section in pack.sections:
         for sentence in section.missing:
             print(printable(f"{section.number:>2} missing: {sentence}"))
-    print(packs.folder_of(kept) / "evidence.html")
+    for file in packs.files_of(kept):
+        print(file)
     return ExitCode.GOOD
 
 

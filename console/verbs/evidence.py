@@ -22,7 +22,7 @@ class BuildEvidence(Change[VersionName]):
         Raises:
             NotFoundError: There is no such version.
         """
-        from core.evidence import EvidencePacks
+        from core.evidence import EvidencePacks, has_pdf_extra
         from core.registry import Registry
 
         version = Registry(context.workspace).get(*thing)
@@ -32,7 +32,14 @@ class BuildEvidence(Change[VersionName]):
 
         def commit(reason: str) -> str:
             pack = packs.of_version(version.model, version.version, actor=context.actor, reason=reason)
-            return f"Built {pack.pack_id} on {name}: {pack.n_missing} missing, {packs.folder_of(pack)}"
+            kinds = " and ".join(file.suffix[1:].upper() for file in packs.files_of(pack))
+            return f"Built {pack.pack_id} on {name} ({kinds}): {pack.n_missing} missing, {packs.folder_of(pack)}"
+
+        with_pdf = (
+            "It is written as HTML, JSON and PDF/A."
+            if has_pdf_extra()
+            else "It is written as HTML and JSON. A PDF needs the extra pdf, which is not installed."
+        )
 
         return Offer(
             title=f"Build evidence on {name}",
@@ -47,6 +54,7 @@ class BuildEvidence(Change[VersionName]):
                     "What will happen",
                     (
                         "The audit log is verified; then what is recorded is gathered, proved and signed.",
+                        with_pdf,
                         "The pack is kept below reports/evidence/, and the audit log records it.",
                     ),
                 ),

@@ -2,14 +2,16 @@
 
 `pack.py` is a pack as data, `sources.py` reads what its figures come from, `subject.py` gathers what is recorded about
 one thing, `sections/` writes the sixteen sections of it, `regulation.py` maps rules to them, `log_proof.py` proves that
-the quoted audit records are in the log, `page.py` and `charts.py` draw it, `signing.py` signs it, `verification.py`
-checks it on any machine, `packs.py` keeps the packs of a workspace. `bill.py` writes the bill of materials of a
-version and `provenance.py` its provenance, both from what `recorded_version.py` reads.
+the quoted audit records are in the log, `page.py` and `charts.py` draw it, `pdf.py` and `pdf_layout.py` set it for
+paper, `signing.py` signs it, `verification.py` checks it on any machine, `packs.py` keeps the packs of a workspace.
+`bill.py` writes the bill of materials of a version and `provenance.py` its provenance, both from what
+`recorded_version.py` reads.
 """
 
 from core.evidence.bill import bill_of_version
 from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
 from core.evidence.packs import EvidencePacks, KeptPack
+from core.evidence.pdf import has_pdf_extra
 from core.evidence.provenance import is_signed_provenance, provenance_of
 from core.evidence.recorded_version import encoded_record
 from core.evidence.verification import PackVerdict, verify_pack
@@ -25,6 +27,7 @@ __all__ = [
     "SectionStatus",
     "bill_of_version",
     "encoded_record",
+    "has_pdf_extra",
     "is_signed_provenance",
     "provenance_of",
     "verify_pack",

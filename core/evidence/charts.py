@@ -9,12 +9,22 @@ _WIDTH, _ROW, _LABEL, _VALUE = 640, 22, 210, 80
 _HEIGHT = 180
 
 
-def svg_of(chart: EvidenceChart) -> str:
-    """Draw a chart; its title and its values are text in the picture, too."""
-    return _bars(chart) if chart.kind == "bars" else _line(chart)
+def svg_of(chart: EvidenceChart, *, style: str = "") -> str:
+    """Draw a chart; its title and its values are text in the picture, too.
+
+    Args:
+        chart: The chart.
+        style: CSS of its classes, for a picture that stands alone; a page has its own.
+    """
+    return _framed(chart, *(_bars(chart) if chart.kind == "bars" else _line(chart)), style)
 
 
-def _bars(chart: EvidenceChart) -> str:
+def told_of(chart: EvidenceChart) -> str:
+    """Return the values of a chart as a sentence, for readers without pictures."""
+    return "; ".join(f"{name} {spelled(value)}" for name, value in zip(chart.names, chart.values, strict=True))
+
+
+def _bars(chart: EvidenceChart) -> tuple[int, str]:
     room = _WIDTH - _LABEL - _VALUE
     low, high = min(0.0, *chart.values), max(0.0, *chart.values)
     scale = room / (high - low) if high > low else 0.0
@@ -29,10 +39,10 @@ def _bars(chart: EvidenceChart) -> str:
             f'<text class="value" x="{_WIDTH - _VALUE + 8}" y="{top + 12}">{escape(spelled(value))}</text>'
         )
     axis = f'<line class="axis" x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="{len(rows) * _ROW}"/>'
-    return _framed(chart, len(rows) * _ROW + 4, "".join(rows) + axis)
+    return len(rows) * _ROW + 4, "".join(rows) + axis
 
 
-def _line(chart: EvidenceChart) -> str:
+def _line(chart: EvidenceChart) -> tuple[int, str]:
     low, high = min(chart.values), max(chart.values)
     spread = high - low or 1.0
     step = (_WIDTH - 100) / (len(chart.values) - 1)
@@ -50,14 +60,14 @@ def _line(chart: EvidenceChart) -> str:
         f"{escape(_cut(chart.names[-1]))}</text>"
     )
     axis = f'<line class="axis" x1="70" x2="{_WIDTH - 30}" y1="{_HEIGHT - 24}" y2="{_HEIGHT - 24}"/>'
-    return _framed(chart, _HEIGHT, f'{axis}<polyline class="line" points="{path}"/>{marks}{texts}')
+    return _HEIGHT, f'{axis}<polyline class="line" points="{path}"/>{marks}{texts}'
 
 
-def _framed(chart: EvidenceChart, height: int, inner: str) -> str:
-    told = "; ".join(f"{name} {spelled(value)}" for name, value in zip(chart.names, chart.values, strict=True))
+def _framed(chart: EvidenceChart, height: int, inner: str, style: str) -> str:
+    css = f"<style>{style}</style>" if style else ""
     return (
         f'<svg role="img" viewBox="0 0 {_WIDTH} {height}" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>{escape(chart.title)}</title><desc>{escape(told)}</desc>{inner}</svg>"
+        f"<title>{escape(chart.title)}</title><desc>{escape(told_of(chart))}</desc>{css}{inner}</svg>"
     )
 
 

@@ -16,6 +16,7 @@ from core.evidence.denied import without_denied_columns
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
 from core.evidence.page import page_of
+from core.evidence.pdf import has_pdf_extra, pdf_of, require_pdf_extra
 from core.evidence.provenance import provenance_of
 from core.evidence.recorded_version import encoded_record
 from core.evidence.sections import sections_of
@@ -24,6 +25,7 @@ from core.evidence.signing import (
     DATA,
     MANIFEST,
     PAGE,
+    PRINT,
     PROVENANCE,
     encoded_manifest,
     encoded_pack,
@@ -82,7 +84,10 @@ class KeptPack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidencePacks:
-    """The packs of one workspace."""
+    """The packs of one workspace.
+
+    Every builder takes `pdf`: whether the pack gets a PDF, too. By default it does where the extra `pdf` is installed.
+    """
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
         """Open them.
@@ -136,6 +141,19 @@ class EvidencePacks:
         """Return the page of a pack; raises as `read` does."""
         return self._content(pack_id, PAGE)
 
+    def pdf(self, pack_id: str) -> bytes:
+        """Return the PDF of a pack; raises as `read` does, also where it was built without one."""
+        if PRINT not in self.manifest(pack_id).files:
+            raise NotFoundError(
+                f"{pack_id} was built without a PDF; bondx evidence build --pdf builds a pack with one."
+            )
+        return self._content(pack_id, PRINT)
+
+    def files_of(self, pack: KeptPack) -> list[Path]:
+        """Return the files of a pack that people read: its page and, where it has one, its PDF."""
+        folder = self.folder_of(pack)
+        return [folder / name for name in (PAGE, PRINT) if (folder / name).exists()]
+
     def _decoded(self, pack_id: str, name: str, kind: type[T]) -> T:
         try:
             return decode_json(self._content(pack_id, name), type=kind)
@@ -152,27 +170,34 @@ class EvidencePacks:
         except OSError as error:
             raise NotFoundError(f"{place} cannot be read: {error.strerror or error}.") from None
 
-    def of_version(self, model: str, version: str, *, actor: Actor, reason: str = "") -> KeptPack:
+    def of_version(
+        self, model: str, version: str, *, actor: Actor, reason: str = "", pdf: bool | None = None
+    ) -> KeptPack:
         """Build a pack about a version; raises as `version_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: version_subject(self._workspace, model, version), actor, reason)
+        return self._build(lambda: version_subject(self._workspace, model, version), actor, reason, pdf)
 
-    def of_session(self, session_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+    def of_session(self, session_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
         """Build a pack about a session; raises as `session_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: session_subject(self._workspace, session_id), actor, reason)
+        return self._build(lambda: session_subject(self._workspace, session_id), actor, reason, pdf)
 
-    def of_rollout(self, rollout_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+    def of_rollout(self, rollout_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
         """Build a pack about a rollout; raises as `rollout_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: rollout_subject(self._workspace, rollout_id), actor, reason)
+        return self._build(lambda: rollout_subject(self._workspace, rollout_id), actor, reason, pdf)
 
-    def of_stress_test(self, test_id: str, *, actor: Actor, reason: str = "") -> KeptPack:
+    def of_stress_test(self, test_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
         """Build a pack about a stress test; raises as `stress_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: stress_subject(self._workspace, test_id), actor, reason)
+        return self._build(lambda: stress_subject(self._workspace, test_id), actor, reason, pdf)
 
-    def of_model(self, model: str, since: datetime, until: datetime, *, actor: Actor, reason: str = "") -> KeptPack:
+    def of_model(
+        self, model: str, since: datetime, until: datetime, *, actor: Actor, reason: str = "", pdf: bool | None = None
+    ) -> KeptPack:
         """Build a pack about a model in a period; raises as `model_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason)
+        return self._build(lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason, pdf)
 
-    def _build(self, gather: Callable[[], Subject], actor: Actor, reason: str) -> KeptPack:
+    def _build(self, gather: Callable[[], Subject], actor: Actor, reason: str, pdf: bool | None) -> KeptPack:
+        if pdf:
+            require_pdf_extra()
+        with_pdf = has_pdf_extra() if pdf is None else pdf
         require_access(self._workspace, actor, "evidence.build", clock=self._clock)
         begins("verifying the audit log")
         require_sound_log(self._workspace)
@@ -203,7 +228,7 @@ class EvidencePacks:
                 sources=tuple(sources),
                 proof=proof,
             )
-            manifest = self._write(folder, pack, files)
+            manifest = self._write(folder, pack, files, with_pdf)
             return self._recorded(pack, folder, manifest, actor, reason)
         except BaseException:
             remove_tree(folder, root=self._workspace.root)
@@ -223,8 +248,11 @@ class EvidencePacks:
         except HashMismatchError:  # the pack says that its manifest cannot be read
             return {}
 
-    def _write(self, folder: Path, pack: EvidencePack, more: dict[str, bytes]) -> bytes:
+    def _write(self, folder: Path, pack: EvidencePack, more: dict[str, bytes], with_pdf: bool) -> bytes:
         files = {DATA: encoded_pack(pack), PAGE: page_of(pack), **more}
+        if with_pdf:
+            begins("setting the PDF")
+            files[PRINT] = pdf_of(pack)
         manifest = encoded_manifest(signed_manifest(self._workspace, pack, files))
 
         def fill(unfinished: Path) -> None:

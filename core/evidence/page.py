@@ -2,17 +2,19 @@
 
 from html import escape as _escape
 
-from core.clock import in_words
 from core.escape import escaped
 from core.evidence.charts import svg_of
-from core.evidence.pack import (
-    EvidenceChart,
-    EvidencePack,
-    EvidenceSection,
-    EvidenceSource,
-    EvidenceTable,
-    Figure,
-    SectionStatus,
+from core.evidence.pack import EvidenceChart, EvidencePack, EvidenceSection, EvidenceTable, Figure
+from core.evidence.wording import (
+    SOURCE_COLUMNS,
+    SOURCES_ABOUT,
+    STATUS_WORDS,
+    figure_columns,
+    origin_of,
+    promise_of,
+    proof_rows,
+    title_of,
+    vouched,
 )
 
 _STYLE = """
@@ -49,11 +51,6 @@ svg .axis { stroke: var(--line); } nav ol { columns: 2; padding-left: 1.5rem; } 
   body { max-width: none; padding: 0; font-size: 10pt; } h2 { break-after: avoid; } h3 { break-after: avoid; }
   tr, figure, .notice { break-inside: avoid; } .scroll { overflow: visible; } @page { margin: 18mm 15mm; } }
 """
-_WORDS = {
-    SectionStatus.COMPLETE: "✓ recorded",
-    SectionStatus.PARTIAL: "◐ recorded in part",
-    SectionStatus.MISSING: "✗ not recorded",
-}
 
 
 def page_of(pack: EvidencePack) -> bytes:
@@ -61,7 +58,7 @@ def page_of(pack: EvidencePack) -> bytes:
     sections = "\n".join(map(_section, pack.sections))
     contents = "\n".join(
         f'<li value="{each.number}"><a href="#section-{each.number}">{_text(each.title)}</a> '
-        f'<span class="status {each.status}">{_WORDS[each.status]}</span></li>'
+        f'<span class="status {each.status}">{STATUS_WORDS[each.status]}</span></li>'
         for each in pack.sections
     )
     return f"""<!DOCTYPE html>
@@ -76,12 +73,10 @@ def page_of(pack: EvidencePack) -> bytes:
 </head>
 <body>
 <header>
-<h1>Evidence on {_text(pack.title)}</h1>
-<p class="soft">{_text(pack.pack_id)}, built {_text(in_words(pack.built_at))} by {_text(pack.built_by)} from the
-workspace {_text(pack.workspace)} on {_text(pack.host)}, release {_text(pack.release)}.</p>
+<h1>{_text(title_of(pack))}</h1>
+<p class="soft">{_text(origin_of(pack))}</p>
 <p class="notice">{_text(pack.notice)}</p>
-<p>Every figure links to the record that it came from, with its hash. The records are proved to be in the audit log up
-to record {pack.proof.sequence:,}. What is not recorded is said as missing: {pack.n_missing} entries.
+<p>{_text(promise_of(pack))}
 <code>bondx evidence verify</code> checks this file on any machine.</p>
 </header>
 <nav aria-label="Sections"><ol>
@@ -101,7 +96,7 @@ def _section(section: EvidenceSection) -> str:
     parts = [
         f'<section id="section-{section.number}">',
         f"<h2>{section.number}. {_text(section.title)}"
-        f'<span class="status {section.status}">{_WORDS[section.status]}</span></h2>',
+        f'<span class="status {section.status}">{STATUS_WORDS[section.status]}</span></h2>',
         *(f"<p>{_text(paragraph)}</p>" for paragraph in section.paragraphs),
     ]
     if section.facts:
@@ -116,9 +111,7 @@ def _section(section: EvidenceSection) -> str:
 
 
 def _table(table: EvidenceTable) -> str:
-    figures = [
-        place > 0 and all(_is_figure(row[place].text) for row in table.rows) for place in range(len(table.columns))
-    ]
+    figures = figure_columns(table)
     head = "".join(
         f'<th scope="col"{_CLASS if is_figure else ""}>{_text(name)}</th>'
         for name, is_figure in zip(table.columns, figures, strict=True)
@@ -135,10 +128,6 @@ def _table(table: EvidenceTable) -> str:
 
 
 _CLASS = ' class="figure"'
-
-
-def _is_figure(text: str) -> bool:
-    return text in ("", "–") or text.lstrip("+-−<≤ ").replace(",", "").replace(".", "").replace("e-", "").isdigit()
 
 
 def _cell(figure: Figure, is_figure: bool = False) -> str:
@@ -158,33 +147,22 @@ def _sources(pack: EvidencePack) -> str:
     rows = "".join(
         f'<tr id="{_text(source.id)}"><td>{_text(source.id)}</td><td>{_text(source.kind)}</td>'
         f'<td>{_text(source.place)}</td><td class="hash">{_text(source.sha256)}</td>'
-        f"<td>{_text(_vouched(source))}</td></tr>"
+        f"<td>{_text(vouched(source))}</td></tr>"
         for source in pack.sources
     )
+    head = "".join(f"<th>{_text(name)}</th>" for name in SOURCE_COLUMNS)
     return (
-        '<section id="sources"><h2>Sources</h2><p>What the figures came from, as it was read. The content of each is '
-        'in evidence.json beside this page.</p><div class="scroll"><table><thead><tr><th>id</th><th>kind</th>'
-        "<th>place</th>"
-        f"<th>SHA-256</th><th>vouched for by</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
+        f'<section id="sources"><h2>Sources</h2><p>{_text(SOURCES_ABOUT.format(file="page"))}</p>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>'
     )
-
-
-def _vouched(source: EvidenceSource) -> str:
-    if source.record:
-        return f"audit record {source.record}"
-    return f"the list of files in {source.within}" if source.within else "no record: read when the pack was built"
 
 
 def _proof(pack: EvidencePack) -> str:
-    proof = pack.proof
-    return (
-        '<section id="proof"><h2>Proof</h2><div class="scroll"><table><tbody>'
-        f'<tr><th scope="row">newest record of the log</th><td>{proof.sequence:,}</td></tr>'
-        f'<tr><th scope="row">its hash (bondx audit anchor)</th><td class="hash">{_text(proof.hash)}</td></tr>'
-        f'<tr><th scope="row">Merkle root over the log</th><td class="hash">{_text(proof.root)}</td></tr>'
-        f'<tr><th scope="row">records quoted</th><td>{len(proof.records):,}</td></tr>'
-        "</tbody></table></div></section>"
+    rows = "".join(
+        f'<tr><th scope="row">{_text(name)}</th><td class="hash">{_text(value)}</td></tr>'
+        for name, value in proof_rows(pack)
     )
+    return f'<section id="proof"><h2>Proof</h2><div class="scroll"><table><tbody>{rows}</tbody></table></div></section>'
 
 
 def _text(text: object) -> str:

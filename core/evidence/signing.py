@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PAGE, DATA, MANIFEST = "evidence.html", "evidence.json", "manifest.json"
+PRINT = "evidence.pdf"  # where it was asked for
 BILL, PROVENANCE = "bill.cdx.json", "provenance.json"  # of a pack about a version
 _MOST_KEY_BYTES = 1 << 16
 

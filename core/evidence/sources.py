@@ -18,6 +18,7 @@ from core.state.encoding import fields_of
 from core.state.workspace import Workspace
 
 MOST_EMBEDDED_BYTES = 512 << 10
+_LEAST_WHOLE = 10_000.0  # from here on a number has no digits behind the point
 _MOST_READ_BYTES = 64 << 20
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?Z")
 
@@ -145,8 +146,10 @@ class SourceBook:
 def spelled(value: Any) -> str:
     """Spell a value as a report shows it.
 
-    >>> [spelled(value) for value in (0.98765432, 1234567, True, None, ["a", "b"], "2026-03-01T02:50:07.000000Z")]
-    ['0.9877', '1,234,567', 'yes', '–', 'a, b', '2026-03-01 02:50:07 UTC']
+    >>> [spelled(value) for value in (0.98765432, 41880.4, 1234567, True, None, ["a", "b"])]
+    ['0.9877', '41,880', '1,234,567', 'yes', '–', 'a, b']
+    >>> spelled("2026-03-01T02:50:07.000000Z")
+    '2026-03-01 02:50:07 UTC'
     """
     if value is None:
         return "–"
@@ -155,7 +158,7 @@ def spelled(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return f"{value:,.4g}" if abs(value) < _LEAST_WHOLE else f"{value:,.0f}"
     if isinstance(value, list | tuple):
         return ", ".join(map(spelled, value)) or "–"
     if isinstance(value, Mapping):

@@ -17,6 +17,7 @@ from core.evidence.signing import (
     DATA,
     MANIFEST,
     PAGE,
+    PRINT,
     PROVENANCE,
     encoded_manifest,
     hex_of,
@@ -74,7 +75,7 @@ def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = ()) -> PackVe
     except msgspec.DecodeError as error:
         return PackVerdict(ok=False, damage=(f"{MANIFEST} was edited: it cannot be read ({shown(str(error))})",))
     damage = _faults_of_manifest(manifest, content, public)
-    attached = [name for name in (BILL, PROVENANCE) if name in manifest.files]
+    attached = [name for name in (PRINT, BILL, PROVENANCE) if name in manifest.files]
     contents = {name: _read(folder / name) for name in (PAGE, DATA, *attached)}
     damage += [
         f"{name} is missing" if found is None else f"{name} was edited: its SHA-256 is not that in {MANIFEST}"

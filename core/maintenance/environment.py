@@ -30,6 +30,7 @@ _EXTRAS = {
     "oidc": ("joserfc",),
     "onnx": ("onnx", "onnxruntime"),
     "otel": ("opentelemetry.proto",),
+    "pdf": ("typst",),
     "tf-serving": ("grpc", "google.protobuf"),
     "xgboost": ("xgboost",),
 }

@@ -30,12 +30,14 @@ class NewPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     version: _Name | None = None
     since: Annotated[datetime, Meta(tz=True)] | None = None  # of a period
     until: Annotated[datetime, Meta(tz=True)] | None = None  # by default now
+    pdf: bool | None = None  # by default with one, if the extra is installed
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
 
 
 class _By(TypedDict):
     actor: Actor
     reason: str
+    pdf: bool | None
 
 
 class EvidenceRoutes(Controller):
@@ -53,7 +55,7 @@ class EvidenceRoutes(Controller):
     def build_pack(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewPack]) -> KeptPack:
         """Gather what is recorded about a version, session, rollout, stress test or period, prove it and sign it."""
         packs = EvidencePacks(workspace)
-        by = _By(actor=caller.actor, reason=data.reason)
+        by = _By(actor=caller.actor, reason=data.reason, pdf=data.pdf)
         if data.kind is PackKind.VERSION:
             return packs.of_version(_given(data.model, "model"), _given(data.version, "version"), **by)
         if data.kind is PackKind.MODEL:
@@ -73,6 +75,11 @@ class EvidenceRoutes(Controller):
     def show_page(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> Response[bytes]:
         """Return the page of a pack, as it was signed."""
         return Response(EvidencePacks(workspace).page(pack_id), media_type="text/html; charset=utf-8")
+
+    @get("/{pack_id:str}/pdf", opt=INSPECT, media_type="application/pdf", sync_to_thread=True)
+    def show_pdf(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> Response[bytes]:
+        """Return the PDF of a pack, as it was signed; 404 if it was built without one."""
+        return Response(EvidencePacks(workspace).pdf(pack_id), media_type="application/pdf")
 
     @get("/{pack_id:str}/manifest", opt=INSPECT, sync_to_thread=True)
     def show_manifest(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> PackManifest:

@@ -50,15 +50,29 @@ EXPLANATION = {
 }
 
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _without_pdf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only tests of the PDF make one: each takes a second or more."""
+    if not request.module.__name__.endswith("test_pdf"):
+        monkeypatch.setattr("core.evidence.packs.has_pdf_extra", lambda: False)
+
+
 @pytest.fixture
 def demo(tmp_path: Path) -> Workspace:
-    return make_demo(tmp_path / "ws", now=datetime(2026, 3, 1, 12, tzinfo=UTC), n_versions=3, with_telemetry=False)
+    return make_demo(tmp_path / "ws", now=NOON, n_versions=3, with_telemetry=False)
 
 
 @pytest.fixture
 def described(demo: Workspace, tmp_path: Path) -> str:
     """A version of spread with a report, hostile words and an owner; its number."""
-    source = tmp_path / "trained"
+    return describe(demo, tmp_path / "trained")
+
+
+def describe(demo: Workspace, source: Path) -> str:
+    """Register such a version, with its files in a new folder."""
     source.mkdir()
     (source / "model.txt").write_text("tree\n")
     (source / "report.json").write_text(json.dumps(REPORT))
