@@ -16,6 +16,7 @@ from core.errors import CoreError, UsageError
 from core.evidence.pack import EvidencePack
 from core.evidence.pdf_layout import PrintedPack, printed_pack
 from core.own_python import child_environment, module_command, signal_name
+from core.plain_files import read_file
 
 EXTRA = "pdf"
 MODULE = "core.evidence.pdf_child"
@@ -91,7 +92,7 @@ def pdf_of(pack: EvidencePack) -> bytes:
 
 def template_text() -> str:
     """Return the template."""
-    return Path(__file__).with_name("evidence.typ").read_text(encoding="utf-8")
+    return read_file(Path(__file__).with_name("evidence.typ")).decode()
 
 
 def order_of(pack: EvidencePack, template: str, *, only_ascii: bool = False) -> PdfOrder:

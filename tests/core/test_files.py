@@ -44,6 +44,7 @@ WRITERS_OF_THEIR_OWN = {
     ("core/training/child.py", "write_text"): "the kernel's file",
     **{("core/training/agents/cgroup.py", name): "the kernel's groups" for name in ("mkdir", "rmdir", "write_text")},
     ("core/serving/scoring/trial.py", "write_text"): "the kernel's file",
+    ("core/evidence/pdf_child.py", "write_text"): "the kernel's file",
     ("core/tables/data_files.py", "open"): "into the folder that `write_folder` made",
     ("core/telemetry/export/files.py", "open"): "into the folder that `write_folder` made",
     ("core/training/own_data/given_rows.py", "write_bytes"): "into a temporary folder",

@@ -52,7 +52,17 @@ MAY: dict[VerbClass, str] = {
 
 LOOKS_LIKE_A_VERB = re.compile(r"""["'][a-z]+\.[a-z_]+["']""")
 NO_VERBS = {
-    *("backup.lock", "backup.to", "engine.lease", "evidence.html", "evidence.json", "model.json", "model.skops"),
+    *(
+        "backup.lock",
+        "backup.to",
+        "engine.lease",
+        "evidence.html",
+        "evidence.json",
+        "evidence.pdf",
+        "evidence.typ",
+        "model.json",
+        "model.skops",
+    ),
     *("stress.json", "outcome.json", "access.gate", "model.safetensors", "model.onnx"),
 }
 """Texts of core that look like verbs: names of files and settings."""
