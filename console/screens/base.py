@@ -64,9 +64,9 @@ class ConsoleScreen(FramedScreen):
         things, keymap = self.under_cursor(), self.console_app.keymap
         way_out = [KeyHint("Esc", "unzoom", pinned=True)] if self.is_zoomed else []
         return way_out + [
-            KeyHint(key.display, self._label(verb, things), enabled=self._is_of_use(verb, things), pinned=key.pinned)
+            KeyHint(key.display, label, enabled=self._is_of_use(verb, things), pinned=key.pinned)
             for verb in by_need((*self.VERBS, *EVERYWHERE))
-            if (key := keymap.key_of(verb)) is not None and key.label
+            if (key := keymap.key_of(verb)) is not None and key.label and (label := self._label(verb, things))
         ]
 
     def _label(self, verb: Verb[Any], things: Things) -> str:

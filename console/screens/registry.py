@@ -13,6 +13,7 @@ from console.screens.base import ConsoleScreen
 from console.screens.lineage_pane import LineagePane
 from console.screens.marking import Marks, row_keys, versions_to_compare
 from console.verbs.chosen import Chosen, spared_sentences
+from console.verbs.playground import WRITER, writer_of
 from console.verbs.retraining import RETRAINED
 from console.verbs.suspect import SUSPECT
 from console.verbs.verb import Things
@@ -35,7 +36,7 @@ class RegistryScreen(ConsoleScreen):
     NAME = "registry"
     SAVED_AS = {"#versions": "versions"}
     CSS_PATH = screen_sheet(NAME)
-    NOUNS = (VERSION, SUSPECT, MODEL, MOVED, VERSIONS, RETRAINED, EVIDENCE)
+    NOUNS = (VERSION, WRITER, SUSPECT, MODEL, MOVED, VERSIONS, RETRAINED, EVIDENCE)
     PARTS = dict.fromkeys(("#versions", "#models", "#details", "#lineage", "#lineage-facts"), "registry")
 
     def __init__(self) -> None:
@@ -165,6 +166,7 @@ class RegistryScreen(ConsoleScreen):
             return {}
         return {
             VERSION: VersionName(version.model, version.version),
+            WRITER: writer_of(version),
             VERSIONS: self._chosen(version),
             MODEL: version.model,
             MOVED: ModelRow(version.model, version.version),

@@ -18,6 +18,7 @@ from console.verbs import (
     explain,
     expression,
     held,
+    playground,
     prune,
     retraining,
     rollout,
@@ -107,6 +108,7 @@ VERBS: tuple[Verb[Any], ...] = (
     version.FOLD,
     version.ONLY_LIVE,
     version.COMPARE,
+    playground.PLAYGROUND,
     run.COMPARE_RUNS,
     view.WHY,
     version.MARK,
@@ -141,8 +143,9 @@ VERBS: tuple[Verb[Any], ...] = (
 COMMANDS = tuple(verb for verb in VERBS if verb.command is not None)
 EVERYWHERE = tuple(verb for verb in VERBS if verb.key is not None and verb.noun is None and not verb.on)
 _IN_FOOTER = (
-    *("why", "details", "severity", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare", "mark"),
-    *("trials", "retrainings", "tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy", "command", "silences"),
+    *("why", "details", "severity", "filter", "logs", "freeze", "step_back", "charts", "runs", "compare"),
+    *("playground", "mark", "trials", "retrainings", "tree", "only_live", "fold", "mark_all", "sort", "zoom", "copy"),
+    *("command", "silences"),
 )
 """The verbs that only look, in the order in which an operator needs them: a narrow footer drops the last."""
 _BY_NAME = {verb.name: verb for verb in VERBS}

@@ -12,11 +12,12 @@ from core.arrays import FloatArray
 from core.domains.draws import stream
 from core.errors import UsageError
 from core.json_documents import converted
-from core.text.language_model import LanguageModel
+from core.text.language_model import Continuation, LanguageModel
 from core.text.tokenizers.tokenizer import END, Tokenizer
 
 BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
 MAX_NEW_TOKENS = 2_048
+MAX_PROMPT_CHARACTERS = 8_000
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: a model can write it, and no answer can hold it
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_BYTES_OF_A_CHARACTER = 4
@@ -68,10 +69,22 @@ class WrittenText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextWriter:
-    """Writes one document; iterate over it for its text in pieces, and read `written` at the end."""
+    """Writes one document; iterate over it for its text in pieces, and read `written` at the end.
+
+    Attributes:
+        n_drawn: How many tokens were drawn so far.
+        written: The whole document, once the last piece was taken.
+    """
 
     def __init__(
-        self, model: LanguageModel, tokenizer: Tokenizer, options: SamplingOptions, *, prompt: str = "", number: int = 0
+        self,
+        model: LanguageModel,
+        tokenizer: Tokenizer,
+        options: SamplingOptions,
+        *,
+        prompt: str = "",
+        number: int = 0,
+        going: Continuation | None = None,
     ) -> None:
         """Begin.
 
@@ -81,7 +94,10 @@ class TextWriter:
             options: How the document is written.
             prompt: Its beginning.
             number: Tells several documents of one seed apart.
+            going: A document that was begun already, with its prompt, to go on with.
         """
+        self._going = going
+        self.n_drawn = 0
         self._model, self._tokenizer, self._options = model, tokenizer, options
         self._prompt = prompt
         self._rng = stream(options.seed, f"writing {number}")
@@ -93,7 +109,7 @@ class TextWriter:
         What was held back comes last.
         """
         options, held_back = self._options, max((len(stop) - 1 for stop in self._options.stop), default=0)
-        going = self._model.begin()
+        going = self._going or self._model.begin()
         if self._prompt:
             going.take(self._tokenizer.encode(self._prompt))
         tokens: list[int] = []
@@ -102,6 +118,7 @@ class TextWriter:
             logs = going.next_log_probabilities()
             token = draw_token(logs, options, float(self._rng.random()))
             tokens.append(token)
+            self.n_drawn = len(tokens)
             nats -= float(logs[token])
             if token == END:
                 finish = "end"

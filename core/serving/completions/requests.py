@@ -11,11 +11,10 @@ from core.escape import shown
 from core.json_documents import decode_json
 from core.serving.decoding import check_keys
 from core.serving.errors import BadRequestError, ServingError, TooLargeError, UnknownVersionError
-from core.text.sampling import BANNER, MAX_NEW_TOKENS, SamplingOptions, WrittenText
+from core.text.sampling import BANNER, MAX_NEW_TOKENS, MAX_PROMPT_CHARACTERS, SamplingOptions, WrittenText
 
 log = logging.getLogger(__name__)
 
-MAX_PROMPT_CHARACTERS = 8_000
 MAX_CHOICES = 8
 _DEFAULT_TOKENS = 64
 

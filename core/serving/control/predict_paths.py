@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from core.serving.completions.requests import MAX_CHOICES, MAX_PROMPT_CHARACTERS
+from core.serving.completions.requests import MAX_CHOICES
 from core.serving.dialects import DIALECTS, Dialect
 from core.serving.dialects.schemas import FAULT, TEXT, Schema, object_schema
 from core.serving.text_routes import COMPLETIONS, GENERATE
-from core.text.sampling import MAX_NEW_TOKENS
+from core.text.sampling import MAX_NEW_TOKENS, MAX_PROMPT_CHARACTERS
 
 _FAULTS = {
     "400": "The request is invalid; `field` names the field at fault.",
