@@ -15,7 +15,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash fuzz powercut busy soak interop tables wheel release service image imagetest licences docs clean
+.PHONY: help install run test coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ fuzz: $(VENV)/.dev ## Feed every parser of files, expressions and requests N dam
 
 powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and check that no acknowledged change is lost
 	@$(BIN)/python tests/crash/power_cuts.py --cuts "$(or $(N),10)" $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill, fill, slow and cut off engine, server and writers in N rounds (N=50): nothing acknowledged is lost
+	@$(BIN)/python -m tests.crash.chaos --rounds "$(or $(N),50)" $(ARGS)
 
 soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES=…): nothing lost, every curve judged, soak.svg
 	@$(BIN)/python benchmarks/soak.py --minutes "$(or $(MINUTES),10)" --picture soak.svg $(ARGS)

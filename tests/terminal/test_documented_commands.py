@@ -51,6 +51,7 @@ WOULD = {
     "make fuzz N=2000": '-m fuzz --examples "2000"',
     "make powercut N=10": "tests/crash/power_cuts.py --cuts",
     "make busy": "tools/busy_suite.sh",
+    "make chaos N=50": "tests.crash.chaos --rounds",
     "make soak MINUTES=10": "benchmarks/soak.py",
     "make interop": "interop/prove.py",
     "make tables": "benchmarks/bench_tables.py",
