@@ -9,17 +9,14 @@ Sources:
     DSSE v1.0.0, https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-import orjson
-
 from core.clock import to_iso
 from core.evidence.denied import without_hidden
 from core.evidence.recorded_version import RecordedVersion, on_record, recorded_version, sha256_in
-from core.files import digest
+from core.governance.dsse import STATEMENT_TYPE, enveloped
 from core.governance.keys import AuditKeys
 from core.installed_packages import DISTRIBUTION, purl_of
 from core.registry.manifest import MANIFEST_NAME
@@ -29,9 +26,7 @@ from core.tracking import Run, Runs
 from core.training.session import Session, without_place
 from core.training.sessions import Sessions
 
-STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
-PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 _RESULTS = ("best_epoch", "chosen", "epochs", "split", "way")  # of the lineage: the training decides them
 
 
@@ -55,30 +50,12 @@ def provenance_of(workspace: Workspace, model: str, version: str) -> dict[str, A
     """
     statement = _statement(workspace, recorded_version(workspace, model, version))
     keys = AuditKeys(workspace.keys_dir)
-    return _envelope(statement, keys) if keys.can_sign() else statement
+    return enveloped(statement, keys) if keys.can_sign() else statement
 
 
 def is_signed_provenance(document: Mapping[str, Any]) -> bool:
     """Say whether a provenance is an envelope with a signature."""
     return "signatures" in document
-
-
-def _envelope(statement: Mapping[str, Any], keys: AuditKeys) -> dict[str, Any]:
-    payload = orjson.dumps(statement, option=orjson.OPT_SORT_KEYS)
-    signature = bytes.fromhex(keys.sign(_signed_bytes(payload)))
-    return {
-        "payloadType": PAYLOAD_TYPE,
-        "payload": base64.b64encode(payload).decode(),
-        "signatures": [
-            {"keyid": digest(bytes.fromhex(keys.public_key())), "sig": base64.b64encode(signature).decode()}
-        ],
-    }
-
-
-def _signed_bytes(payload: bytes) -> bytes:
-    """Return the bytes that a signature covers: DSSE's pre-authentication encoding."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def _statement(workspace: Workspace, recorded: RecordedVersion) -> dict[str, Any]:

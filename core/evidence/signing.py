@@ -8,7 +8,7 @@ import msgspec
 from core.errors import UsageError
 from core.evidence.pack import EvidencePack, PackManifest
 from core.files import digest
-from core.governance.keys import AuditKeys
+from core.governance.keys import AuditKeys, public_key_in
 from core.plain_files import open_regular
 from core.state.workspace import Workspace
 
@@ -70,20 +70,13 @@ def read_public_key(file: Path) -> "Ed25519PublicKey":
     Raises:
         UsageError: It cannot be read, or is no Ed25519 public key.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
     try:
         with open_regular(file) as opened:
-            key = load_pem_public_key(opened.read(_MOST_KEY_BYTES))
+            return public_key_in(opened.read(_MOST_KEY_BYTES))
     except OSError as error:
         raise UsageError(f"--key {file} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise UsageError(f"--key {file} is no Ed25519 public key in PEM; a workspace has it in keys/audit-signing.pub.")
-    return key
+    except ValueError as error:
+        raise UsageError(f"--key {file} {error}; a workspace has it in keys/audit-signing.pub.") from None
 
 
 def hex_of(key: "Ed25519PublicKey") -> str:

@@ -105,16 +105,31 @@ class AuditKeys:
         return key
 
     def _public_key(self) -> "Ed25519PublicKey":
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-        from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
         try:
-            key = load_pem_public_key(read_file(self._public_file))
-        except (OSError, ValueError) as error:
+            return public_key_in(read_file(self._public_file))
+        except OSError as error:
             raise AuditKeyError(self._public_file, f"cannot be read ({error})") from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise AuditKeyError(self._public_file, "is not an Ed25519 key")
-        return key
+        except ValueError as error:
+            raise AuditKeyError(self._public_file, str(error)) from error
+
+
+def public_key_in(content: bytes) -> "Ed25519PublicKey":
+    """Read a public key.
+
+    Raises:
+        ValueError: It is no Ed25519 public key in PEM.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(content)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("is no Ed25519 public key in PEM")
+    return key
 
 
 def prepare_to_sign() -> None:

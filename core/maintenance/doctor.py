@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.access.errors import OidcExtraMissingError, OidcProviderError
 from core.access.oidc_extra import require_oidc_extra
+from core.clock import utc_now
 from core.confinement import LeadsOutError, links_out_of
 from core.errors import CoreError
 from core.escape import spelled_out
@@ -21,6 +22,7 @@ from core.maintenance.stored_documents import HEAD, TABLES, TableOf, unreadable_
 from core.plain_files import read_file
 from core.progress import begins
 from core.registry import Registry
+from core.registry.demanded_claims import ClaimDemand
 from core.registry.holds import TABLE as HOLDS_TABLE
 from core.registry.made_profiles import CURE_OF_FOLDER
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
@@ -37,6 +39,7 @@ _CHECK_ACCESS = "check its permissions and the disk"
 _CORRECT_OIDC = (
     "correct serving.oidc, or start the provider; until then only tokens are taken whose keys a running server knows"
 )
+_CLAIM_CURE = "have the claim signed, correct serving.claim_keys, or demand less in serving.require_claims"
 _CORRECT_ROUTING = "correct it; bondx alerts routes lists its faults and shows what is in force"
 _CORRECT = "correct it; bondx config validate checks every settings and policy file"
 
@@ -60,6 +63,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the links": lambda: _examine_links(workspace),
         "the settings": lambda: _examine_settings(workspace),
         "the OIDC provider": lambda: _examine_oidc(workspace),
+        "the claims": lambda: _examine_claims(workspace),
         "the routing": lambda: _examine_routing(workspace),
         "the state files": lambda: _examine_state(workspace, tables),
         "the archives": lambda: _examine_archives(workspace),
@@ -137,6 +141,26 @@ def _examine_oidc(workspace: Workspace) -> Iterator[Finding]:
         if not keys:
             problem = f"{settings.issuer} publishes no RSA key of 2048 bits or more and no EC key for signatures"
             yield Finding(file=file, problem=problem, cure="give the provider a signing key of RSA or EC")
+
+
+def _examine_claims(workspace: Workspace) -> Iterator[Finding]:
+    """Find live versions that a server would refuse to load, since a claim that it demands is missing."""
+    try:
+        settings = settings_in_force(workspace.root).serving
+    except SettingsError:  # found with the settings
+        return
+    if not (demand := ClaimDemand(workspace, settings.require_claims, settings.claim_keys)):
+        return
+    registry, now = Registry(workspace), utc_now()
+    try:
+        live = [registry.get(model.model, model.production) for model in registry.models() if model.production]
+        problems = {found.key: demand.problem(found, registry.claims_of(found), now) for found in live}
+    except CoreError:  # the documents cannot be read; that is reported, with its cure
+        return
+    for found in live:
+        if problem := problems[found.key]:
+            said = f"{found.model} {found.version} is live, and no server would load it: {problem}"
+            yield Finding(file=str(workspace.settings_file), problem=said, cure=_CLAIM_CURE)
 
 
 def _examine_routing(workspace: Workspace) -> Iterator[Finding]:

@@ -12,10 +12,11 @@ from datetime import datetime
 import msgspec
 
 from core.actor import Actor, Origin
-from core.clock import Clock
+from core.clock import Clock, to_iso
 from core.errors import RefusedError
 from core.governance.outbox import AuditedChange
 from core.registry.changes import registry_change
+from core.registry.claims import signed_claim
 from core.registry.documents import ModelVersion
 from core.registry.errors import ApprovalNotFoundError
 from core.registry.records import Records
@@ -37,6 +38,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     approved_at: datetime
     origin: str
     reason: str
+    claim: str = ""  # the same, signed: an envelope of DSSE
     used_by: int | None = None  # the number of the transition that used it
     revision: int = 0
 
@@ -66,6 +68,14 @@ class Approvals:
         )
         return sorted(counting, key=lambda approval: approval.approved_at)
 
+    def claims_of(self, version: ModelVersion) -> list[str]:
+        """Return the signed approvals of a version, those that a promotion has used included."""
+        return [
+            approval.claim
+            for approval in self._documents.all()
+            if (approval.model, approval.version) == (version.model, version.version) and approval.claim
+        ]
+
     def approve(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
         """Record a person's approval.
 
@@ -82,8 +92,10 @@ class Approvals:
             before = self._documents.find(key)
             # An approval that fewer people may have given, such as from the person's own account, replaces the other.
             if before is not None and before in self.of(version) and not actor.persons < before.persons:
-                at = f"{before.approved_at:%Y-%m-%d %H:%M} UTC"
-                raise RefusedError(f"{actor.name} already approved {model} {number} at {at}.")
+                earlier = f"{before.approved_at:%Y-%m-%d %H:%M} UTC"
+                raise RefusedError(f"{actor.name} already approved {model} {number} at {earlier}.")
+            at = self._clock()
+            said = {"approved_by": str(actor), "at": to_iso(at), "reason": reason}
             approval = Approval(
                 key=key,
                 model=model,
@@ -92,9 +104,10 @@ class Approvals:
                 person=actor.name,
                 behind=tuple(sorted(actor.behind)),
                 approved_by=str(actor),
-                approved_at=self._clock(),
+                approved_at=at,
                 origin=actor.origin,
                 reason=reason,
+                claim=signed_claim(self._workspace, "validated_by", version.key, version.manifest_sha256, said),
                 revision=before.revision if before else 0,
             )
             stored = self._documents.replace(approval) if before else self._documents.insert(approval)

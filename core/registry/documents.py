@@ -12,7 +12,7 @@ from core.registry.stages import Stage, TransitionVerb
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable artifact of a registered model, and its stage."""
 
-    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates")
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates", "claim")
     ALIKE: ClassVar[tuple[str, ...]] = ("model", "created_by", "session_id", "bump", "checked", "updated_by")
 
     key: str  # "spread/1.4.0"
@@ -36,6 +36,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     bump: str = ""  # which part of the number was raised, and why, if the registry decided it
     replaces: str = ""  # the version that was live when it was registered, else the newest: "spread/1.3.0"
     checked: str = ""  # what a trial at its registration found, or why there was none; empty for our own training
+    claim: str = ""  # signed at its registration: that no gate failed; an envelope of DSSE
     tags: dict[str, str] = {}
     updated_at: datetime
     updated_by: str

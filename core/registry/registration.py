@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from core.actor import Actor
-from core.clock import Clock
+from core.clock import Clock, to_iso
 from core.files import InDoubtError, digest
 from core.governance.audit import require_access
 from core.governance.outbox import AuditedChange
@@ -18,6 +18,7 @@ from core.quality.gate import GateResult
 from core.registry.artifacts import ArtifactStore, StagedArtifact
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.changes import registry_change
+from core.registry.claims import have_passed, signed_claim
 from core.registry.contents import ENVIRONMENT_NAME, unreadable_file
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
@@ -93,6 +94,7 @@ class Registrar:
                         bump=why,
                         tags=tags,
                         checked=checked,
+                        claim=self._claim(card, staged, number, actor),
                     )
                     _record(change, "version.register", version)
             except InDoubtError:
@@ -158,6 +160,7 @@ class Registrar:
         bump: str = "",
         tags: Mapping[str, str] | None = None,
         checked: str = "",
+        claim: str = "",
     ) -> ModelVersion:
         now, author = self._clock(), str(actor)
         if self._records.models.find(card.model) is None:
@@ -186,11 +189,20 @@ class Registrar:
                 bump=bump,
                 replaces=self._replaced(card.model, number),
                 checked=checked,
+                claim=claim,
                 tags=dict(tags or {}),
                 updated_at=now,
                 updated_by=author,
             )
         )
+
+    def _claim(self, card: RegistrationCard, staged: StagedArtifact, number: str, actor: Actor) -> str:
+        """Sign that the gates of a version passed; empty if one failed, or none judged."""
+        if not have_passed(card.gates):
+            return ""
+        said = {"n_gates": len(card.gates), "registered_by": str(actor), "at": to_iso(self._clock())}
+        key = version_key(card.model, number)
+        return signed_claim(self._workspace, "gates_passed", key, staged.manifest_sha256, said)
 
     def _replaced(self, model: str, number: str) -> str:
         """Return the key of the version that a new version comes after: the live one, else the newest; or nothing.

@@ -197,6 +197,11 @@ class RegistryReader:
         """
         return self._aliases.get(self._records.model(model).model, alias)
 
+    def claims_of(self, version: ModelVersion) -> list[str]:
+        """Return the signed claims about a version, each an envelope of DSSE as JSON; no signature is checked."""
+        own = whole(version).claim
+        return [*([own] if own else []), *self._approvals.claims_of(version)]
+
     def approvals(self, model: str, version: str) -> list[Approval]:
         """Return the approvals that count for the next promotion of a version to Production."""
         return self._approvals.of(self.get(model, version))

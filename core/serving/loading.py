@@ -24,6 +24,7 @@ from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.data_profile import DataProfile, ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import NO_MODEL
+from core.registry.demanded_claims import ClaimDemand
 from core.registry.errors import ChangedFileError
 from core.serving.errors import UnavailableError
 from core.serving.live import LiveCounter
@@ -75,6 +76,7 @@ class Loader:
         listed: ServedList = MappingProxyType({}),
         live: LiveCounter | None = None,
         denied: Callable[[], DenyList] = lambda: NONE_DENIED,
+        demand: ClaimDemand | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -87,9 +89,10 @@ class Loader:
             listed: What to serve, by model; empty: every model of the registry.
             live: Counts the rows that loaded versions answer.
             denied: Returns the columns whose ranges, categories and values no refusal shows.
+            demand: The signed claims that a version must have before it is loaded; None: none.
             clock: The time.
         """
-        self._live, self._denied = live, denied
+        self._live, self._denied, self._demand = live, denied, demand
         self._workspace = workspace
         self._memory_bytes = memory_bytes
         self._listed = listed
@@ -229,6 +232,9 @@ class Loader:
 
         model, version = key
         begin, bytes_before = time.monotonic(), _memory()
+        if self._demand:
+            found = self._registry.get(model, version)
+            self._demand.require(found, self._registry.claims_of(found), self._clock())
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
             scorer.signature.denied = self._denied

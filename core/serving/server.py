@@ -25,6 +25,7 @@ from core.local_callers import is_loopback
 from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
+from core.registry.demanded_claims import ClaimDemand
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
@@ -189,6 +190,7 @@ class Server:
             listed=settings.serving.models if listed is None else listed,
             live=self._live,
             denied=denied,
+            demand=ClaimDemand(workspace, settings.serving.require_claims, settings.serving.claim_keys),
             clock=clock,
         )
         self._process = ProcessMetrics()

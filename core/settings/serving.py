@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from core.settings.address import ListenAddress
+from core.settings.claims import ClaimKeySettings, ClaimName
 from core.settings.feature_log import FeatureLogSettings
 from core.settings.names import Name
 from core.settings.oidc import OidcSettings
@@ -38,6 +39,14 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         OidcSettings | None,
         Meta(description="A provider of OpenID Connect whose tokens are taken beside API tokens; needs an extra."),
     ] = None
+    require_claims: Annotated[
+        tuple[ClaimName, ...],
+        Meta(description="Signed claims that a version must have before it is loaded; empty: none."),
+    ] = ()
+    claim_keys: Annotated[
+        Annotated[tuple[ClaimKeySettings, ...], Meta(max_length=100)],
+        Meta(description="The public keys whose claims count; empty: that of the workspace, keys/audit-signing.pub."),
+    ] = ()
     requests_per_minute: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
         Meta(description="Requests of the control API that each caller may make, in each process; null: no limit."),

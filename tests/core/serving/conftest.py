@@ -22,7 +22,7 @@ from core.domains.bonds.data import PanelSettings, generate
 from core.domains.bonds.domain import MODEL_NAMES
 from core.domains.catalogue import create, load_model
 from core.models import Model
-from core.quality.gate import judge
+from core.quality.gate import GateResult, judge
 from core.registry import ModelVersion, Registry
 from core.rollout import Rollouts, RolloutWorker
 from core.serving.access import Role, Tokens
@@ -184,9 +184,13 @@ def put_live(workspace: Workspace, model: str, folder: Path) -> ModelVersion:
     return version
 
 
-def register(workspace: Workspace, model: str, folder: Path, *, actor: Actor = ANA) -> ModelVersion:
+GATES = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
+
+
+def register(
+    workspace: Workspace, model: str, folder: Path, *, actor: Actor = ANA, gates: tuple[GateResult, ...] = GATES
+) -> ModelVersion:
     registry = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
-    gates = (judge("coverage", 99.0, ">=", 90.0, unit="%"),)
     return registry.register(model, folder, metrics={"attainment": 0.9}, lineage={"seed": 1}, gates=gates, actor=actor)
 
 
