@@ -100,6 +100,7 @@ def main(
     out: Path | str = "text-model",
     n_written: int = 100,
     on_progress: "Callable[[TextProgress], Any] | None" = None,
+    processes: int = 1,
 ) -> "TextReport":
     """Train a model into a folder, and judge it.
 
@@ -108,6 +109,7 @@ def main(
         out: A new folder, or that of a training that was killed, which goes on.
         n_written: How many documents the model writes to be judged.
         on_progress: Is called with every evaluation while a decoder trains.
+        processes: How many processes on this machine train a decoder together.
     Returns:
         The judgement: nats a token above the floor, beside simple models, and what the model writes.
     Raises:
@@ -120,9 +122,9 @@ def main(
     if not isinstance(config, ModelConfig):
         raise UsageError(f"config is {shown(config)}; it must be a ModelConfig of bondx.ml.model_fine_tuning.")
     if on_progress is None:
-        train_text_model(config.settings(), Path(out))
+        train_text_model(config.settings(), Path(out), processes=processes)
     else:
-        train_text_model(config.settings(), Path(out), report=on_progress)
+        train_text_model(config.settings(), Path(out), report=on_progress, processes=processes)
     return judge_folder(Path(out), n_written=n_written)
 
 

@@ -68,6 +68,9 @@ def add_parser(commands: Subparsers) -> None:
         "--lora-rank", type=whole, metavar="N", help="train adapters of this rank on the base; 0: all its weights"
     )
     train.add_argument("--teacher", type=Path, metavar="DIR", help="learn from this larger model, too (distillation)")
+    train.add_argument(
+        "--processes", type=count, default=1, metavar="N", help="train a decoder in N processes here (default 1)"
+    )
     add_json_argument(train)
     train.set_defaults(command=train_model)
     judge = command_parser(verbs, "judge", help="judge a trained model: nats above the floor, beside simple models")
@@ -187,12 +190,17 @@ def train_model(args: argparse.Namespace) -> int:
     """Train the model of the settings."""
     from console.cli.output import print_json, printable
     from core.text.prepared import architecture_of
+    from core.text.ranks import place_of_environment
     from core.text.training import train_text_model
 
-    settings = _settings(args)
-    if not args.json:
-        print(f"training: {architecture_of(settings)}, into {printable(args.out)}", flush=True)
-    made = train_text_model(settings, args.out, report=_ignored if args.json else _print_progress)
+    settings, is_first = _settings(args), place_of_environment().is_first
+    if is_first and not args.json:
+        together = f" in {args.processes} processes" if args.processes > 1 else ""
+        print(f"training: {architecture_of(settings)}{together}, into {printable(args.out)}", flush=True)
+    report = _ignored if args.json else _print_progress
+    made = train_text_model(settings, args.out, report=report, processes=args.processes)
+    if not is_first:
+        return ExitCode.GOOD
     if args.json:
         print_json(made)
         return ExitCode.GOOD

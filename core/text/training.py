@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from core.errors import UsageError
+from core.files import digest
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
 from core.text.comparing import TextComparison, compare_texts
@@ -12,7 +15,8 @@ from core.text.judging import TextReport, encoded, judge_model
 from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
 from core.text.ngrams import NgramModel
-from core.text.prepared import PreparedText, TextProgress, prepare_text
+from core.text.prepared import PreparedText, TextProgress, architecture_of, located, prepare_text
+from core.text.ranks import MAX_RANKS, RankPlace, place_of_environment
 
 
 def _ignore(progress: TextProgress) -> None:
@@ -20,31 +24,77 @@ def _ignore(progress: TextProgress) -> None:
 
 
 def train_text_model(
-    settings: TextModelSettings, path: Path, *, report: Callable[[TextProgress], None] = _ignore
+    settings: TextModelSettings,
+    path: Path,
+    *,
+    report: Callable[[TextProgress], None] = _ignore,
+    processes: int = 1,
 ) -> TextModelManifest:
     """Train a model into a folder. Called again after a kill, it goes on, to the same bytes.
+
+    A process that torchrun has started trains together with its others; the first alone writes and reports.
 
     Args:
         settings: What is trained, on what.
         path: A new folder, or that of an unfinished training of the same model.
         report: Is told every evaluation of a decoder.
+        processes: How many processes on this machine train a decoder together.
     Raises:
         UsageError: The settings cannot be met, or the folder is a link.
         RefusedError: The folder is in a workspace, or holds anything else.
+        RankLostError: Another process of the training has ended; it can go on.
     """
+    place = place_of_environment()
+    if processes == 1:
+        return train_at(settings, path, place, report)
+    _require_processes(settings, processes)
+    if place.size > 1:
+        raise UsageError("torchrun has started the processes; leave --processes out.")
+    from core.text.rank_processes import train_in_processes
+
+    return train_in_processes(located(settings), path, processes, report)
+
+
+def train_at(
+    settings: TextModelSettings, path: Path, place: RankPlace, report: Callable[[TextProgress], None]
+) -> TextModelManifest:
+    """Train as one of several processes, or as the only one; see `train_text_model`."""
+    _require_processes(settings, place.size)
     prepared, folder = prepare_text(settings), ModelFolder(path)
-    folder.begin(prepared.manifest, prepared.tokenizer)
+    if place.is_first:
+        folder.begin(prepared.manifest, prepared.tokenizer)
     if prepared.manifest.architecture != "ngram":
         from core.text.neural.training import train_decoder
 
         def told(progress: TextProgress) -> None:
-            folder.note_speed(progress.step, progress.tokens_per_second)
-            report(progress)
+            if place.is_first:
+                folder.note_speed(progress.step, progress.tokens_per_second)
+                report(progress)
 
-        weights, curve = train_decoder(prepared, folder.checkpoint, told)
+        weights, curve = train_decoder(prepared, folder.checkpoint, told, place)
+        if not place.is_first:  # it holds the same weights, and writes nothing
+            return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))
         return folder.finish(prepared.manifest, weights, curve)
     model, point = count_ngrams(prepared)
     return folder.finish(prepared.manifest, model.to_bytes(), [point])
+
+
+def _require_processes(settings: TextModelSettings, n_processes: int) -> None:
+    """Require a training that several processes can share.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    if n_processes == 1:
+        return
+    if architecture_of(settings) == "ngram":
+        raise UsageError("n-grams are counted in one process; only a decoder is trained in several.")
+    most = min(MAX_RANKS, settings.batch_size)
+    if not 1 <= n_processes <= most:
+        raise UsageError(
+            f"{n_processes} processes cannot share steps of {settings.batch_size} documents (text_model.batch_size): "
+            f"give 1 to {most}."
+        )
 
 
 def count_ngrams(prepared: PreparedText) -> tuple[NgramModel, CurvePoint]:

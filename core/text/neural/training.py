@@ -18,7 +18,7 @@ from torch import Tensor
 
 from core.arrays import IntArray
 from core.errors import UsageError
-from core.files import write_file
+from core.files import digest, write_file
 from core.json_documents import decode_json
 from core.plain_files import require_plain
 from core.progress import begins
@@ -31,6 +31,7 @@ from core.text.neural.batches import TokenBatch, batch_of, epoch_order, n_batche
 from core.text.neural.decoder import Decoder
 from core.text.neural.gpt2 import Gpt2
 from core.text.neural.lora import trained_weights
+from core.text.neural.ranks import TrainingRanks, joined
 from core.text.neural.weights import (
     DecoderModel,
     WeightsError,
@@ -42,6 +43,7 @@ from core.text.neural.weights import (
     token_losses,
 )
 from core.text.prepared import PreparedText, TextProgress
+from core.text.ranks import ALONE, RankPlace
 
 _BETAS = (0.9, 0.95)
 _COSINE_END = 0.1
@@ -72,7 +74,10 @@ class _Speed:
 
 
 def train_decoder(
-    prepared: PreparedText, checkpoint: Path, report: Callable[[TextProgress], None]
+    prepared: PreparedText,
+    checkpoint: Path,
+    report: Callable[[TextProgress], None],
+    place: RankPlace = ALONE,
 ) -> tuple[bytes, Sequence[CurvePoint]]:
     """Train a decoder.
 
@@ -80,20 +85,23 @@ def train_decoder(
         prepared: Settings, documents and tokenizer.
         checkpoint: Where a training goes on from, and what it writes.
         report: Is told every evaluation.
+        place: Of this process among those that train together; the first alone writes the checkpoint.
     Returns:
         The weights with the least validation loss, and the evaluations.
     Raises:
         UsageError: The checkpoint cannot be used, or the loss is no number any more.
+        RankLostError: Another process has ended.
     """
-    with torch.random.fork_rng(devices=[]):
-        training, settings = DecoderTraining(prepared), prepared.manifest.settings
-        if checkpoint.exists():
-            training.resume(checkpoint)
+    with torch.random.fork_rng(devices=[]), joined(place) as ranks:
+        training, settings = DecoderTraining(prepared, ranks), prepared.manifest.settings
+        ranks.require_same(training.beginning())
+        ranks.resume_alike(checkpoint, training.resume)
         while not training.is_over:
             if (progress := training.step()) is not None:
                 report(progress)
             n_done = training.n_done
-            if n_done and n_done % settings.checkpoint_steps == 0 and n_done < training.n_steps:
+            is_due = n_done and n_done % settings.checkpoint_steps == 0 and n_done < training.n_steps
+            if is_due and place.is_first:
                 training.save(checkpoint)
         return training.weights(), training.curve
 
@@ -120,12 +128,15 @@ def learning_rate(settings: TextModelSettings, step: int, n_steps: int) -> float
 class DecoderTraining:
     """A decoder while it is trained, a step at a time."""
 
-    def __init__(self, prepared: PreparedText) -> None:
+    def __init__(self, prepared: PreparedText, ranks: TrainingRanks | None = None) -> None:
         """Begin with new weights, or with those of the base.
 
         Args:
             prepared: Settings, documents and tokenizer.
+            ranks: The processes that train together; None: this one alone.
         """
+        self._ranks = ranks or TrainingRanks()
+        self._prepared = prepared
         self._settings = settings = prepared.manifest.settings
         self._floor = prepared.manifest.floor_nats
         tokenizer, data = prepared.tokenizer, prepared.data
@@ -203,6 +214,14 @@ class DecoderTraining:
             pass
         return progress
 
+    def beginning(self) -> bytes:
+        """Return what all processes that train together must have alike: a hash of all that the first step needs."""
+        manifest = self._prepared.manifest
+        unlocated = msgspec.structs.replace(manifest.settings, base="", corpus="", teacher="")
+        alike = msgspec.structs.replace(manifest, settings=unlocated)
+        parts = (msgspec.json.encode(alike), torch.__version__.encode(), spell_weights(self._trained))
+        return digest(b"".join(parts)).encode()
+
     def weights(self) -> bytes:
         """Return the weights with the least validation loss."""
         return spell_weights(self._best)
@@ -232,17 +251,19 @@ class DecoderTraining:
         return batch_of([self._rows[row] for row in self._order[place].tolist()])
 
     def _learn(self, batch: TokenBatch) -> None:
-        """Learn from a batch, in parts whose gradients add up to that of the whole."""
-        settings, standing = self._settings, self._standing
-        torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step))
+        """Learn from a batch, in parts whose gradients add up to that of the whole, also over several processes."""
+        settings, standing, rank = self._settings, self._standing, self._ranks.place.rank
+        of_rank = (rank,) if rank else ()
+        torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step, *of_rank))
         self._decoder.train()
         rate = learning_rate(settings, standing.step, self.n_steps)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        n_parts = min(settings.accumulation, len(batch.inputs))
+        own_places = self._ranks.share(len(batch.inputs))
+        n_parts = min(settings.accumulation, len(own_places))
         nats = 0.0
-        for places in np.array_split(np.arange(len(batch.inputs)), n_parts):
+        for places in np.array_split(own_places, n_parts) if n_parts else ():
             inputs, targets = torch.from_numpy(batch.inputs[places]), torch.from_numpy(batch.targets[places])
             logits, _ = self._decoder(inputs)
             own = token_losses(logits, targets).sum() / batch.n_predicted
@@ -254,6 +275,7 @@ class DecoderTraining:
                 loss = (1 - settings.teacher_share) * own + settings.teacher_share * distance
             loss.backward()
             nats += own.item()
+        nats = self._ranks.sum_gradients(self._trained, nats)
         if not math.isfinite(nats):
             raise UsageError(
                 f"The loss of step {standing.step + 1} is {nats}: training has diverged. Lower "
@@ -268,7 +290,7 @@ class DecoderTraining:
     def _evaluate(self) -> TextProgress:
         """Weigh the validation documents, and keep the weights if no evaluation before was better."""
         standing = self._standing
-        nats = float(DecoderModel(self._decoder).document_nats(self._validation).sum()) / n_predicted(self._validation)
+        nats = self._ranks.of_first(self._weigh)
         is_best = standing.best_nats is None or nats < standing.best_nats
         if is_best:
             standing.best_nats, standing.n_worse, self._best = nats, 0, self._copied()
@@ -289,6 +311,10 @@ class DecoderTraining:
             seconds_left=left / per_second if per_second else None,
             is_best=is_best,
         )
+
+    def _weigh(self) -> float:
+        """Return the mean loss a token of the validation documents."""
+        return float(DecoderModel(self._decoder).document_nats(self._validation).sum()) / n_predicted(self._validation)
 
     def _copied(self) -> dict[str, Tensor]:
         return {name: weight.detach().clone() for name, weight in self._trained.items()}
