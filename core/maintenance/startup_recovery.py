@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from core.actor import Actor
 from core.errors import CoreError
@@ -11,7 +12,7 @@ from core.maintenance.archiving import archive_documents
 from core.registry import Registry
 from core.rollout.rollouts import Rollouts
 from core.state import Workspace
-from core.tracking import Runs, RunStatus
+from core.tracking import RunIsOverError, RunNotFoundError, Runs, RunStatus
 from core.training.sessions import Sessions
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ def recover(workspace: Workspace, *, actor: Actor) -> None:
     runs = Runs(workspace)
     for run in runs.all():
         if not run.is_over and run.lost_after_seconds is None and run.session_id not in alive:
-            runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
+            # Its process may be alive after all, and end or remove the run in this very moment.
+            with suppress(RunIsOverError, RunNotFoundError):
+                runs.finish(run.run_id, RunStatus.LOST, actor=actor, reason="its process is gone")
     runs.complete_removals(actor=actor)
     _sweep_cache(workspace)
 

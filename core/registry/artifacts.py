@@ -4,13 +4,14 @@ A process killed at any instant leaves either nothing at `artifacts/<model>/<ver
 leftovers in the staging area differ from a copy in progress by their lock, which was released when the process died.
 """
 
+import errno
 import fcntl
 import io
 import logging
 import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -146,11 +147,8 @@ class ArtifactStore:
             CopyFailedError: The copy cannot be written.
         """
         source = self.folder(model, version)
-        try:
-            folder, lock = self._new_staging_folder()
-        except OSError as error:
-            raise CopyFailedError(self.root, error) from error
-        try:
+        with ExitStack() as made:
+            folder = self._private_folder(made)
             manifest = _read_manifest(source, manifest_sha256)
             try:
                 _copy(io.BytesIO(manifest), folder / MANIFEST_NAME, durable=False)
@@ -168,10 +166,32 @@ class ArtifactStore:
                 if found != expected:
                     raise ChangedFileError(f"{name} was changed")
             yield folder
-        finally:
-            with suppress(FileAccessError):
-                remove_tree(folder, root=self.root.parent)
-            os.close(lock)
+
+    def _private_folder(self, made: ExitStack) -> Path:
+        """Make a folder that is removed with the context; of a read-only volume, among the machine's temporary files.
+
+        Raises:
+            CopyFailedError: There is no place for it.
+        """
+        try:
+            folder, lock = self._new_staging_folder()
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise CopyFailedError(self.root, error) from error
+        else:
+            made.callback(self._remove_private_folder, folder, lock)
+            return folder
+        import tempfile
+
+        try:
+            return Path(made.enter_context(tempfile.TemporaryDirectory(prefix="bondx-")))
+        except OSError as error:
+            raise CopyFailedError("a temporary folder", error) from error
+
+    def _remove_private_folder(self, folder: Path, lock: int) -> None:
+        with suppress(FileAccessError):
+            remove_tree(folder, root=self.root.parent)
+        os.close(lock)
 
     def manifest(self, model: str, version: str, manifest_sha256: str) -> Manifest:
         """Return the hashes of a version's files, as they were registered.

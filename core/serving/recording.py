@@ -48,6 +48,7 @@ class PredictionRecorder:
         stats: ServerStats,
         *,
         is_on: bool = True,
+        why_off: str = "",
         retention: PredictionRetention | None = None,
         held_since: Callable[[], Mapping[str, datetime]] = dict,
         clock: Clock = utc_now,
@@ -58,12 +59,14 @@ class PredictionRecorder:
             workspace: The workspace with the store.
             stats: Counts dropped records.
             is_on: Whether to record at all.
+            why_off: Why not; empty for the settings' wish.
             retention: How long predictions are kept; the defaults if None.
             held_since: By model, since when an active rollout needs its predictions.
             clock: The time.
         """
         self._stats = stats
         self._is_on = is_on
+        self._why_off = why_off or "serving.record_predictions in bondx.yaml"
         self._clock = clock
         self._writer: PredictionWriter | None = None
         self._reader = PredictionReader(workspace.predictions_file)
@@ -141,9 +144,7 @@ class PredictionRecorder:
             UnavailableError: The outcomes cannot be stored now; report them again later.
         """
         if not self._is_on:
-            raise NotRecordedError(
-                "This server does not record predictions (serving.record_predictions in bondx.yaml)."
-            )
+            raise NotRecordedError(f"This server does not record predictions ({self._why_off}).")
         ids = [outcome.request_id for outcome in outcomes]
         try:
             if self._writer is None:

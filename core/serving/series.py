@@ -30,6 +30,7 @@ class SeriesRecorder:
         lock: Path | None = None,
         look_seconds: float = LOOK_SECONDS,
         each_step: Callable[[], None] = lambda: None,
+        is_on: bool = True,
     ) -> None:
         """Prepare; nothing is recorded before `start`.
 
@@ -39,9 +40,11 @@ class SeriesRecorder:
             lock: The file whose lock the recording process holds; None if the server is one process.
             look_seconds: How often a process without the lock tries to get it.
             each_step: Called in the thread at every step, in every process: what follows the settings.
+            is_on: Whether anything is recorded; else each step is all that happens.
         """
         self._make, self._measure = make, measure
         self._lock, self._look_seconds, self._each_step = lock, look_seconds, each_step
+        self._is_on = is_on
         self._descriptor: int | None = None
         self._recording: MetricRecording | None = None
         self._stopping = threading.Event()
@@ -74,6 +77,8 @@ class SeriesRecorder:
         """Record if this process is the one that records; return the seconds until the next step."""
         try:
             self._each_step()
+            if not self._is_on:
+                return self._look_seconds
             if self._recording is None:
                 if not self._holds_lock():
                     return self._look_seconds

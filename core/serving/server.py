@@ -55,7 +55,7 @@ from core.settings import PolicySource, settings_in_force
 from core.settings.address import ADDRESS_FORM, host_and_port
 from core.settings.current import CurrentSettings
 from core.state import Workspace
-from core.state.write_health import write_problem
+from core.state.write_health import is_read_only, write_problem
 from core.telemetry.tracing import Traces
 from core.view.source import take_snapshot
 
@@ -165,17 +165,25 @@ class Server:
         def denied() -> DenyList:
             return DenyList(current.read().explanation.denied_columns)
 
+        may_write = not is_read_only(workspace.root)
+        if not may_write:
+            log.warning(
+                "%s is on a read-only volume: answers are served; predictions, outcomes, counts and series are not "
+                "recorded here, and a version that cannot be loaded raises no alert.",
+                workspace.root,
+            )
         self._recorder = PredictionRecorder(
             workspace,
             self._stats,
-            is_on=records,
+            is_on=records and may_write,
+            why_off="" if may_write else "its workspace is on a read-only volume",
             retention=settings.telemetry.predictions,
             held_since=Rollouts(workspace, clock=clock).needed_since,
             clock=clock,
         )
         self._live = LiveCounter(
             workspace,
-            is_on=settings.serving.live_counts,
+            is_on=settings.serving.live_counts and may_write,
             retention=settings.telemetry.live,
             logs=settings.serving.log_features if settings.serving.log_features.share else None,
             explains=current,
@@ -206,6 +214,7 @@ class Server:
             metrics.counted,
             lock=None if shared is None else shared.recorder_lock,
             each_step=self._follow_settings,
+            is_on=may_write,
         )
         reads = Reads(
             authenticator,

@@ -8,6 +8,7 @@ from core.clock import Clock
 from core.errors import CoreError
 from core.serving.table import ServingTable, VersionKey
 from core.state import Workspace
+from core.state.write_health import is_read_only
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class UnservedAlerts:
             is_mine: Whether this server answers for a model: the alerts of others are left alone.
         """
         self._alerts = Alerts(workspace)
+        self._is_on = not is_read_only(workspace.root)  # else a server says once that it raises none
         self._clock = clock
         self._is_mine = is_mine
         self._told: dict[VersionKey, str] | None = None  # versions with an alert, and why; None: not read yet
@@ -35,6 +37,8 @@ class UnservedAlerts:
 
         A failure to do so is logged and tried again at the next update: a server answers without alerts, too.
         """
+        if not self._is_on:
+            return
         unserved = {
             (served.model, served.live): served.failures[served.live]
             for served in table.models.values()

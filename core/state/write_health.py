@@ -37,6 +37,18 @@ def disk_problem(root: Path) -> str | None:
     return None
 
 
+def is_read_only(root: Path) -> bool:
+    """Say whether a workspace lies on a volume that is mounted read-only, such as that of a replica.
+
+    Args:
+        root: The folder of the workspace.
+    """
+    try:
+        return bool(os.statvfs(root).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False  # the folder is gone, which its readers say
+
+
 class RefusedWrites:
     """The writes that this process was refused, until a write of as many bytes succeeds. Safe between threads."""
 

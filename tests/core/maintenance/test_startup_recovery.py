@@ -62,3 +62,20 @@ def test_what_a_killed_process_left_unfinished_in_the_cache_goes_and_what_is_bei
     recover(workspace, actor=Actor.engine())
     assert not any(file.exists() for file in left)
     assert all(file.exists() for file in others)
+
+
+def test_a_run_that_its_process_ends_or_removes_meanwhile_does_not_end_the_engine(workspace, person, monkeypatch):
+    runs = Runs(workspace)
+    for _ in range(3):
+        runs.start(name="theirs", actor=person)
+    as_listed = runs.all()
+    runs.finish(as_listed[0].run_id, RunStatus.FINISHED, actor=person)
+    runs.finish(as_listed[1].run_id, RunStatus.FINISHED, actor=person)
+    runs.prune(keep=2, referenced=(), actor=person)
+    monkeypatch.setattr(Runs, "all", lambda _: as_listed)
+    recover(workspace, actor=Actor.engine())
+    monkeypatch.undo()
+    assert [(run.run_id, run.status) for run in Runs(workspace).all()] == [
+        (as_listed[1].run_id, RunStatus.FINISHED),
+        (as_listed[2].run_id, RunStatus.LOST),
+    ]
