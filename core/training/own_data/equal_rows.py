@@ -2,7 +2,7 @@
 
 Figures of rows that a version learned from flatter it. Rows are equal if every column that both know and the outcome
 are. Where columns have few values, new rows may be equal by chance: as often as rows that were learned from are equal
-to others of them. Only more of them than that are taken for rows that were learned from.
+to rows of other groups among them. Only more of them than that are taken for rows that were learned from.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.arrays import AnyArray, FloatArray
+from core.arrays import AnyArray, FloatArray, IntArray
 
 LEAST_CHANCE = 1e-6  # a false refusal in a million files
 _TRUTH = ".actual"
@@ -24,10 +24,12 @@ class AnsweredRows:
     Attributes:
         rows: Columns of the rows.
         actual: Their outcomes; numbers, or positions of classes.
+        units: The number of the group of each row; None if no row depends on another.
     """
 
     rows: pd.DataFrame
     actual: FloatArray
+    units: IntArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class EqualRows:
 def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
     """Count the rows that are equal to rows that a version learned from.
 
-    The chance is that of a binomial law, whose rate is the share of known rows that have an equal among the others, by
-    Laplace's rule of succession: a new row is to the known ones what each of these is to the rest.
+    The chance is that of a binomial law, whose rate is the share of known rows that have an equal in another group, by
+    Laplace's rule of succession: a new row is to the known ones what each of these is to those of other groups.
 
     Args:
         given: The rows that are said to be new.
@@ -65,14 +67,17 @@ def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
     from scipy.stats import binom
 
     columns: list[str] = []
-    hashes = [np.empty(0, np.uint64)]
+    hashes, units, n_units = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], 0
     for part in known:
         columns = columns or [str(name) for name in given.rows if name in part.rows]
         hashes.append(_hashes(part, columns))
+        own = np.arange(len(part.rows)) if part.units is None else np.unique(part.units, return_inverse=True)[1]
+        units.append(own + n_units)
+        n_units += len(part.rows)
     mine, learned = _hashes(given, columns), np.concatenate(hashes)
     equal = np.flatnonzero(np.isin(mine, learned))
-    _, counts = np.unique(learned, return_counts=True)
-    n_known, n_repeated = len(learned), int(counts[counts > 1].sum())
+    pairs = pd.DataFrame({"hash": learned, "unit": np.concatenate(units)})
+    n_known, n_repeated = len(learned), int((pairs.groupby("hash")["unit"].transform("nunique") > 1).sum())
     rate = (n_repeated + 1) / (n_known + 2)
     return EqualRows(
         n_known=n_known,

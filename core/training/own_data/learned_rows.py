@@ -12,6 +12,7 @@ import pandas as pd
 from core.errors import NotFoundError
 from core.files import digest
 from core.models.outcomes import outcomes_by
+from core.monitoring import dependence
 from core.monitoring.data_profile import ColumnProfile
 from core.monitoring.estimation.held_out import HeldOutRows
 from core.registry import ModelVersion, Registry
@@ -23,6 +24,8 @@ from core.tables.task import column_signature
 from core.training.own_data.equal_rows import AnsweredRows
 from core.training.panels import Draw
 from core.training.reproduction import AnotherDataSetError, learned_draws
+from core.training.session_domain import domain_of
+from core.training.sessions import Sessions
 
 UNKNOWN = "whether the model learned from these rows is not known"
 
@@ -66,22 +69,24 @@ def rows_learned(
     if "draws" in data:
         draws = learned_draws(version.session_id, workspace)
         try:
+            group = domain_of(Sessions(workspace).get(version.session_id).training).group_column
             first = next(draws)
         except (NotFoundError, AnotherDataSetError):
             return None
-        return LearnedRows(_answered(chain([first], draws), model), are_all=True)
+        return LearnedRows(_answered(chain([first], draws), model, group), are_all=True)
     file = data.get("file")
     if kept is None or not isinstance(file, Mapping) or _OF_OTHER_ROWS & version.lineage.keys():
         return None
-    return LearnedRows([AnsweredRows(kept.rows, kept.actual)], are_all=len(kept) == file.get("n_rows"))
+    return LearnedRows([AnsweredRows(kept.rows, kept.actual, kept.units)], are_all=len(kept) == file.get("n_rows"))
 
 
-def _answered(draws: Iterable[Draw], model: Any) -> Iterator[AnsweredRows]:
+def _answered(draws: Iterable[Draw], model: Any, group: str | None) -> Iterator[AnsweredRows]:
     for draw in draws:
         found = outcomes_by(model, draw.panel.frame)
         if found.actual is not None:
             columns = [name for name in model.columns_read(list(map(str, found.rows))) if name in found.rows]
-            yield AnsweredRows(found.rows[columns], found.actual)
+            units = None if group is None else dependence.group_numbers(found.rows[group])
+            yield AnsweredRows(found.rows[columns], found.actual, units)
 
 
 def learned_files(registry: Registry, version: ModelVersion) -> frozenset[str]:

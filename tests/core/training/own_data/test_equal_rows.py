@@ -48,6 +48,15 @@ def test_new_rows_of_few_values_are_no_copies_and_a_part_of_the_learned_ones_is(
     assert equal_rows(part(learned, slice(0, 60)), [learned]).are_copies
 
 
+def test_repeated_rows_of_one_group_say_nothing_of_new_groups() -> None:
+    once = continuous(50, 1)
+    places = np.repeat(np.arange(50), 10)
+    learned = AnsweredRows(once.rows.iloc[places].reset_index(drop=True), once.actual[places], places)
+
+    assert equal_rows(part(once, slice(0, 40)), [learned]).are_copies
+    assert not equal_rows(part(once, slice(0, 40)), [AnsweredRows(learned.rows, learned.actual)]).are_copies
+
+
 @pytest.mark.parametrize("parts", [1, 5])
 def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
     learned = AnsweredRows(
