@@ -368,7 +368,7 @@ def _told_of_rows(
             f"{data}: {found.n_equal:,} of its {n_rows:,} rows are rows that {ensemble.key} and its members learned "
             f"from, the first of them {judged.table.place(found.first)}. Leave them out, or name other rows."
         )
-    equal = "none of them is" if not found.n_equal else f"{found.n_equal:,} of them, as many as chance explains, equal"
+    equal = "none of them is" if not found.n_equal else f"{found.n_equal:,} of them, as chance alone may explain, equal"
     among = "one" if not found.n_equal else "rows"
     if known.are_all:
         return f"{measured}; {equal} {among} that {ensemble.key} learned from."

@@ -1,8 +1,8 @@
 """Rows that were given as new, and equal rows that a version learned from.
 
 Figures of rows that a version learned from flatter it. Rows are equal if every column that both know and the outcome
-are. Where columns have few values, new rows may be equal by chance: as often as rows that were learned from are equal
-to rows of other groups among them. Only more of them than that are taken for rows that were learned from.
+are. Where columns have few values, new rows may be equal by chance, and only more of them than chance explains are
+taken for rows that were learned from.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ import pandas as pd
 
 from core.arrays import AnyArray, FloatArray, IntArray
 
-LEAST_CHANCE = 1e-6  # a false refusal in a million files
+LEAST_CHANCE = 1e-4
+CONFIDENCE = 1e-3
+"""A file of new rows is taken for a copy at most so often, with `LEAST_CHANCE` on top."""
 _TRUTH = ".actual"
 
 
@@ -40,7 +42,7 @@ class EqualRows:
         n_known: The rows that it learned from, as far as they are known.
         n_equal: The given rows that are equal to one of those.
         first: The place of the first of them, from 0; None if there is none.
-        chance: The probability of so many or more among rows that are new.
+        chance: At most the probability of so many or more among rows that are new.
     """
 
     n_known: int
@@ -57,33 +59,39 @@ class EqualRows:
 def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
     """Count the rows that are equal to rows that a version learned from.
 
-    The chance is that of a binomial law, whose rate is the share of known rows that have an equal in another group, by
-    Laplace's rule of succession: a new row is to the known ones what each of these is to those of other groups.
+    What is counted for the chance are different rows that exactly one group of the known rows has (each row is a group
+    where none is named). The expected share of new rows that are one of these is 2·Q₂/T, by Good and Turing, where Q₂
+    are the different rows that exactly two of the T groups have; the upper limit of its Poisson law is taken.
+
+    Source:
+        Good, Biometrika 40, 1953, equation 2; Chao and Colwell, Statistics & Probability Letters 2017, for groups.
 
     Args:
         given: The rows that are said to be new.
         known: Those that it learned from, in parts; read one after the other.
     """
-    from scipy.stats import binom
+    from scipy.stats import chi2, poisson
 
     columns: list[str] = []
-    hashes, units, n_units = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], 0
+    hashes, units, n_known = [np.empty(0, np.uint64)], [np.empty(0, np.int64)], 0
     for part in known:
         columns = columns or [str(name) for name in given.rows if name in part.rows]
         hashes.append(_hashes(part, columns))
         own = np.arange(len(part.rows)) if part.units is None else np.unique(part.units, return_inverse=True)[1]
-        units.append(own + n_units)
-        n_units += len(part.rows)
-    mine, learned = _hashes(given, columns), np.concatenate(hashes)
-    equal = np.flatnonzero(np.isin(mine, learned))
-    pairs = pd.DataFrame({"hash": learned, "unit": np.concatenate(units)})
-    n_known, n_repeated = len(learned), int((pairs.groupby("hash")["unit"].transform("nunique") > 1).sum())
-    rate = (n_repeated + 1) / (n_known + 2)
+        units.append(own + n_known)
+        n_known += len(part.rows)
+    mine = _hashes(given, columns)
+    learned = pd.DataFrame({"row": np.concatenate(hashes), "unit": np.concatenate(units)}).drop_duplicates()
+    n_groups = learned.groupby("row").size()
+    equal = np.flatnonzero(np.isin(mine, n_groups.index))
+    n_single = len(np.intersect1d(mine, n_groups.index[n_groups == 1]))
+    most = float(chi2.isf(CONFIDENCE, 2 * (int((n_groups == 2).sum()) + 1))) / 2
+    share = 2 * most / max(1, learned["unit"].nunique())
     return EqualRows(
         n_known=n_known,
         n_equal=len(equal),
         first=int(equal[0]) if len(equal) else None,
-        chance=float(binom.sf(len(equal) - 1, len(mine), rate)) if len(equal) else 1.0,
+        chance=float(poisson.sf(n_single - 1, share * len(mine))),
     )
 
 

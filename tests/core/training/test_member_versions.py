@@ -223,9 +223,9 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     with pytest.raises(UsageError, match=r"all figures of its columns are those of the rows that .* learned from"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=shuffled)
     part = tmp_path / "part.csv"
-    part.write_text("\n".join([*new.read_text().splitlines(), *reversed(lines[50:80])]) + "\n")
+    part.write_text("\n".join([*new.read_text().splitlines(), *reversed(lines[50:120])]) + "\n")
     with pytest.raises(
-        UsageError, match=r"30 of its 230 rows are rows that .* learned from, the first of them line 202"
+        UsageError, match=r"70 of its 270 rows are rows that .* learned from, the first of them line 202"
     ):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=part)
     with pytest.raises(UsageError, match="its members learned from this file"):

@@ -39,13 +39,12 @@ def test_a_part_of_the_learned_rows_is_found_among_new_ones() -> None:
     assert found.are_copies
 
 
-def test_new_rows_of_few_values_are_no_copies_and_a_part_of_the_learned_ones_is() -> None:
-    learned = counted(80, 1)
-    called = [equal_rows(counted(60, seed), [learned]) for seed in range(2, 302)]
+@pytest.mark.parametrize("n_known", [60, 300])
+def test_new_rows_of_few_values_are_no_copies(n_known: int) -> None:
+    called = [equal_rows(counted(60, seed), [counted(n_known, 1_000 + seed)]) for seed in range(200)]
 
-    assert min(found.n_equal for found in called) > 10
+    assert min(found.n_equal for found in called) > 5
     assert not any(found.are_copies for found in called)
-    assert equal_rows(part(learned, slice(0, 60)), [learned]).are_copies
 
 
 def test_repeated_rows_of_one_group_say_nothing_of_new_groups() -> None:
@@ -62,13 +61,13 @@ def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
     learned = AnsweredRows(
         pd.DataFrame(
             {
-                "n": [1, 2, 3, 4, 5] * 4,
-                "x": np.r_[0.0, np.arange(1.0, 19.0), np.nan],
-                "day": pd.date_range("2026-01-01", periods=20).astype("datetime64[s]"),
-                "area": pd.Categorical(["north", None, "south", "west", "north"] * 4),
+                "n": [1, 2, 3, 4, 5] * 40,
+                "x": np.r_[0.0, np.arange(1.0, 199.0), np.nan],
+                "day": pd.date_range("2026-01-01", periods=200).astype("datetime64[s]"),
+                "area": pd.Categorical(["north", None, "south", "west", "north"] * 40),
             }
         ),
-        np.arange(20.0),
+        np.arange(200.0),
     )
     given = AnsweredRows(
         learned.rows.assign(
@@ -81,7 +80,7 @@ def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
         learned.actual,
     )
 
-    found = equal_rows(given, [part(learned, slice(k * 20 // parts, (k + 1) * 20 // parts)) for k in range(parts)])
+    found = equal_rows(given, [part(learned, slice(k * 200 // parts, (k + 1) * 200 // parts)) for k in range(parts)])
 
-    assert (found.n_equal, found.first, found.are_copies) == (20, 0, True)
+    assert (found.n_equal, found.first, found.are_copies) == (200, 0, True)
     assert equal_rows(AnsweredRows(given.rows, given.actual + 1), [learned]).n_equal == 0
