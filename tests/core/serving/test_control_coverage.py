@@ -250,7 +250,7 @@ WITH_THE_PARTS = Because("the verbs below it ask for each of its parts")
 
 # What only reads, or previews; every other public method is a verb.
 READS = {
-    Registry: "aliases alias all_aliases approvals diff environment_warnings get history holds_model "
+    Registry: "aliases alias all_aliases approvals claims_of diff environment_warnings get history holds_model "
     "lacking_approvals lineage load_path made_profile models newest_moves numbers opened plan_archive plan_promotion "
     "plan_promotions plan_prune plan_rollback plan_undo policy_gates production profile_file profile_problems pruned "
     "quarantined try_version "
