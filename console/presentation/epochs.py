@@ -117,6 +117,9 @@ def text_series(epochs: EpochSeries, model: str) -> list[Series]:
     ]
 
 
+NO_SPEED = "N-grams are counted in one step: no speed is measured."
+
+
 def speed_series(epochs: EpochSeries, model: str) -> list[Series]:
     """Draw how fast a model of language learned, in tokens a second."""
     points = epochs.get(f"{model}.tokens_per_second", ())

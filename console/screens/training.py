@@ -166,6 +166,8 @@ class TrainingScreen(ConsoleScreen):
         by_epoch = self.query_one("#epochs", LiveTable)
         for pane in (attainment, loss, by_epoch):
             pane.notice = of_agents or (READING if is_awaited else self.notice_of("epochs"))
+        if session.text is not None and history and not epochs.speed_series(history, session.text.model):
+            loss.notice = epochs.NO_SPEED
         if by_epoch.columns != (columns := epochs.epoch_columns(models, of_text=of_text)):
             by_epoch.set_columns(columns)
         if self._drawn_page != (drawn := (page, models, session.observed.diverged, of_text)):

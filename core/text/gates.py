@@ -120,4 +120,6 @@ def _measured(report: TextReport) -> Iterator[tuple[str, float | None, int, str]
     if writing is not None:
         yield "documents_ended", 100 * writing.ended_share, n_written, ""
         by_chance = writing.copied_by_chance or 0.0
-        yield "copied_above_chance", 100 * (writing.copied_share - by_chance), n_written, ""
+        # Chance copies one document in millions: finer than thousandths of a percent nobody reads, and -0 is 0.
+        above = round(100 * (writing.copied_share - by_chance), 3) + 0.0
+        yield "copied_above_chance", above, n_written, ""

@@ -5,6 +5,7 @@ import math
 import msgspec
 import pytest
 
+from console.presentation.epochs import NO_SPEED
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.settings import TrainingSettings
@@ -17,6 +18,7 @@ from core.training.sessions import Sessions
 from core.training.text_training import TextEpoch, TextTraining
 from core.training.wire import EpochDone, Prepared
 from tests.console.conftest import NOW
+from tests.console.picture import pictured as pictured
 from tests.epoch_records import an_epoch
 
 FLOOR = 0.7628
@@ -91,6 +93,22 @@ async def test_the_loss_is_drawn_with_its_floor_beside_the_speed_and_the_samples
             assert "nats a token" in text
             assert "Speed by epoch" in text
             assert "ABOVE" in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 48)])
+async def test_it_looks_as_it_should(open_console, session, pictured, size):
+    async with open_console(size, theme="bondx-dark") as console:
+        await shown(console, session)
+        pictured(console, "text-session")
+
+
+async def test_n_grams_have_no_speed_and_the_chart_says_why(open_console, session, monkeypatch):
+    async with open_console((120, 40)) as console:
+        await shown(console, session)
+        assert console.screen.query_one("#loss").notice != NO_SPEED
+        monkeypatch.setattr("console.presentation.epochs.speed_series", lambda *_: [])
+        console.screen.show(console.screen.snapshot)
+        assert console.screen.query_one("#loss").notice == NO_SPEED
 
 
 async def test_w_shows_what_it_wrote_after_its_first_evaluation_and_by_now(open_console, session):

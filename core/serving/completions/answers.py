@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from core.serving.asgi import Receive, Send, send_json
-from core.serving.completions.requests import CompletionRequest, choice, completion, usage
+from core.serving.completions.requests import TIME, CompletionRequest, choice, completion, usage
 from core.serving.errors import UnavailableError
 from core.serving.limits import ServingLimits
 from core.serving.shown_json import shown_json
@@ -152,7 +152,7 @@ class CompletionAnswers:
             if asked.echo and asked.prompt:
                 await tell(event(asked.prompt, None))
             pieces = iter(writer)
-            finish = "length"
+            finish = TIME
             while self._seconds() < until and not leaving.done():
                 piece = await loop.run_in_executor(self._threads, next, pieces, None)
                 if piece is None:
@@ -192,7 +192,7 @@ def _written(writer: TextWriter, is_over: Callable[[], bool]) -> WrittenText:
     for piece in going:
         pieces.append(piece)
         if is_over():
-            return WrittenText(text="".join(pieces), n_tokens=len(pieces), finish="length", nats=0.0)
+            return WrittenText(text="".join(pieces), n_tokens=writer.n_drawn, finish=TIME, nats=0.0)
     return writer.written
 
 

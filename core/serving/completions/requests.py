@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 MAX_CHOICES = 8
 _DEFAULT_TOKENS = 64
+TIME = "time"
+"""How a document ends that was not written within `serving.answer_seconds`."""
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +86,7 @@ def read_request(body: bytes, name: str | None) -> CompletionRequest:
 
 def choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     """Return one document of an answer, or a piece of it."""
-    reason = {"end": "stop", "stop": "stop", "length": "length", None: None}[finish]
+    reason = {"end": "stop", "stop": "stop", "length": "length", TIME: "time_limit", None: None}[finish]
     return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}
 
 

@@ -243,3 +243,11 @@ def test_adapters_become_part_of_the_weights(tmp_path):
         assert again.manifest.settings.base in ("", "base")
     (tmp_path / "base" / "weights.safetensors").unlink()
     open_text_version(tmp_path / "tuned version")
+
+
+def test_a_share_below_chance_is_told_as_nothing(folder):
+    report = judge_folder(folder, n_written=2)
+    writing = msgspec.structs.replace(report.writing, copied_share=0.0, copied_by_chance=8.056e-8)
+    gates = text_gates(msgspec.structs.replace(report, writing=writing), {})
+    gate = next(each for each in gates if each.name == "copied_above_chance")
+    assert gate.sentence.startswith("0% ")

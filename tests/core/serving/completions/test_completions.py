@@ -176,10 +176,12 @@ def test_an_answer_takes_no_longer_than_its_limit(model):
     try:
         # Nothing of it may be given away before 200 characters are there.
         held_back = running.ask(seed=1, max_tokens=2_000, temperature=2, stop="x" * 200).json()
-        assert (held_back["choices"][0]["finish_reason"], held_back["usage"]["completion_tokens"]) == ("length", 3)
-        assert running.ask(seed=1, max_tokens=2_000, temperature=2).json()["choices"][0]["finish_reason"] == "length"
+        assert (held_back["choices"][0]["finish_reason"], held_back["usage"]["completion_tokens"]) == ("time_limit", 3)
+        assert (
+            running.ask(seed=1, max_tokens=2_000, temperature=2).json()["choices"][0]["finish_reason"] == "time_limit"
+        )
         text, finish = texts_of(running.ask(seed=1, max_tokens=2_000, stream=True).text)
-        assert (finish, len(text) < 100) == ("length", True)
+        assert (finish, len(text) < 100) == ("time_limit", True)
     finally:
         running.stop()
 
