@@ -1,6 +1,6 @@
 """The trees of every library in one plain form: what the exact algorithms of `leaf_games.py` read."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import numpy as np
 from core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 LEAF: Final = -1
+_CAPPED: Final = 1e300  # the largest number in LightGBM's dump, whose JSON knows no infinity
 _NAN_IS_ZERO, _ZERO_IS_MISSING = 1, 2
 
 
@@ -112,11 +113,36 @@ def trees_of_lightgbm(booster: Any, *, output: int = 0) -> PlainTrees:
     """
     told = booster.dump_model()
     per_step = int(told["num_tree_per_iteration"])
-    found = (entry["tree_structure"] for entry in told["tree_info"][output::per_step])
-    return PlainTrees(tuple(map(_lightgbm_tree, found)))
+    found = [entry["tree_structure"] for entry in told["tree_info"][output::per_step]]
+    trees = list(map(_lightgbm_tree, found))
+    if any((tree.threshold >= _CAPPED).any() for tree in trees):
+        lines = (line for line in booster.model_to_string().splitlines() if line.startswith("threshold="))
+        # A tree that is one leaf has no such line.
+        of_trees = {
+            int(entry["tree_index"]): next(lines)
+            for entry in told["tree_info"]
+            if "left_child" in entry["tree_structure"]
+        }
+        for place, entry in enumerate(told["tree_info"][output::per_step]):
+            if (line := of_trees.get(int(entry["tree_index"]))) is not None:
+                whole = [float(number) for number in line.removeprefix("threshold=").split()]
+                trees[place] = _lightgbm_tree(entry["tree_structure"], whole)
+    return PlainTrees(tuple(trees))
 
 
-def _lightgbm_tree(root: Mapping[str, Any]) -> PlainTree:
+def _lightgbm_tree(root: Mapping[str, Any], whole: Sequence[float] = ()) -> PlainTree:
+    """Read one tree.
+
+    Args:
+        root: What LightGBM dumps of it.
+        whole: The numbers at which it splits, by the index of the split; the dump caps them at 1e300.
+    """
+
+    def threshold_of(node: Mapping[str, Any]) -> float:
+        if whole and "split_index" in node:
+            return whole[int(node["split_index"])]
+        return float(node.get("threshold", 0.0))
+
     nodes: list[Mapping[str, Any]] = []
     children: list[tuple[int, int]] = []
     waiting: list[tuple[Mapping[str, Any], int, int]] = [(root, -1, 0)]
@@ -140,9 +166,7 @@ def _lightgbm_tree(root: Mapping[str, Any]) -> PlainTree:
         left=np.array([left for left, _ in children]),
         right=np.array([right for _, right in children]),
         feature=np.array([node.get("split_feature", 0) for node in nodes], dtype=np.int64),
-        threshold=np.array(
-            [0.0 if own in levels else float(node.get("threshold", 0.0)) for own, node in enumerate(nodes)]
-        ),
+        threshold=np.array([0.0 if own in levels else threshold_of(node) for own, node in enumerate(nodes)]),
         missing_left=np.array([bool(node.get("default_left", False)) for node in nodes]),
         value=np.array([float(node.get("leaf_value", 0.0)) for node in nodes]),
         cover=np.array([float(node.get("internal_count", node.get("leaf_count", 1))) for node in nodes]),

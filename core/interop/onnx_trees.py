@@ -14,8 +14,6 @@ _NAN_IS_ZERO, _ZERO_IS_MISSING = 1, 2  # as in `PlainTree.reading`
 NEXT_TO_ZERO: Final = float(np.float32(1e-35))
 """LightGBM reads no smaller number but zero (`kZeroThreshold`)."""
 
-_NO_LIMIT: Final = 1e300  # LightGBM spells infinity so: every number goes left
-
 
 def sum_of_trees(graph: Graph, matrix: GraphValue, ensembles: Sequence[PlainTrees], *, n_columns: int) -> GraphValue:
     """Sum the leaves of several ensembles on the same columns, shape (n, ensembles).
@@ -130,8 +128,6 @@ class _Nodes:
         feature, split = int(tree.feature[node]), float(tree.threshold[node])
         if (codes := tree.levels.get(node)) is not None:
             return self._further(feature, tuple(sorted(map(int, codes)))), 0.5, 0
-        if tree.reading is not None and split >= _NO_LIMIT:
-            split = np.inf
         reading = 0 if tree.reading is None else int(tree.reading[node])
         if reading == _NAN_IS_ZERO:
             return feature, split, int(split >= 0.0)

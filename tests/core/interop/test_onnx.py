@@ -289,3 +289,49 @@ def test_without_onnx_the_error_names_the_extra(monkeypatch):
         UsageError, match=r"onnx and onnxruntime are not installed: pip install 'bondx-console\[onnx\]'"
     ):
         require_onnx()
+
+
+ZERO = float(np.float32(1e-35))
+FAR_CELLS = (
+    *(0.0, -0.0, 5e-324, 1e-36, -1e-36, 1e-35, -1e-35, ZERO, -ZERO, 1e-34, -1e-34),
+    *(np.nextafter(ZERO, 1), np.nextafter(ZERO, 0), -np.nextafter(ZERO, 1)),
+    *(1e299, 1e300, -1e300, np.nextafter(1e300, np.inf), 1e301, 1e305, 1.7e308, -1.7e308, np.nan),
+)
+
+
+@needs_onnx
+@pytest.mark.parametrize(
+    ("settings", "has_gaps", "has_huge"),
+    [
+        pytest.param({"use_missing": False}, False, False, id="missing is zero"),
+        pytest.param({}, True, False, id="missing has a way of its own"),
+        pytest.param({"zero_as_missing": True}, True, False, id="zero is missing"),
+        pytest.param({}, False, True, id="splits beyond 1e300"),
+    ],
+)
+def test_trees_read_cells_next_to_zero_and_beyond_1e300_as_lightgbm_does(settings, has_gaps, has_huge):
+    import lightgbm
+    import onnxruntime
+
+    from core.interop.onnx_parity import feeds_of
+    from core.models.scoring.fields import Rows
+
+    random = np.random.default_rng(0)
+    cells = random.normal(size=(500, 2))
+    cells[random.random(500) < 0.3, 0] = 0.0
+    if has_huge:
+        cells[random.random(500) < 0.2, 0] = 1e301
+        cells[random.random(500) < 0.2, 0] = 1e305
+    if has_gaps:
+        cells[random.random(500) < 0.2, 0] = np.nan
+    column = cells[:, 0]
+    label = (column > 0) * 2.0 + (column == 0) * 5 + (column > 1e299) * 9 + (column > 1e303) * 4 + cells[:, 1]
+    given = {"verbosity": -1, "num_leaves": 15, "min_data_in_leaf": 3, **settings}
+    booster = lightgbm.train(given, lightgbm.Dataset(cells, label=label), 20)
+    written = written_onnx(imported_trees(booster.model_to_string()), {})
+    rows = np.array([[cell, 0.1] for cell in FAR_CELLS])
+    session = onnxruntime.InferenceSession(written.onnx.content, providers=["CPUExecutionProvider"])
+    asked = {each.name for each in session.get_inputs()}
+    feeds = feeds_of(written.fields, Rows(rows, [()] * len(rows)))
+    found = session.run(None, {name: values for name, values in feeds.items() if name in asked})[0]
+    np.testing.assert_allclose(np.ravel(found), booster.predict(rows), rtol=1e-12)
