@@ -220,3 +220,19 @@ def work_of(text, folder):
 
 
 ONE_THREAD = msgspec.structs.replace(TrainingSettings().trainer, n_threads=1)
+
+
+def test_a_session_whose_documents_are_gone_fails_with_its_reason(tmp_path, capsys):
+    root, corpus, config = tmp_path / "workspace", tmp_path / "corpus.txt", tmp_path / "config.yaml"
+    Workspace.create(root, settings_text=CONFIG)
+    write_corpus("etrm", 60, corpus, seed=1)
+    config.write_text(f"text_model: {{architecture: ngram, corpus: {corpus}}}\n")
+    given = ["--text", "prose", "--config", str(config), "--workspace", str(root)]
+    assert command_line(["session", "start", *given]) == 0
+    corpus.unlink()
+    assert command_line(["run", "--headless", *given]) != 0
+    observed = Sessions(Workspace.open(root)).get("s-0001").observed
+    assert observed.phase is SessionPhase.FAILED
+    assert observed.registered == ()
+    assert "corpus.txt: No such file or directory" in observed.failure
+    assert "corpus.txt" in "".join(capsys.readouterr())
