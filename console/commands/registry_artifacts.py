@@ -1,4 +1,4 @@
-"""`bondx registry register`, `member`, `prune`, `lineage`, `bom`, `provenance`: versions come, go, have an origin."""
+"""`bondx registry register`, `member`, `prune`, `lineage`, `bom`, `provenance`, `signature`: versions come and go."""
 
 import argparse
 from pathlib import Path
@@ -96,6 +96,7 @@ def add_verbs(verbs: Subparsers) -> None:
     for name, help_, command in (
         ("bom", "the bill of materials of a version: model card, data, files and packages (CycloneDX)", show_bill),
         ("provenance", "what made a version, from what, signed (in-toto statement, SLSA)", show_provenance),
+        ("signature", "the signature of a version's files, for model_signing verify key", show_signature),
     ):
         document = command_parser(verbs, name, help=help_)
         document.add_argument("model", metavar="MODEL")
@@ -293,6 +294,15 @@ def show_provenance(args: argparse.Namespace) -> int:
     if not is_signed_provenance(found):
         complain("warning: not signed, because this account cannot read keys/audit-signing.key of the workspace.")
     return _hand_out(encoded_record(found), args.out, f"provenance of {args.model} {args.version}, SLSA 1")
+
+
+def show_signature(args: argparse.Namespace) -> int:
+    """Print the signature of a version's files, or write it into a new file."""
+    from core.evidence import signature_of_version
+
+    _require_new(args.out)
+    content = signature_of_version(open_workspace(args), args.model, args.version)
+    return _hand_out(content, args.out, f"signature of {args.model} {args.version}, OpenSSF Model Signing 1.0")
 
 
 def _require_new(out: Path | None) -> None:

@@ -320,6 +320,18 @@ class ModelRegistry:
         return encoded_record(provenance_of(self._config.workspace, name, self.get_model(name, version).version))
 
     @checked
+    def model_signature(self, name: str, version: str | None = None) -> bytes:
+        """Return the signature of a version's files for `model_signing verify key`: a Sigstore bundle in JSON.
+
+        Raises:
+            HashMismatchError: The manifest is not the registered one.
+            ModelKeyError: The version was registered without a signature, and this account has no key to sign it now.
+        """
+        from core.evidence import signature_of_version
+
+        return signature_of_version(self._config.workspace, name, self.get_model(name, version).version)
+
+    @checked
     def verify_models(self, name: str | None = None) -> list[IntegrityResult]:
         """Hash the files of versions again."""
         return self._registry.verify(name)

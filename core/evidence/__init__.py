@@ -5,7 +5,7 @@ one thing, `sections/` writes the sixteen sections of it, `regulation.py` maps r
 the quoted audit records are in the log, `page.py` and `charts.py` draw it, `pdf.py` and `pdf_layout.py` set it for
 paper, `signing.py` signs it, `verification.py` checks it on any machine, `packs.py` keeps the packs of a workspace.
 `bill.py` writes the bill of materials of a version and `provenance.py` its provenance, both from what
-`recorded_version.py` reads.
+`recorded_version.py` reads; `version_signature.py` the signature of its files for foreign verifiers.
 """
 
 from core.evidence.bill import bill_of_version
@@ -15,6 +15,7 @@ from core.evidence.pdf import has_pdf_extra
 from core.evidence.provenance import is_signed_provenance, provenance_of
 from core.evidence.recorded_version import encoded_record
 from core.evidence.verification import PackVerdict, verify_pack
+from core.evidence.version_signature import signature_of_version
 
 __all__ = [
     "EvidencePack",
@@ -30,5 +31,6 @@ __all__ = [
     "has_pdf_extra",
     "is_signed_provenance",
     "provenance_of",
+    "signature_of_version",
     "verify_pack",
 ]

@@ -145,6 +145,7 @@ class PackManifest(msgspec.Struct, frozen=True, kw_only=True):
         sections: SHA-256 of each section by its number, so that an edit is named.
         sources: SHA-256 of each source by its id, likewise.
         public_key: Of the key that signed it, as 64 hex digits.
+        model_key: Of the key that signed the folder for foreign verifiers, in PEM; unset in packs of earlier releases.
         signature: Ed25519, over everything else, as hex digits.
     """
 
@@ -160,6 +161,7 @@ class PackManifest(msgspec.Struct, frozen=True, kw_only=True):
     audit_hash: str
     audit_root: str
     public_key: str
+    model_key: str | msgspec.UnsetType = msgspec.UNSET
     signature: str = ""
 
     def message(self) -> bytes:

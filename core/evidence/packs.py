@@ -27,8 +27,10 @@ from core.evidence.signing import (
     PAGE,
     PRINT,
     PROVENANCE,
+    SIGNATURE,
     encoded_manifest,
     encoded_pack,
+    signed_folder,
     signed_manifest,
 )
 from core.evidence.subject import (
@@ -253,10 +255,12 @@ class EvidencePacks:
         if with_pdf:
             begins("setting the PDF")
             files[PRINT] = pdf_of(pack)
-        manifest = encoded_manifest(signed_manifest(self._workspace, pack, files))
+        signed = signed_manifest(self._workspace, pack, files)
+        manifest = encoded_manifest(signed)
+        signature = signed_folder(self._workspace, signed, manifest)
 
         def fill(unfinished: Path) -> None:
-            for name, content in {**files, MANIFEST: manifest}.items():
+            for name, content in {**files, MANIFEST: manifest, SIGNATURE: signature}.items():
                 write_file(unfinished / name, content, durable=False)
 
         write_folder(folder, fill)

@@ -9,6 +9,8 @@ from core.errors import UsageError
 from core.evidence.pack import EvidencePack, PackManifest
 from core.files import digest
 from core.governance.keys import AuditKeys, public_key_in
+from core.governance.model_keys import ModelKeys
+from core.governance.model_signing import bundle_of, signature_of, statement_of_files
 from core.plain_files import open_regular
 from core.state.workspace import Workspace
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 PAGE, DATA, MANIFEST = "evidence.html", "evidence.json", "manifest.json"
 PRINT = "evidence.pdf"  # where it was asked for
+SIGNATURE = "evidence.sig"  # of the folder, for foreign verifiers
 BILL, PROVENANCE = "bill.cdx.json", "provenance.json"  # of a pack about a version
 _MOST_KEY_BYTES = 1 << 16
 
@@ -60,8 +63,31 @@ def signed_manifest(workspace: Workspace, pack: EvidencePack, files: dict[str, b
         audit_hash=pack.proof.hash,
         audit_root=pack.proof.root,
         public_key=keys.public_key(),
+        model_key=ModelKeys(workspace.keys_dir).public_key(),
     )
     return msgspec.structs.replace(manifest, signature=keys.sign(manifest.message()))
+
+
+def pack_statement(manifest: PackManifest, content: bytes) -> bytes:
+    """Return the statement about the folder of a pack, which foreign verifiers check.
+
+    Args:
+        manifest: The manifest.
+        content: Its bytes.
+    """
+    return statement_of_files(manifest.pack_id, {**manifest.files, MANIFEST: digest(content)}, beside=SIGNATURE)
+
+
+def signed_folder(workspace: Workspace, manifest: PackManifest, content: bytes) -> bytes:
+    """Return the bytes of `evidence.sig`.
+
+    Args:
+        workspace: Whose key signs it.
+        manifest: The manifest of the pack, signed.
+        content: Its bytes.
+    """
+    keys, statement = ModelKeys(workspace.keys_dir), pack_statement(manifest, content)
+    return bundle_of(statement, signature_of(statement, keys), keys.public_key())
 
 
 def read_public_key(file: Path) -> "Ed25519PublicKey":

@@ -19,15 +19,18 @@ from core.evidence.signing import (
     PAGE,
     PRINT,
     PROVENANCE,
+    SIGNATURE,
     encoded_manifest,
     hex_of,
     is_signed,
+    pack_statement,
     part_hashes,
     read_public_key,
 )
 from core.files import digest
 from core.governance.anchors import Anchor
 from core.governance.chain import Link
+from core.governance.model_signing import is_bundle_about
 from core.governance.verification import signed_message
 from core.json_documents import decode_json
 from core.plain_files import open_regular
@@ -75,6 +78,8 @@ def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = ()) -> PackVe
     except msgspec.DecodeError as error:
         return PackVerdict(ok=False, damage=(f"{MANIFEST} was edited: it cannot be read ({shown(str(error))})",))
     damage = _faults_of_manifest(manifest, content, public)
+    if not damage:
+        damage += _faults_of_signature(manifest, content, _read(folder / SIGNATURE))
     attached = [name for name in (PRINT, BILL, PROVENANCE) if name in manifest.files]
     contents = {name: _read(folder / name) for name in (PAGE, DATA, *attached)}
     damage += [
@@ -114,6 +119,17 @@ def _faults_of_manifest(manifest: PackManifest, content: bytes, public: "Ed25519
         return [f"{MANIFEST} was signed with another key than this one, or was edited"]
     if content != encoded_manifest(manifest) or not is_signed(public, manifest.message(), manifest.signature):
         return [f"{MANIFEST} was edited: its signature is not valid"]
+    return []
+
+
+def _faults_of_signature(manifest: PackManifest, content: bytes, signature: bytes | None) -> list[str]:
+    """Check the signature for foreign verifiers under a sound manifest; packs of earlier releases have none."""
+    if not isinstance(manifest.model_key, str):
+        return []
+    if signature is None:
+        return [f"{SIGNATURE} is missing"]
+    if not is_bundle_about(signature, pack_statement(manifest, content), manifest.model_key):
+        return [f"{SIGNATURE} was edited: it is no signature of this folder by the key in {MANIFEST}"]
     return []
 
 

@@ -43,7 +43,7 @@ def enveloped(statement: Mapping[str, Any], keys: AuditKeys) -> dict[str, Any]:
         AuditKeyError: The key cannot be read or made.
     """
     payload = orjson.dumps(statement, option=orjson.OPT_SORT_KEYS)
-    signature = bytes.fromhex(keys.sign(_signed_bytes(payload)))
+    signature = bytes.fromhex(keys.sign(signed_bytes(payload)))
     return {
         "payloadType": PAYLOAD_TYPE,
         "payload": base64.b64encode(payload).decode(),
@@ -69,7 +69,7 @@ def opened_statement(envelope: str, key: "Ed25519PublicKey") -> dict[str, Any] |
             return None
         for each in read.signatures[:_MOST_SIGNATURES]:
             try:
-                key.verify(base64.b64decode(each.sig, validate=True), _signed_bytes(payload))
+                key.verify(base64.b64decode(each.sig, validate=True), signed_bytes(payload))
             except InvalidSignature:
                 continue
             statement = decode_json(payload)
@@ -79,7 +79,7 @@ def opened_statement(envelope: str, key: "Ed25519PublicKey") -> dict[str, Any] |
     return None
 
 
-def _signed_bytes(payload: bytes) -> bytes:
+def signed_bytes(payload: bytes) -> bytes:
     """Return the bytes that a signature covers: DSSE's pre-authentication encoding."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)

@@ -21,5 +21,17 @@ class AuditKeyError(GovernanceError):
         )
 
 
+class ModelKeyError(GovernanceError):
+    """The key that signs the files of versions and packs cannot be used."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, file: Path, problem: str) -> None:
+        super().__init__(
+            f"The key {file} {problem}. It signs versions and evidence packs for foreign verifiers: restore the "
+            f"original file from a backup, so that the public key that auditors have stays valid."
+        )
+
+
 class TamperedError(GovernanceError):
     """What should be proved was changed outside the program."""

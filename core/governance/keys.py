@@ -16,8 +16,8 @@ from core.plain_files import read_file
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-_OWNER_ONLY = 0o600
-_EVERYBODY_READS = 0o644
+OWNER_ONLY = 0o600
+EVERYBODY_READS = 0o644
 
 
 class AuditKeys:
@@ -40,7 +40,7 @@ class AuditKeys:
             AuditKeyError: The key is missing although it must exist, or is not a key.
         """
         if may_create and not self._chain_file.exists():
-            create_once(self._chain_file, secrets.token_hex(32).encode() + b"\n", mode=_OWNER_ONLY)
+            create_once(self._chain_file, secrets.token_hex(32).encode() + b"\n", mode=OWNER_ONLY)
         try:
             return bytes.fromhex(read_file(self._chain_file).decode("ascii").strip())
         except FileNotFoundError:
@@ -92,7 +92,7 @@ class AuditKeys:
         if not self._signing_file.exists():
             private = Ed25519PrivateKey.generate()
             pem = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
-            create_once(self._signing_file, pem, mode=_OWNER_ONLY)
+            create_once(self._signing_file, pem, mode=OWNER_ONLY)
         try:
             key = form.load_pem_private_key(read_file(self._signing_file), password=None)
         except (OSError, ValueError) as error:
@@ -101,7 +101,7 @@ class AuditKeys:
             raise AuditKeyError(self._signing_file, "is not an Ed25519 key")
         if not self._public_file.exists():
             public = key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-            create_once(self._public_file, public, mode=_EVERYBODY_READS)
+            create_once(self._public_file, public, mode=EVERYBODY_READS)
         return key
 
     def _public_key(self) -> "Ed25519PublicKey":
@@ -135,6 +135,6 @@ def public_key_in(content: bytes) -> "Ed25519PublicKey":
 def prepare_to_sign() -> None:
     """Load what signing takes, 1.8 MiB: a process that signs sooner or later has its size from the start."""
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ed25519
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-    del serialization, ed25519
+    del serialization, ec, ed25519

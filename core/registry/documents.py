@@ -12,7 +12,7 @@ from core.registry.stages import Stage, TransitionVerb
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable artifact of a registered model, and its stage."""
 
-    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates", "claim")
+    READ_WHEN_ASKED: ClassVar[tuple[str, ...]] = ("lineage", "gates", "claim", "model_signature")
     ALIKE: ClassVar[tuple[str, ...]] = ("model", "created_by", "session_id", "bump", "checked", "updated_by")
 
     key: str  # "spread/1.4.0"
@@ -37,6 +37,7 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True):
     replaces: str = ""  # the version that was live when it was registered, else the newest: "spread/1.3.0"
     checked: str = ""  # what a trial at its registration found, or why there was none; empty for our own training
     claim: str = ""  # signed at its registration: that no gate failed; an envelope of DSSE
+    model_signature: str = ""  # of its files, at its registration: ECDSA P-256 in DER, as base64
     tags: dict[str, str] = {}
     updated_at: datetime
     updated_by: str

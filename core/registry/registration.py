@@ -22,6 +22,7 @@ from core.registry.claims import have_passed, signed_claim
 from core.registry.contents import ENVIRONMENT_NAME, unreadable_file
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
+from core.registry.file_signatures import registered_signature
 from core.registry.manifest import MANIFEST_NAME, check, read_manifest
 from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, checked_model_name, version_key
 from core.registry.records import Records
@@ -190,6 +191,7 @@ class Registrar:
                 replaces=self._replaced(card.model, number),
                 checked=checked,
                 claim=claim,
+                model_signature=registered_signature(self._workspace, version_key(card.model, number), staged),
                 tags=dict(tags or {}),
                 updated_at=now,
                 updated_by=author,

@@ -75,6 +75,7 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
         "registry bom": ["registry", "bom", "pricing", "1.0.0", "--out"],
         "registry provenance": ["registry", "provenance", "pricing", "1.0.0", "--out"],
+        "registry signature": ["registry", "signature", "pricing", "1.0.0", "--out"],
         "registry export": ["registry", "export", "pricing", "1.0.0", "--out"],
         "view export": ["view", "export", "--out"],
         "audit anchor": ["audit", "anchor", "--to"],
@@ -83,7 +84,8 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
 
 NAMES = (
     "telemetry export", "labels wanted", "data generate", "data anonymise", "compliance check", "text corpus",
-    "text tokenizer", "registry bom", "registry provenance", "registry export", "view export", "audit anchor",
+    "text tokenizer", "registry bom", "registry provenance", "registry signature", "registry export", "view export",
+    "audit anchor",
 )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from core.actor import Actor
-from core.evidence import bill_of_version, provenance_of
+from core.evidence import bill_of_version, provenance_of, signature_of_version
+from core.json_documents import decode_json
 from core.registry import (
     IntegrityResult,
     LineageGraph,
@@ -82,6 +83,13 @@ class Models(Controller):
     ) -> dict[str, Any]:
         """Return where a version comes from: an in-toto statement with SLSA's predicate, in a signed DSSE envelope."""
         return provenance_of(workspace, model, version)
+
+    @get("/{model:str}/versions/{version:str}/signature", opt=LOOK, sync_to_thread=True)
+    def get_signature(
+        self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]
+    ) -> dict[str, Any]:
+        """Return the signature of a version's files in the format of OpenSSF Model Signing: a Sigstore bundle."""
+        return dict(decode_json(signature_of_version(workspace, model, version)))
 
     @get("/{model:str}/history", opt=LOOK, sync_to_thread=True)
     def list_history(

@@ -59,6 +59,7 @@ NO_VERBS = {
         "evidence.html",
         "evidence.json",
         "evidence.pdf",
+        "evidence.sig",
         "evidence.typ",
         "model.json",
         "model.skops",
@@ -318,7 +319,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "registry export": OWN_FILES,
     **{
         f"registry {verb}": LOOKS
-        for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom", "provenance")
+        for verb in ("list", "show", "diff", "verify", "lineage", "policy", "bom", "provenance", "signature")
     },
     **{f"registry {verb}": f"version.{verb}" for verb in ("promote", "rollback", "undo", "archive", "register")},
     **{f"registry {verb}": f"version.{verb}" for verb in ("prune", "release", "tag")},
@@ -565,7 +566,7 @@ VERB_OF_METHOD: dict[str, str] = {
     },
     **{
         f"ModelRegistry.{name}": LOOKS
-        for name in ("load_model", "model_path", "plan_archive", "plan_promotion", "provenance")
+        for name in ("load_model", "model_path", "plan_archive", "plan_promotion", "provenance", "model_signature")
     },
     **{f"ModelRegistry.{name}": LOOKS for name in ("plan_rollback", "plan_undo", "verify_models", "leaderboard")},
     "RetrainPipeline.trigger_retraining": "retraining.start",

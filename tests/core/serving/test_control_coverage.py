@@ -72,6 +72,7 @@ PATHS = {
     "registry prune": "post /api/v1/prunes/versions",
     "registry bom": "get /api/v1/models/{model}/versions/{version}/bom",
     "registry provenance": "get /api/v1/models/{model}/versions/{version}/provenance",
+    "registry signature": "get /api/v1/models/{model}/versions/{version}/signature",
     "registry lineage": "get /api/v1/models/{model}/lineage",
     "registry alias": "put /api/v1/models/{model}/aliases/{alias}",
     "registry approve": f"post {VERSION}/approvals",

@@ -1,9 +1,11 @@
 """Evidence packs over HTTP."""
 
+import json
+
 import pytest
 
 from core.actor import Actor, Origin
-from core.evidence import bill_of_version, provenance_of
+from core.evidence import bill_of_version, provenance_of, signature_of_version
 from core.quality.gate import judge
 from core.registry import Registry
 
@@ -61,3 +63,9 @@ def test_the_provenance_of_a_version_is_read_over_http(api, workspace, version):
     found = api.get(f"/api/v1/models/rent/versions/{version}/provenance")
     assert found.json() == provenance_of(workspace, "rent", version)
     assert api.get("/api/v1/models/rent/versions/9.9.9/provenance").status_code == 404
+
+
+def test_the_signature_of_a_version_is_read_over_http(api, workspace, version):
+    found = api.get(f"/api/v1/models/rent/versions/{version}/signature")
+    assert found.json() == json.loads(signature_of_version(workspace, "rent", version))
+    assert api.get("/api/v1/models/rent/versions/9.9.9/signature").status_code == 404

@@ -143,7 +143,7 @@ NEEDS_ROWS = {
 LIKE_ANY = {
     "registry list", "registry show", "registry diff", "registry promote", "registry rollback", "registry undo",
     "registry archive", "registry verify", "registry register", "registry prune", "registry lineage", "registry bom",
-    "registry provenance",
+    "registry provenance", "registry signature",
     "registry alias", "registry approve", "registry release", "registry tag", "registry policy",
     "evidence build version", "evidence build model", "text register",
 }  # fmt: skip
