@@ -152,7 +152,7 @@ OF_NO_VERSION = {
     "rollout resume", "rollout advance", "rollout promote", "rollout abort", "retrain show", "retrain leaderboard",
     "retrain hold", "retrain resume", "retrain cancel", "retrain approve", "policy rehearse", "drift status",
     "drift why", "drift history", "telemetry traffic", "telemetry export", "performance show", "access check",
-    "access grant", "restore", "data anonymise",
+    "access grant", "restore", "data anonymise", "view save",
 }  # fmt: skip
 
 
