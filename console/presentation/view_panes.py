@@ -27,64 +27,64 @@ from widgets.line import Line
 from widgets.ordering import Order, sort_rows
 from widgets.rows import Cell, Row
 
-Rows = Sequence[Row]
-Draw = Callable[[Snapshot, datetime, Glyphs], tuple[Rows, str]]
+PaneRows = Sequence[Row]
+DrawPane = Callable[[Snapshot, datetime, Glyphs], tuple[PaneRows, str]]
 
 COURSE = "course"
 """The one pane that is a chart."""
 _TREND = "trend"  # of a session at work, which no view is about
 
 
-def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _alerts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     return alerts.alert_rows(snapshot, now, glyphs, shows_live=True), calm.no_alerts(snapshot)
 
 
-def _models(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _models(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     return versions.live_rows(snapshot, {}, now, glyphs, lambda _points: ""), "No such model is registered yet."
 
 
-def _health(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _health(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     return health.health_rows(snapshot.monitoring, now, glyphs), "No live version has been looked at yet."
 
 
-def _drift(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _drift(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     return drift_tables.column_rows(snapshot.monitoring, now, glyphs), "Nothing is compared yet."
 
 
-def _performance(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _performance(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     return drift_tables.metric_rows(snapshot.monitoring, glyphs), "Nothing is measured or estimated yet."
 
 
-def _versions(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _versions(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     quarantined = {found.key for found in snapshot.quarantined}
     rows = versions.version_rows(snapshot.versions, now, glyphs, quarantined=quarantined)
     return rows, "No such version is registered yet."
 
 
-def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _rollouts(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     ordered = rollouts.active_first(snapshot.rollouts)
     return rollouts.rollout_rows(ordered, now, glyphs, absence=snapshot.absence), "No rollout yet."
 
 
-def _retrainings(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _retrainings(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     ordered = retrainings.active_first(snapshot.retrainings)
     return retrainings.retraining_rows(ordered, now, glyphs, absence=snapshot.absence), retrainings.NONE_YET
 
 
-def _sessions(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[Rows, str]:
+def _sessions(snapshot: Snapshot, now: datetime, glyphs: Glyphs) -> tuple[PaneRows, str]:
     ordered = sessions.active_first(snapshot.sessions)
     return sessions.session_rows(ordered, now, glyphs, absence=snapshot.absence), "No session yet."
 
 
-def _stress(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[Rows, str]:
+def _stress(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[PaneRows, str]:
     return stress.stress_rows(snapshot.stress_tests, now), "No stress test yet."
 
 
-def _cases(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[Rows, str]:
+def _cases(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[PaneRows, str]:
     return stress.case_rows(snapshot.stress_tests[:1]), "Nothing is stressed yet."
 
 
-def _changes(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[Rows, str]:
+def _changes(snapshot: Snapshot, now: datetime, _glyphs: Glyphs) -> tuple[PaneRows, str]:
     return audit.audit_rows(snapshot.audit, now), "No recent change."
 
 
@@ -100,7 +100,7 @@ class DrawnPane:
     """
 
     columns: tuple[Column, ...]
-    draw: Draw
+    draw: DrawPane
     part: str
     screen: str
 

@@ -29,7 +29,30 @@ _IN_WORDS = {
     "meta_learner": MEMBERS,
     "member_algorithm": (AUTO, *MEMBERS),
 }
-_LEAST = {"folds": 2}
+_LEAST = {
+    "folds": 2,
+    "max_bin": 2,
+    "max_bins": 2,
+    "max_depth": 1,
+    "max_iter": 1,
+    "max_leaf_nodes": 2,
+    "n_estimators": 1,
+    "num_leaves": 2,
+}
+_MOST = {"max_bins": 255, "num_leaves": 131_072}
+_ABOVE_ZERO = frozenset(
+    {
+        "bagging_fraction",
+        "colsample_bytree",
+        "feature_fraction",
+        "learning_rate",
+        "max_features",
+        "min_samples_leaf",
+        "subsample",
+    }
+)
+"""The limits of LightGBM and scikit-learn, beyond which a training fails."""
+_UNLIMITED = ("xgboost", "max_depth")  # 0 limits nothing
 _MEMBERS = "members"
 _BOUNDS = "weight_bounds"
 FEATURES = "features"
@@ -70,15 +93,31 @@ def require_usable(algorithm: str, given: Mapping[str, Any], defaults: Mapping[s
             continue
         if isinstance(defaults[name], str):
             raise ParameterValueError(algorithm, name, value, " or ".join(_IN_WORDS[name]))
+        if value == defaults[name] and not isinstance(value, bool):
+            continue  # some take 0 for "by the size of the table"
         needs_whole = isinstance(defaults[name], int) and (algorithm, name) != _SHARE_OF_ROWS
-        most = 1.0 if name in _SHARES else math.inf
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        least = _LEAST.get(name, 0)
-        if not is_number or not least <= value <= most or (needs_whole and value != int(value)):
-            kind = "a whole number" if needs_whole else "a number"
-            raise ParameterValueError(
-                algorithm, name, value, f"{kind} {'from 0 to 1' if most == 1 else f'of at least {least}'}"
-            )
+        if not _is_usable(algorithm, name, value, needs_whole=needs_whole):
+            raise ParameterValueError(algorithm, name, value, _expected(algorithm, name, needs_whole=needs_whole))
+
+
+def _limits(algorithm: str, name: str) -> tuple[float, float]:
+    least = 0 if (algorithm, name) == _UNLIMITED else _LEAST.get(name, 0)
+    return least, 1.0 if name in _SHARES else _MOST.get(name, math.inf)
+
+
+def _is_usable(algorithm: str, name: str, value: object, *, needs_whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    least, most = _limits(algorithm, name)
+    return least <= value <= most and (value > 0 or name not in _ABOVE_ZERO) and not (needs_whole and value % 1)
+
+
+def _expected(algorithm: str, name: str, *, needs_whole: bool) -> str:
+    least, most = _limits(algorithm, name)
+    kind = "a whole number" if needs_whole else "a number"
+    if name in _ABOVE_ZERO:
+        return f"{kind} above 0{f', at most {most:g}' if math.isfinite(most) else ''}"
+    return f"{kind} {f'from {least:g} to {most:,.0f}' if math.isfinite(most) else f'of at least {least:g}'}"
 
 
 def names_in(text: str) -> tuple[str, ...]:

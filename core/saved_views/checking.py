@@ -11,7 +11,7 @@ from core.saved_views.panes import PANES
 from core.saved_views.saved_view import MOST_PANES, SavedView, ViewPane
 
 ValuePath = tuple[str | int, ...]
-Tell = Callable[[ValuePath, str], None]
+TellFault = Callable[[ValuePath, str], None]
 
 NAME_RULE: Final = "1 to 40 characters: lowercase letters, digits, '-' and '_', starting with a letter"
 RESERVED: Final = ("save", "delete")
@@ -49,7 +49,7 @@ def checked_view(name: str, values: object) -> SavedView:
     return view
 
 
-def read_view(name: str, values: object, path: ValuePath, tell: Tell) -> SavedView | None:
+def read_view(name: str, values: object, path: ValuePath, tell: TellFault) -> SavedView | None:
     """Read one view, and tell its faults.
 
     Args:
@@ -86,7 +86,7 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 
 class _Reading:
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: TellFault) -> None:
         self._tell_on = tell
         self._is_sound = True
 

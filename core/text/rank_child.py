@@ -70,7 +70,7 @@ def main() -> int:
         while content:
             content = content[os.write(answers, content) :]
 
-    from core.text.training import train_at
+    from core.text.training_by_one import train_at
 
     def report(progress: TextProgress) -> None:
         if order.place.is_first:

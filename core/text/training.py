@@ -3,20 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from core.errors import UsageError
-from core.files import digest
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
 from core.text.comparing import TextComparison, compare_texts
 from core.text.data import TextData, text_data
-from core.text.judging import TextReport, encoded, judge_model
-from core.text.language_model import n_predicted
-from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
-from core.text.ngrams import NgramModel
-from core.text.prepared import PreparedText, TextProgress, architecture_of, located, prepare_text
-from core.text.ranks import MAX_RANKS, RankPlace, place_of_environment
+from core.text.judging import TextReport, judge_model
+from core.text.model_folder import ModelFolder, TextModel, TextModelManifest
+from core.text.prepared import TextProgress, located
+from core.text.ranks import place_of_environment
+from core.text.training_by_one import require_processes, train_at
 
 
 def _ignore(progress: TextProgress) -> None:
@@ -47,64 +43,12 @@ def train_text_model(
     place = place_of_environment()
     if processes == 1:
         return train_at(settings, path, place, report)
-    _require_processes(settings, processes)
+    require_processes(settings, processes)
     if place.size > 1:
         raise UsageError("torchrun has started the processes; leave --processes out.")
     from core.text.rank_processes import train_in_processes
 
     return train_in_processes(located(settings), path, processes, report)
-
-
-def train_at(
-    settings: TextModelSettings, path: Path, place: RankPlace, report: Callable[[TextProgress], None]
-) -> TextModelManifest:
-    """Train as one of several processes, or as the only one; see `train_text_model`."""
-    _require_processes(settings, place.size)
-    prepared, folder = prepare_text(settings), ModelFolder(path)
-    if place.is_first:
-        folder.begin(prepared.manifest, prepared.tokenizer)
-    if prepared.manifest.architecture != "ngram":
-        from core.text.neural.training import train_decoder
-
-        def told(progress: TextProgress) -> None:
-            if place.is_first:
-                folder.note_speed(progress.step, progress.tokens_per_second)
-                report(progress)
-
-        weights, curve = train_decoder(prepared, folder.checkpoint, told, place)
-        if not place.is_first:  # it holds the same weights, and writes nothing
-            return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))
-        return folder.finish(prepared.manifest, weights, curve)
-    model, point = count_ngrams(prepared)
-    return folder.finish(prepared.manifest, model.to_bytes(), [point])
-
-
-def _require_processes(settings: TextModelSettings, n_processes: int) -> None:
-    """Require a training that several processes can share.
-
-    Raises:
-        UsageError: They cannot.
-    """
-    if n_processes == 1:
-        return
-    if architecture_of(settings) == "ngram":
-        raise UsageError("n-grams are counted in one process; only a decoder is trained in several.")
-    most = min(MAX_RANKS, settings.batch_size)
-    if not 1 <= n_processes <= most:
-        raise UsageError(
-            f"{n_processes} processes cannot share steps of {settings.batch_size} documents (text_model.batch_size): "
-            f"give 1 to {most}."
-        )
-
-
-def count_ngrams(prepared: PreparedText) -> tuple[NgramModel, CurvePoint]:
-    """Train a model of n-grams, which takes one step; return it with its losses."""
-    begins("counting n-grams")
-    tokenizer, data = prepared.tokenizer, prepared.data
-    seen, unseen = (encoded(tokenizer, part.documents) for part in (data.training, data.validation))
-    model = NgramModel.trained(seen, tokenizer.n_tokens, prepared.manifest.settings.ngram_order)
-    losses = [float(model.document_nats(each).sum()) / n_predicted(each) for each in (seen, unseen)]
-    return model, CurvePoint(1, *losses)
 
 
 def judge_folder(path: Path, *, n_written: int = 200) -> TextReport:

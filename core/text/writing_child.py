@@ -30,7 +30,7 @@ from core.text.writing_wire import (
     WritingOrder,
 )
 
-Tell = Callable[[WritingAnswer], None]
+TellAnswer = Callable[[WritingAnswer], None]
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def _receive(orders: "queue.SimpleQueue[WritingOrder]") -> None:
     os._exit(0)  # whoever ordered is gone: nobody waits for the document under way
 
 
-def write_for(opened: TextModel, order: WritingOrder, tell: Tell, *, is_over: Callable[[], bool]) -> None:
+def write_for(opened: TextModel, order: WritingOrder, tell: TellAnswer, *, is_over: Callable[[], bool]) -> None:
     """Write one document.
 
     Args:
@@ -85,7 +85,7 @@ def write_for(opened: TextModel, order: WritingOrder, tell: Tell, *, is_over: Ca
 
 
 def _write(
-    opened: TextModel, order: WritingOrder, going: Continuation, tell: Tell, is_over: Callable[[], bool]
+    opened: TextModel, order: WritingOrder, going: Continuation, tell: TellAnswer, is_over: Callable[[], bool]
 ) -> None:
     """Write behind a prompt that was read."""
     writer = TextWriter(opened.model, opened.tokenizer, order.options, going=going)

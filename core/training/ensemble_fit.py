@@ -280,7 +280,11 @@ def _finite(value: float) -> float | None:
 def _why(found: Improvement, groups: str, single: str) -> str:
     if found.n_groups < 2:
         return f"the panel of the comparison has one of {groups}: nothing can be shown"
-    interval = f"{found.value:+.4g} ({found.low:+.4g} to {found.high:+.4g}) over {found.n_groups} {groups}"
+    over = f"over {found.n_groups} {groups}"
+    told = f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g}) {over}"
     if found.is_shown:
-        return f"the ensemble ships: its loss is below that of {single}, by {interval}"
-    return f"the single model ships: the loss of the ensemble is not surely below that of {single}: {interval}"
+        return f"the ensemble ships: its loss is below that of {single}, by {told}"
+    if found.high < 0:
+        worse = f"{-found.value:.4g} ({-found.high:.4g} to {-found.low:.4g}) {over}"
+        return f"the single model ships: the loss of the ensemble is above that of {single}, by {worse}"
+    return f"the single model ships: the ensemble is not shown to have a lower loss than {single}; lower by {told}"

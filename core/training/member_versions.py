@@ -39,7 +39,7 @@ from core.tables import ReadingRules, TableSignature, require_target
 from core.tables.signature import SIGNATURE_NAME
 from core.training.answered_files import files_of_answers, files_without_answers
 from core.training.model_set import ModelSet
-from core.training.own_data.equal_rows import AnsweredRows, equal_rows
+from core.training.own_data.equal_rows import RowsWithOutcomes, equal_rows
 from core.training.own_data.learned_rows import is_described, learned_files, rows_learned
 from core.training.panels import SessionPanels
 from core.training.records import DrawRecord
@@ -361,15 +361,15 @@ def _told_of_rows(
     if known is None or outcomes.actual is None:
         return f"{measured} that were given as new to {ensemble.key}; whether it has learned from some is not known."
     begins("the comparison with the rows that it learned from")
-    found = equal_rows(AnsweredRows(outcomes.rows, outcomes.actual), known.rows)
+    found = equal_rows(RowsWithOutcomes(outcomes.rows, outcomes.actual), known.rows)
     if found.are_copies:
         assert found.first is not None
         raise UsageError(
             f"{data}: {found.n_equal:,} of its {n_rows:,} rows are rows that {ensemble.key} and its members learned "
             f"from, the first of them {judged.table.place(found.first)}. Leave them out, or name other rows."
         )
-    equal = "none of them is" if not found.n_equal else f"{found.n_equal:,} of them, as chance alone may explain, equal"
-    among = "one" if not found.n_equal else "rows"
+    equal = "none of them equals" if not found.n_equal else f"{found.n_equal:,} of them, as chance alone may do, equal"
+    among = "a row" if not found.n_equal else "rows"
     if known.are_all:
         return f"{measured}; {equal} {among} that {ensemble.key} learned from."
     return (

@@ -11,7 +11,7 @@ from core.errors import UsageError
 from core.escape import shown
 from core.executors.dask_connection import require_dask
 from core.json_documents import converted
-from core.models.algorithms import ALGORITHMS, SUPERVISED, require_extra
+from core.models.algorithms import ALGORITHMS, MEMBERS, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings, cautions
@@ -159,6 +159,8 @@ def _with_known_members(settings: TrainingSettings, models: tuple[str, ...]) -> 
     for name in ("ensemble", "advanced"):
         block = getattr(settings, name)
         members = tuple(_member(value, f"{name}.base_models[{i}]", models) for i, value in enumerate(block.base_models))
+        if twice := next((member for member in members if members.count(member) > 1), None):
+            raise UsageError(f"{name}.base_models names {twice} twice, once as {twice}_model. Name it once.")
         blocks[name] = msgspec.structs.replace(block, base_models=members)
     return msgspec.structs.replace(settings, **blocks)
 
@@ -170,5 +172,5 @@ def _member(value: str, place: str, models: tuple[str, ...]) -> str:
     if model in models:
         return model
     raise UsageError(
-        f"{place} is {shown(value)}: expected an algorithm ({', '.join(SUPERVISED)}) or a model ({', '.join(models)})."
+        f"{place} is {shown(value)}: expected an algorithm ({', '.join(MEMBERS)}) or a model ({', '.join(models)})."
     )

@@ -24,7 +24,8 @@ from core.text.model_folder import CurvePoint, TextModel, TextModelManifest, ope
 from core.text.ngrams import NgramModel
 from core.text.prepared import PreparedText, TextProgress, prepare_text
 from core.text.sampling import SamplingOptions, write_text
-from core.text.training import count_ngrams, judge_trained
+from core.text.training import judge_trained
+from core.text.training_by_one import count_ngrams
 from core.training.checkpoint import Checkpoint, Checkpoints, prepared_after, to_json
 from core.training.final_record_file import FINAL_FOLDER
 from core.training.records import DrawRecord, EpochRecord, FinalModel, FinalRecord, SessionModelFacts

@@ -119,6 +119,16 @@ def test_the_samples_are_valid_by_the_printed_schema(answer):
         ("ensemble: {base_models: [linear, linear]}", "base_models names linear twice"),
         ("advanced: {weight_bounds: {linear: [0.9, 0.2]}}", "weight_bounds.linear is from 0.9 to 0.2"),
         ("advanced: {weight_bounds: {linear: [0.9, 1], xgboost: [0.3, 1]}}", "the least weights sum to 1.2"),
+        ("ensemble: {base_models: [spread_model, spread]}", "base_models names spread twice, once as spread_model"),
+        (
+            "models: {spread: {algorithm: lightgbm, parameters: {num_leaves: 1}}}",
+            "num_leaves of lightgbm is 1: expected a whole number from 2 to 131,072",
+        ),
+        (
+            "models: {spread: {algorithm: lightgbm}}\n"
+            "advanced: {enable_hyperparameter_tuning: true, parameter_ranges: {learning_rate: [0, 0.1]}}",
+            "learning_rate of lightgbm is 0: expected a number above 0",
+        ),
         ("advanced: {parameter_ranges: {num_leaves: []}}", "parameter_ranges.num_leaves has no value to try"),
         ("advanced: {parameter_ranges: {num_leaves: {low: 5, high: 2}}}", "num_leaves is from 5 to 2"),
         ("agents: {by: model, limits: {nobody: {weight: 2}}}", "agents.limits names 'nobody'"),

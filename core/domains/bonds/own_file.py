@@ -322,6 +322,8 @@ def _as_column(table: Table, column: BondColumn) -> Any:
             lambda value: f"{value:.15g}" if isinstance(value, float) else str(value), na_action="ignore"
         )
         return texts.astype(object).to_numpy()
+    if column.kind == "date" and values.isna().all():
+        return np.full(len(values), np.datetime64("NaT", "s"))
     if (column.kind == "date") != (found is ColumnKind.TIME) or (column.kind != "date" and found not in NUMERIC):
         wanted = "a date, such as 2026-03-31" if column.kind == "date" else f"a number ({column.unit or column.kind})"
         cell = shown(str(values.iloc[0]))

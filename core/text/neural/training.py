@@ -217,9 +217,13 @@ class DecoderTraining:
     def beginning(self) -> bytes:
         """Return what all processes that train together must have alike: a hash of all that the first step needs."""
         manifest = self._prepared.manifest
-        unlocated = msgspec.structs.replace(manifest.settings, base="", corpus="", teacher="")
-        alike = msgspec.structs.replace(manifest, settings=unlocated)
-        parts = (msgspec.json.encode(alike), torch.__version__.encode(), spell_weights(self._trained))
+        alike = msgspec.to_builtins(manifest)
+        alike["settings"] |= dict.fromkeys(("base", "corpus", "teacher"), "")  # each host has its own places
+        parts = (
+            msgspec.json.encode(alike, order="deterministic"),
+            torch.__version__.encode(),
+            spell_weights(self._trained),
+        )
         return digest(b"".join(parts)).encode()
 
     def weights(self) -> bytes:

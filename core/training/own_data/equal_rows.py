@@ -20,7 +20,7 @@ _TRUTH = ".actual"
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredRows:
+class RowsWithOutcomes:
     """Rows and what became of them.
 
     Attributes:
@@ -56,7 +56,7 @@ class EqualRows:
         return self.chance < LEAST_CHANCE
 
 
-def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
+def equal_rows(given: RowsWithOutcomes, known: Iterable[RowsWithOutcomes]) -> EqualRows:
     """Count the rows that are equal to rows that a version learned from.
 
     What is counted for the chance are different rows that exactly one group of the known rows has (each row is a group
@@ -95,7 +95,7 @@ def equal_rows(given: AnsweredRows, known: Iterable[AnsweredRows]) -> EqualRows:
     )
 
 
-def _hashes(part: AnsweredRows, columns: list[str]) -> AnyArray:
+def _hashes(part: RowsWithOutcomes, columns: list[str]) -> AnyArray:
     plain = {name: _plain(part.rows[name]) for name in columns} | {_TRUTH: part.actual + 0.0}
     return pd.util.hash_pandas_object(pd.DataFrame(plain), index=False).to_numpy()
 

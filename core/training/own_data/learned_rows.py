@@ -21,7 +21,7 @@ from core.state import Workspace
 from core.tables import TableSignature
 from core.tables.signature import ColumnKind
 from core.tables.task import column_signature
-from core.training.own_data.equal_rows import AnsweredRows
+from core.training.own_data.equal_rows import RowsWithOutcomes
 from core.training.panels import Draw
 from core.training.reproduction import AnotherDataSetError, learned_draws
 from core.training.session_domain import domain_of
@@ -42,7 +42,7 @@ class LearnedRows:
         are_all: Whether it learned from no others.
     """
 
-    rows: Iterable[AnsweredRows]
+    rows: Iterable[RowsWithOutcomes]
     are_all: bool
 
 
@@ -77,16 +77,16 @@ def rows_learned(
     file = data.get("file")
     if kept is None or not isinstance(file, Mapping) or _OF_OTHER_ROWS & version.lineage.keys():
         return None
-    return LearnedRows([AnsweredRows(kept.rows, kept.actual, kept.units)], are_all=len(kept) == file.get("n_rows"))
+    return LearnedRows([RowsWithOutcomes(kept.rows, kept.actual, kept.units)], are_all=len(kept) == file.get("n_rows"))
 
 
-def _answered(draws: Iterable[Draw], model: Any, group: str | None) -> Iterator[AnsweredRows]:
+def _answered(draws: Iterable[Draw], model: Any, group: str | None) -> Iterator[RowsWithOutcomes]:
     for draw in draws:
         found = outcomes_by(model, draw.panel.frame)
         if found.actual is not None:
             columns = [name for name in model.columns_read(list(map(str, found.rows))) if name in found.rows]
             units = None if group is None else dependence.group_numbers(found.rows[group])
-            yield AnsweredRows(found.rows[columns], found.actual, units)
+            yield RowsWithOutcomes(found.rows[columns], found.actual, units)
 
 
 def learned_files(registry: Registry, version: ModelVersion) -> frozenset[str]:

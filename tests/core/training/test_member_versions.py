@@ -136,7 +136,7 @@ def test_draws_of_its_session_measure_no_member_and_new_bonds_do(
     generate(PanelSettings(n_rows=400, seed=99)).frame.to_csv(new, index=False)
     made = register_member(workspace, "spread", stack, "linear", BRIEF, actor=ANA, data=new)
 
-    assert f"none of them is one that {ensemble.key} learned from" in made.measured
+    assert f"none of them equals a row that {ensemble.key} learned from" in made.measured
     assert set(made.version.lineage["data"]) == {"draws", "validation", "test"}
     assert made.version.metrics["skill"] > made.version.metrics["skill_low"] > 0
     assert {gate.name: gate.verdict for gate in made.version.gates}["beats_constant"] is GateVerdict.PASS
@@ -200,7 +200,7 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     measured = register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=new)
 
     assert "200 rows of a file" in measured.measured
-    assert f"none of them is one that rents/{blend} learned from" in measured.measured
+    assert f"none of them equals a row that rents/{blend} learned from" in measured.measured
     made = measured.version
     assert made.metrics == evaluate_on_file(workspace, "rents", new, version=made.version).metrics
     assert [gate.name for gate in made.gates] == [gate.name for gate in ensemble.gates]

@@ -93,11 +93,15 @@ def choose_with_ensemble(
     found = improvement(singles[best], losses[ensemble], group, seed=0, n_resamples=RESAMPLES, n_folds=n_folds)
     own = _standing(ensemble, losses[ensemble], losses[best], Units(group))
     standings = tuple(sorted((*choice.standings, own), key=lambda standing: standing.loss))
-    told = f"{found.value:+.3g} ({found.low:+.3g} to {found.high:+.3g})"
+    told = f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
     if found.is_shown:
         why = f"{ensemble} has a lower loss on rows held out than {best}, the best single method, by {told}"
         return Choice(ensemble, why, standings, found)
-    why = f"{choice.why}; the loss of {ensemble} is not surely below that of {best}: {told}"
+    if found.high < 0:
+        worse = f"{-found.value:.3g} ({-found.high:.3g} to {-found.low:.3g})"
+        why = f"{choice.why}; the loss of {ensemble} is above that of {best}, by {worse}"
+    else:
+        why = f"{choice.why}; the loss of {ensemble} is not shown to be below that of {best}: lower by {told}"
     return Choice(choice.ships, why, standings, found)
 
 

@@ -4,30 +4,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.training.own_data.equal_rows import AnsweredRows, equal_rows
+from core.training.own_data.equal_rows import RowsWithOutcomes, equal_rows
 
 
-def continuous(n: int, seed: int) -> AnsweredRows:
+def continuous(n: int, seed: int) -> RowsWithOutcomes:
     dice = np.random.default_rng(seed)
     rows = pd.DataFrame({"x": dice.normal(size=n), "area": dice.choice(["north", "south"], n)})
-    return AnsweredRows(rows, dice.normal(size=n))
+    return RowsWithOutcomes(rows, dice.normal(size=n))
 
 
-def counted(n: int, seed: int) -> AnsweredRows:
+def counted(n: int, seed: int) -> RowsWithOutcomes:
     """Rows of so few values that many are equal."""
     dice = np.random.default_rng(seed)
     rows = pd.DataFrame({"grade": dice.integers(0, 12, n), "kind": dice.choice(["a", "b", "c"], n)})
-    return AnsweredRows(rows, dice.integers(0, 2, n).astype(float))
+    return RowsWithOutcomes(rows, dice.integers(0, 2, n).astype(float))
 
 
-def both(one: AnsweredRows, other: AnsweredRows) -> AnsweredRows:
-    return AnsweredRows(
+def both(one: RowsWithOutcomes, other: RowsWithOutcomes) -> RowsWithOutcomes:
+    return RowsWithOutcomes(
         pd.concat([one.rows, other.rows], ignore_index=True), np.concatenate([one.actual, other.actual])
     )
 
 
-def part(of: AnsweredRows, rows: slice) -> AnsweredRows:
-    return AnsweredRows(of.rows[rows].reset_index(drop=True), of.actual[rows])
+def part(of: RowsWithOutcomes, rows: slice) -> RowsWithOutcomes:
+    return RowsWithOutcomes(of.rows[rows].reset_index(drop=True), of.actual[rows])
 
 
 def test_a_part_of_the_learned_rows_is_found_among_new_ones() -> None:
@@ -50,15 +50,15 @@ def test_new_rows_of_few_values_are_no_copies(n_known: int) -> None:
 def test_repeated_rows_of_one_group_say_nothing_of_new_groups() -> None:
     once = continuous(50, 1)
     places = np.repeat(np.arange(50), 10)
-    learned = AnsweredRows(once.rows.iloc[places].reset_index(drop=True), once.actual[places], places)
+    learned = RowsWithOutcomes(once.rows.iloc[places].reset_index(drop=True), once.actual[places], places)
 
     assert equal_rows(part(once, slice(0, 40)), [learned]).are_copies
-    assert not equal_rows(part(once, slice(0, 40)), [AnsweredRows(learned.rows, learned.actual)]).are_copies
+    assert not equal_rows(part(once, slice(0, 40)), [RowsWithOutcomes(learned.rows, learned.actual)]).are_copies
 
 
 @pytest.mark.parametrize("parts", [1, 5])
 def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
-    learned = AnsweredRows(
+    learned = RowsWithOutcomes(
         pd.DataFrame(
             {
                 "n": [1, 2, 3, 4, 5] * 40,
@@ -69,7 +69,7 @@ def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
         ),
         np.arange(200.0),
     )
-    given = AnsweredRows(
+    given = RowsWithOutcomes(
         learned.rows.assign(
             n=learned.rows["n"].astype(float),
             x=learned.rows["x"].replace({0.0: -0.0}),
@@ -83,4 +83,4 @@ def test_rows_are_equal_however_they_are_kept_and_dealt(parts: int) -> None:
     found = equal_rows(given, [part(learned, slice(k * 200 // parts, (k + 1) * 200 // parts)) for k in range(parts)])
 
     assert (found.n_equal, found.first, found.are_copies) == (200, 0, True)
-    assert equal_rows(AnsweredRows(given.rows, given.actual + 1), [learned]).n_equal == 0
+    assert equal_rows(RowsWithOutcomes(given.rows, given.actual + 1), [learned]).n_equal == 0
