@@ -8,7 +8,7 @@ from core.models.learners.algorithms import algorithms_for
 from core.models.parameters import ParameterValueError, require_usable
 
 LIMITS = (0, 1)
-ALGORITHMS = ("linear", "lightgbm", "random_forest", "gradient_boosting", "hist_gradient_boosting")
+ALGORITHMS = ("lightgbm", "random_forest", "gradient_boosting", "hist_gradient_boosting")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
