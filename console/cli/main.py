@@ -198,8 +198,12 @@ def _denied_cells_withheld(args: argparse.Namespace) -> Iterator[None]:
         if not isinstance(error, TableError):
             raise
         from core.explain.deny_list import DenyList
+        from core.state import Workspace
 
-        with DenyList.of_cells_in_force(workspace_root(args)).withholding():
+        workspace = Workspace(workspace_root(args))
+        if not workspace.settings_file.is_file():  # a command that needs no workspace, and nothing is denied
+            raise
+        with DenyList.of_cells_in_force(workspace.root).withholding():
             raise
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -95,7 +96,7 @@ class Registrar:
                         bump=why,
                         tags=tags,
                         checked=checked,
-                        claim=self._claim(card, staged, number, actor),
+                        claims=True,
                     )
                     _record(change, "version.register", version)
             except InDoubtError:
@@ -161,7 +162,7 @@ class Registrar:
         bump: str = "",
         tags: Mapping[str, str] | None = None,
         checked: str = "",
-        claim: str = "",
+        claims: bool = False,
     ) -> ModelVersion:
         now, author = self._clock(), str(actor)
         if self._records.models.find(card.model) is None:
@@ -190,7 +191,7 @@ class Registrar:
                 bump=bump,
                 replaces=self._replaced(card.model, number),
                 checked=checked,
-                claim=claim,
+                claim=self._claim(card, staged, number, author, now) if claims else "",
                 model_signature=registered_signature(self._workspace, version_key(card.model, number), staged),
                 tags=dict(tags or {}),
                 updated_at=now,
@@ -198,11 +199,11 @@ class Registrar:
             )
         )
 
-    def _claim(self, card: RegistrationCard, staged: StagedArtifact, number: str, actor: Actor) -> str:
+    def _claim(self, card: RegistrationCard, staged: StagedArtifact, number: str, author: str, at: datetime) -> str:
         """Sign that the gates of a version passed; empty if one failed, or none judged."""
         if not have_passed(card.gates):
             return ""
-        said = {"n_gates": len(card.gates), "registered_by": str(actor), "at": to_iso(self._clock())}
+        said = {"n_gates": len(card.gates), "registered_by": author, "at": to_iso(at)}
         key = version_key(card.model, number)
         return signed_claim(self._workspace, "gates_passed", key, staged.manifest_sha256, said)
 

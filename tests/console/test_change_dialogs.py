@@ -903,7 +903,7 @@ async def test_a_member_of_an_ensemble_is_registered_and_the_answer_says_how_it_
         await at(console, "spread/1.3.0")
         await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"forest", "enter")
         assert "spread has no member forest" in console.text().replace("'", "")
-        assert "Members: linear, lightgbm." in console.text()
+        assert "Only an ensemble" not in console.text()
         await console.press("escape")
         await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"linear", "enter")
         console.time.pass_deafness()

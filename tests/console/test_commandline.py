@@ -49,7 +49,7 @@ def a_session(number: int, phase: SessionPhase, desired: DesiredSession = Desire
 
 
 def _version(model: str, version: str, stage: Stage) -> Object:
-    return Object(key=f"{model}/{version}", model=model, version=version, stage=stage)
+    return Object(key=f"{model}/{version}", model=model, version=version, stage=stage, lineage={})
 
 
 def a_rollout(number: int, phase: RolloutPhase, desired: DesiredRollout = DesiredRollout.RUNNING) -> Object:
@@ -205,6 +205,7 @@ def test_every_possible_command_is_completed_from_nothing_and_can_be_read():
         "cancel",
         "expire",
         "now",
+        "playground",
         "release",
         "stop_tuning",
     }  # nothing is held back
