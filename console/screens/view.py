@@ -1,6 +1,6 @@
 """Saved views: the list of them, and one of them as a desk's own front page, composed of panes of the other screens."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar
 
 from textual import events, on
@@ -42,6 +42,23 @@ FRAME_AND_HEAD = 3
 TWO_COLUMNS = ("-wide", "-huge")
 
 
+class PanesRoom(Horizontal):
+    """The room of the panes, which tells when it has another size: it has none until its view has been laid out."""
+
+    def __init__(self, share: Callable[[], None]) -> None:
+        """Make it.
+
+        Args:
+            share: Shares the room among the panes.
+        """
+        super().__init__(id="view-panes")
+        self._share = share
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Share it anew."""
+        self.call_after_refresh(self._share)
+
+
 class ViewScreen(ConsoleScreen):
     """Open a view, or choose one from the list."""
 
@@ -67,7 +84,7 @@ class ViewScreen(ConsoleScreen):
         """Yield the list of views, and the room for the panes of one."""
         yield LiveTable(saved_views.LIST_COLUMNS, empty=saved_views.NONE_YET, id="views", classes="pane main")
         yield Caption(id="view-words")
-        with Horizontal(id="view-panes"):
+        with PanesRoom(self._share_room):
             yield Vertical(id="view-left", classes="view-column")
             yield Vertical(id="view-right", classes="view-column")
 
