@@ -31,6 +31,7 @@ _IN_WORDS = {
 }
 _LEAST = {
     "folds": 2,
+    "held_share": 0.05,
     "max_bin": 2,
     "max_bins": 2,
     "max_depth": 1,
@@ -39,7 +40,7 @@ _LEAST = {
     "n_estimators": 1,
     "num_leaves": 2,
 }
-_MOST = {"max_bins": 255, "num_leaves": 131_072}
+_MOST = {"folds": 20, "held_share": 0.5, "max_bins": 255, "num_leaves": 131_072}
 _ABOVE_ZERO = frozenset(
     {
         "bagging_fraction",
@@ -102,7 +103,7 @@ def require_usable(algorithm: str, given: Mapping[str, Any], defaults: Mapping[s
 
 def _limits(algorithm: str, name: str) -> tuple[float, float]:
     least = 0 if (algorithm, name) == _UNLIMITED else _LEAST.get(name, 0)
-    return least, 1.0 if name in _SHARES else _MOST.get(name, math.inf)
+    return least, _MOST.get(name, 1.0 if name in _SHARES else math.inf)
 
 
 def _is_usable(algorithm: str, name: str, value: object, *, needs_whole: bool) -> bool:
@@ -117,7 +118,7 @@ def _expected(algorithm: str, name: str, *, needs_whole: bool) -> str:
     kind = "a whole number" if needs_whole else "a number"
     if name in _ABOVE_ZERO:
         return f"{kind} above 0{f', at most {most:g}' if math.isfinite(most) else ''}"
-    return f"{kind} {f'from {least:g} to {most:,.0f}' if math.isfinite(most) else f'of at least {least:g}'}"
+    return f"{kind} {f'from {least:g} to {most:,g}' if math.isfinite(most) else f'of at least {least:g}'}"
 
 
 def names_in(text: str) -> tuple[str, ...]:

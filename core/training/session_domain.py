@@ -19,6 +19,7 @@ from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, models_of, plan_of
 from core.training.own_models import require_own_columns
 from core.training.session_stress import stress_announcements
+from core.training.without_effect import without_effect
 from core.training.specialism import require_slice
 from core.training.tuning.plan import TuningPlan, tuning_of
 
@@ -101,7 +102,7 @@ def not_done(settings: TrainingSettings) -> tuple[str, ...]:
 
 def announcements(settings: TrainingSettings) -> tuple[str, ...]:
     """List, a sentence each, what a person should know about these settings before a session starts with them."""
-    return (*not_done(settings), *cautions(settings))
+    return (*not_done(settings), *without_effect(settings), *cautions(settings))
 
 
 def checked(settings: TrainingSettings) -> TrainingSettings:

@@ -212,7 +212,7 @@ class BlendingLearner(EnsembleLearner):
 
     @override
     def begin(self, sample: Sample, *, seed: int) -> None:
-        n_parts = max(2, round(1.0 / max(float(self.parameters["held_share"]), 0.05)))
+        n_parts = round(1.0 / float(self.parameters["held_share"]))
         folds = group_folds(sample.group, n_parts, seed=seed)
         if len(folds) > 1:
             held = folds[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.models.algorithms import ENSEMBLES
+from core.models.algorithms import ENSEMBLES, MEMBERS
 from core.models.errors import UnknownAlgorithmError
 from core.models.learners.algorithms import STAND_IN, fit_once
 from core.models.learners.learner import FitOnceLearner
@@ -46,7 +46,8 @@ def algorithms_for(
         ensemble = fit_once(algorithm)
         require_usable(algorithm, parameters, ensemble.defaults)
         members = names_in(str(parameters.get("members", ensemble.defaults["members"])))
-        for member in (kinds := [fit_once(name) for name in members]):
+        # Which of them is simpler is theirs to say, and not the order in which a person names them.
+        for member in (kinds := [fit_once(name) for name in sorted(members, key=MEMBERS.index)]):
             member.require()
         return [*kinds, ensemble]
     names = tuple(name for name in fit if name not in ENSEMBLES) if algorithm == "auto" else (algorithm,)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.domains.table.models import TableModel
+from core.domains.table.models.algorithms import algorithms_for
 from core.domains.table.models.choice import choose_with_ensemble
 from core.models.errors import UnknownAlgorithmError
 from core.tables import Task
@@ -63,3 +64,9 @@ def test_the_report_of_a_table_has_the_members_and_the_improvement():
 def test_more_than_two_classes_are_not_combined():
     with pytest.raises(UnknownAlgorithmError, match="stacking"):
         TableModel.described(signature_of("speed", Task.CLASSIFICATION), algorithm="stacking")
+
+
+@pytest.mark.parametrize("members", ["random_forest, linear", "linear, random_forest"])
+def test_the_order_of_the_members_does_not_say_which_is_simpler(members):
+    learners = algorithms_for(Task.REGRESSION, 0, "voting", {"members": members})
+    assert [learner.name for learner in learners] == ["linear", "random_forest", "voting"]
