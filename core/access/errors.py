@@ -35,7 +35,15 @@ class OidcTokenError(RefusedError):
 
 
 class UnknownOidcKeyError(OidcTokenError):
-    """No key of the provider has the token's `kid`: the provider may have changed its keys."""
+    """No key of the provider has the token's `kid`: the provider may have changed its keys.
+
+    Attributes:
+        kid: The name of the key in the token.
+    """
+
+    def __init__(self, kid: str) -> None:
+        super().__init__("The token is signed by a key that its provider does not publish.")
+        self.kid = kid
 
 
 class OidcProviderError(CoreError):

@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from core.access.errors import OidcTokenError, UnknownOidcKeyError
 from core.access.principal import is_oidc_name
 from core.escape import shown
-from core.json_documents import repeated_key
+from core.json_documents import decode_json, repeated_key
 from core.settings.oidc import OidcSettings
 
 OidcKey = RSAKey | ECKey
@@ -70,8 +70,8 @@ def oidc_identity(token: str, keys: Mapping[str, OidcKey], expected: OidcSetting
         expected: What the token must be.
         now: The time.
     Raises:
-        UnknownOidcKeyError: No key has the token's `kid`.
-        OidcTokenError: The token is refused.
+        UnknownOidcKeyError: No key has the token's `kid`, and everything else about the token is right.
+        OidcTokenError: The token is refused, whatever its key is.
     """
     if len(token) > _MAX_TOKEN_CHARACTERS:
         raise OidcTokenError(f"The token is longer than {_MAX_TOKEN_CHARACTERS} characters.")
@@ -79,8 +79,10 @@ def oidc_identity(token: str, keys: Mapping[str, OidcKey], expected: OidcSetting
     try:
         claims = jwt.decode(token, _key_finder(keys), list(expected.algorithms), registry).claims
         repeated = next(filter(None, (repeated_key(_decoded(part)) for part in token.split(".")[:2])), None)
-    except InvalidKeyIdError:
-        raise UnknownOidcKeyError("No key of the provider has the kid of the token.") from None
+    except UnknownOidcKeyError:
+        # Its claims are nobody's word yet, but what no key could mend is not worth a question to the provider.
+        _check_claims(_unsigned_claims(token), expected, now.timestamp())
+        raise
     except (JoseError, msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
         raise OidcTokenError("The token is not signed by a key of the provider with an allowed algorithm.") from error
     if repeated is not None:
@@ -114,7 +116,7 @@ def _key_finder(keys: Mapping[str, OidcKey]) -> Callable[[Any], OidcKey]:
         if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID_CHARACTERS:
             raise OidcTokenError("The header of the token has no usable kid.")
         if (key := keys.get(kid)) is None:
-            raise InvalidKeyIdError
+            raise UnknownOidcKeyError(kid)
         return key
 
     return find
@@ -124,13 +126,22 @@ def _decoded(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
+def _unsigned_claims(token: str) -> dict[str, Any]:
+    try:
+        return decode_json(_decoded(token.split(".")[1]), type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError):
+        raise OidcTokenError("The claims of the token cannot be read.") from None
+
+
 def _check_claims(claims: Mapping[str, Any], expected: OidcSettings, now: float) -> float:
-    """Check issuer, audience and times; return until when the token holds."""
+    """Check issuer, audience, authorized party and times; return until when the token holds."""
     audience = claims.get("aud")
     if claims.get("iss") != expected.issuer:
         raise OidcTokenError("The token is of another issuer.")
-    if expected.audience not in (audience if isinstance(audience, list) else [audience]):
+    audiences = audience if isinstance(audience, list) else [audience]
+    if expected.audience not in audiences:
         raise OidcTokenError("The token is for another audience.")
+    _check_party(claims, expected, is_shared=any(each != expected.audience for each in audiences))
     # Written so that NaN, for which every comparison is false, is refused.
     until = _time(claims, "exp") + expected.clock_skew_seconds
     if not now < until:
@@ -139,6 +150,23 @@ def _check_claims(claims: Mapping[str, Any], expected: OidcSettings, now: float)
         if name in claims and not _time(claims, name) - expected.clock_skew_seconds <= now:
             raise OidcTokenError(f"The token does not hold yet ({name}).")
     return until
+
+
+def _check_party(claims: Mapping[str, Any], expected: OidcSettings, *, is_shared: bool) -> None:
+    """Check to whom the token was issued, where that is asked: steps 4 and 5 of OpenID Connect Core 3.1.3.7.
+
+    A token for several audiences could be carried from one of them to the next, so it says for whom it was made.
+    """
+    if not is_shared and not expected.authorized_parties:
+        return
+    party = claims.get("azp", claims.get("client_id"))  # RFC 9068 calls it client_id
+    if party is None and is_shared:
+        raise OidcTokenError("The token is for several audiences, and has no azp that says to whom it was issued.")
+    if party not in (expected.authorized_parties or (expected.audience,)):
+        named = shown(party, most=80) if isinstance(party, str) else "nobody"
+        raise OidcTokenError(
+            f"The token was issued to {named}, which serving.oidc.authorized_parties of this server does not name."
+        )
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:

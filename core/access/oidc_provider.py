@@ -1,12 +1,14 @@
 """The keys of the OIDC provider: found by discovery, kept, and fetched anew when they are old or one is missing.
 
 Whoever checks a token never waits for the network here: the keys are fetched in a thread of their own, one at a time.
-A `kid` that is not known may be that of a new key, so the keys are fetched anew, but not more often than every
-`AGAIN_SECONDS`, however many made-up ones come. A provider that does not answer takes nothing away: the keys that it
-published last stay in force. It needs the extra `oidc`, and is imported through `oidc_provider` alone.
+A `kid` that is not known may be that of a new key, so a token is refused for it only after an attempt that began once
+the `kid` had been seen. The first attempt begins at once, also right after a regular one; further attempts wait until
+`AGAIN_SECONDS` after the last, however many made-up ones come, and all tokens wait for the same one. A provider that
+does not answer takes nothing away: the keys that it published last stay in force. It needs the extra `oidc`, and is
+imported through `oidc_provider` alone.
 
 Source:
-    OpenID Connect Discovery 1.0, sections 3 and 4.
+    OpenID Connect Discovery 1.0, sections 3 and 4; OpenID Connect Core 1.0, 10.1.1, rotation of signing keys.
 """
 
 import asyncio
@@ -36,12 +38,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGAIN_SECONDS = 10.0  # between two attempts to fetch the keys
+AGAIN_SECONDS = 10.0  # between two attempts to fetch the keys, but for one that an unknown key begins at once
 REFRESH_SECONDS = 600.0  # after which keys that are in use are fetched anew, so that a withdrawn key goes
 FETCH_SECONDS = 10.0  # for both answers of the provider together
 _MOST_BYTES = 512 << 10
 _MOST_KEYS = 200
 _MOST_ADMITTED = 1_000
+_MOST_UNKNOWN = 1_000
 _PLACE = ".well-known/openid-configuration"
 
 
@@ -64,18 +67,28 @@ class _Known(NamedTuple):
 class OidcProvider:
     """The provider of the settings, with its keys as far as they are known. Safe to share between threads."""
 
-    def __init__(self, settings: OidcSettings, root: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: OidcSettings,
+        root: Path,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         """Prepare; nothing is fetched.
 
         Args:
             settings: The provider, and what its tokens must be.
             root: The folder of the workspace, for a relative path of the authority.
             monotonic: A monotonic clock in seconds.
+            sleep: Waits for some seconds.
         """
-        self._settings, self._root, self._monotonic = settings, root, monotonic
+        self._settings, self._root, self._monotonic, self._sleep = settings, root, monotonic, sleep
         self._lock = threading.Lock()
         self._known = _Known({}, {})
-        self._fetched_at = self._begun_at = float("-inf")
+        self._fetched_at = self._begun_at = self._spared_at = float("-inf")
+        self._n_begun = self._answered = 0  # how many attempts have begun; the last of them that brought keys
+        self._unknown: dict[str, int] = {}  # how many had begun when a kid that is not known was first seen
         self._problem = ""  # of the last attempt
         self._pending: Future[None] | None = None
 
@@ -97,16 +110,10 @@ class OidcProvider:
             return before
         try:
             found = oidc_identity(token, known.keys, self._settings, now=now)
-        except UnknownOidcKeyError:
+        except UnknownOidcKeyError as error:
             if self._known is not known:  # they have come in this moment
                 return self.identity(token, now)
-            if (pending := self.begin()) is not None:
-                raise OidcKeysAwaitedError(pending) from None
-            if self._problem:
-                raise OidcProviderError(
-                    "The key of the token is not known, and the keys of its provider cannot be fetched now; the log "
-                    "of the server says why."
-                ) from None
+            self._await_keys(error)
             raise
         if len(known.admitted) >= _MOST_ADMITTED:
             known.admitted.clear()
@@ -116,18 +123,51 @@ class OidcProvider:
     def begin(self) -> Future[None] | None:
         """Begin to fetch the keys; return what is done once they have come, or None so soon after the last attempt."""
         with self._lock:
-            if self._pending is not None:
-                return self._pending
-            if self._monotonic() - self._begun_at < AGAIN_SECONDS:
+            if self._pending is None and self._monotonic() - self._begun_at < AGAIN_SECONDS:
                 return None
-            self._begun_at = self._monotonic()
-            pending = self._pending = Future()
-        threading.Thread(target=self._fetch, args=(pending,), name="oidc-keys", daemon=True).start()
+            return self._pending or self._start(0.0)
+
+    def _await_keys(self, error: UnknownOidcKeyError) -> None:
+        """Refuse to say anything of a kid before the provider has been asked since it was first seen.
+
+        Raises:
+            OidcKeysAwaitedError: The keys are being fetched, or will be.
+            OidcProviderError: They could not be fetched.
+        """
+        with self._lock:
+            now = self._monotonic()
+            if len(self._unknown) >= _MOST_UNKNOWN and error.kid not in self._unknown:
+                self._unknown.clear()  # a kid that is forgotten waits for one more attempt
+            seen_at = self._unknown.setdefault(error.kid, self._n_begun)
+            if not self._problem and now - self._fetched_at < AGAIN_SECONDS and seen_at < self._answered:
+                return
+            if self._pending is not None:
+                raise OidcKeysAwaitedError(self._pending) from None
+            wait = self._begun_at + AGAIN_SECONDS - now
+            if self._problem and wait > 0:
+                raise OidcProviderError(
+                    "The key of the token is not known, and the keys of its provider cannot be fetched now; the log "
+                    "of the server says why."
+                ) from None
+            if wait > 0 and now - self._spared_at >= AGAIN_SECONDS:
+                self._spared_at, wait = now, 0.0
+            raise OidcKeysAwaitedError(self._start(max(wait, 0.0))) from None
+
+    def _start(self, wait: float) -> Future[None]:
+        """Fetch the keys in a thread after some seconds; the caller has the lock."""
+        pending = self._pending = Future()
+        self._begun_at = self._monotonic() + wait
+        threading.Thread(target=self._fetch, args=(pending, wait), name="oidc-keys", daemon=True).start()
         return pending
 
-    def _fetch(self, pending: Future[None]) -> None:
+    def _fetch(self, pending: Future[None], wait: float) -> None:
         keys: Mapping[str, OidcKey] | None = None
         problem = "its keys could not be fetched"
+        if wait:
+            self._sleep(wait)
+        with self._lock:
+            self._n_begun += 1
+            number = self._n_begun
         try:
             keys = fetch_keys(self._settings, self._root)
             problem = "" if keys else "it publishes no key by which tokens may be signed"
@@ -139,6 +179,7 @@ class OidcProvider:
             with self._lock:
                 if keys is not None:
                     self._known, self._fetched_at = _Known(keys, {}), self._monotonic()
+                    self._answered = number
                 if problem != self._problem:
                     log.warning("OIDC: %s", problem or f"the keys of {self._settings.issuer} are there again")
                 self._problem = problem

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Headers = Mapping[bytes, bytes]
 
-_KEYS_SECONDS = 11.0  # that a request waits for the keys of its token's provider: a little more than to fetch them
+_KEYS_SECONDS = 21.0  # that a request waits for the keys of its token's provider: for one attempt, and the next
 _DOTS = 2  # of a signed token in the compact form
 _LOOK_SECONDS = 0.25  # how long a revoked token may continue to work
 
@@ -83,12 +83,16 @@ class Authenticator:
         self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool
     ) -> Caller:
         """Admit a request as `admit` does, once the keys of its token's provider have come, if they are awaited."""
-        try:
-            return self.admit(headers, client, takes=takes, is_read=is_read)
-        except KeysAwaitedError as error:
-            # Others wait for the same future, so it must not be cancelled with this request.
-            await asyncio.wait([asyncio.wrap_future(error.fetched)], timeout=_KEYS_SECONDS)
-        return self.admit(headers, client, takes=takes, is_read=is_read)
+        until = time.monotonic() + _KEYS_SECONDS
+        while True:
+            try:
+                return self.admit(headers, client, takes=takes, is_read=is_read)
+            except KeysAwaitedError as error:
+                rest = until - time.monotonic()
+                # Others wait for the same future, so it must not be cancelled with this request.
+                done, _ = await asyncio.wait([asyncio.wrap_future(error.fetched)], timeout=max(rest, 0.0))
+                if not done:
+                    raise
 
     def admit(self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool) -> Caller:
         """Admit a request, or raise the reason for refusing it.

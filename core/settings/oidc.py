@@ -21,6 +21,13 @@ class OidcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         Meta(description="URL of the provider, exactly as its tokens name it in `iss`; https."),
     ]
     audience: Annotated[Name, Meta(description="What a token must have in `aud`: the name of this service there.")]
+    authorized_parties: Annotated[
+        Annotated[tuple[Name, ...], Meta(max_length=100)],
+        Meta(
+            description="Programs that a token may be issued to, by their name there (`azp`, else `client_id`); empty: "
+            "any for a token of this audience alone, and `audience` for a token of several audiences."
+        ),
+    ] = ()
     groups_claim: Annotated[Name, Meta(description="The claim that lists the groups of a subject.")] = "groups"
     clock_skew_seconds: Annotated[
         int, Meta(ge=0, le=300, description="By how much the clocks of the provider and of this server may differ.")

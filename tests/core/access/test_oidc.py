@@ -101,7 +101,47 @@ def test_a_token_without_a_required_claim_is_refused(missing: str) -> None:
 
 
 def test_the_leeway_holds_on_both_sides_and_an_audience_may_be_one_of_several() -> None:
-    assert identity(signed(exp=SECONDS - 29, nbf=SECONDS + 30, aud=["other", "bondx"])).subject == "ana"
+    claims = {"exp": SECONDS - 29, "nbf": SECONDS + 30, "aud": ["other", "bondx"], "azp": "bondx"}
+    assert identity(signed(**claims)).subject == "ana"
+
+
+BOTH = ["other", "bondx"]
+NAMED = OidcSettings(issuer="https://login.example", audience="bondx", authorized_parties=("desk-web", "robot"))
+
+
+@pytest.mark.parametrize(
+    ("expected", "claims", "why"),
+    [
+        pytest.param(EXPECTED, {"azp": "desk-web"}, None, id="one audience may have been asked for by any program"),
+        pytest.param(EXPECTED, {"aud": ["bondx", "bondx"]}, None, id="the same audience twice is one"),
+        pytest.param(EXPECTED, {"aud": BOTH}, "has no azp", id="several audiences need a party"),
+        pytest.param(EXPECTED, {"aud": BOTH, "azp": None}, "has no azp", id="an empty party is none"),
+        pytest.param(EXPECTED, {"aud": BOTH, "azp": "other"}, "issued to 'other'", id="the other audience"),
+        pytest.param(EXPECTED, {"aud": ["bondx", 7], "azp": "other"}, "issued to 'other'", id="no text is an audience"),
+        pytest.param(EXPECTED, {"aud": BOTH, "azp": ["bondx"]}, "issued to nobody", id="a party of another form"),
+        pytest.param(EXPECTED, {"aud": BOTH, "azp": "other", "client_id": "bondx"}, "'other'", id="azp goes first"),
+        pytest.param(NAMED, {"aud": BOTH, "azp": "desk-web"}, None, id="a named program"),
+        pytest.param(NAMED, {"aud": BOTH, "client_id": "robot"}, None, id="a named program, by its other claim"),
+        pytest.param(NAMED, {"aud": BOTH, "azp": "bondx"}, "issued to 'bondx'", id="the list replaces the audience"),
+        pytest.param(NAMED, {"azp": "other"}, "issued to 'other'", id="the list holds for one audience, too"),
+        pytest.param(NAMED, {}, "issued to nobody", id="and asks for a party"),
+    ],
+)
+def test_a_token_for_several_audiences_must_be_issued_to_a_named_program(
+    expected: OidcSettings, claims: dict[str, Any], why: str | None
+) -> None:
+    if why is None:
+        assert oidc_identity(signed(**claims), KEYS, expected, now=NOW).subject == "ana"
+    else:
+        with pytest.raises(OidcTokenError, match=why):
+            oidc_identity(signed(**claims), KEYS, expected, now=NOW)
+
+
+@pytest.mark.parametrize("claims", [{"iss": "https://other.example"}, {"aud": "other"}, {"exp": SECONDS - 60}])
+def test_of_a_token_that_no_key_could_mend_the_provider_is_not_asked(claims: dict[str, Any]) -> None:
+    with pytest.raises(OidcTokenError) as refused:
+        identity(signed(RSAKey.generate_key(2048, {"kid": "new"}), **claims))
+    assert not isinstance(refused.value, UnknownOidcKeyError)
 
 
 @pytest.mark.parametrize(

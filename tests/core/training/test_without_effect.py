@@ -32,7 +32,9 @@ OF_WEIGHTS = ["advanced.diversity", "advanced.weight_bounds"]
         pytest.param(advanced(ensemble_strategy="stacking", **BOUNDS), OF_WEIGHTS, id="a stack"),
         pytest.param(advanced(ensemble_strategy="voting", voting="weighted", **BOUNDS), [], id="a weighted vote"),
         pytest.param(advanced(ensemble_strategy="blending", **BOUNDS), [], id="a blend"),
-        pytest.param(advanced(ensemble_strategy="blending", voting="hard"), ["advanced.voting"], id="a vote of a blend"),
+        pytest.param(
+            advanced(ensemble_strategy="blending", voting="hard"), ["advanced.voting"], id="a vote of a blend"
+        ),
         pytest.param({"advanced": {"voting": "hard"}}, ["advanced.voting"], id="a vote, switched off"),
         pytest.param({"advanced": {"base_models": ["linear"]}}, ["advanced.base_models"], id="members, switched off"),
         pytest.param({"ensemble": {"base_models": ["linear"]}}, ["ensemble.base_models"], id="members of none"),
