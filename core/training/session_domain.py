@@ -19,9 +19,9 @@ from core.settings.training import FEW_ROWS
 from core.training.ensemble_plan import EnsemblePlan, models_of, plan_of
 from core.training.own_models import require_own_columns
 from core.training.session_stress import stress_announcements
-from core.training.without_effect import without_effect
 from core.training.specialism import require_slice
 from core.training.tuning.plan import TuningPlan, tuning_of
+from core.training.without_effect import without_effect
 
 
 class DomainSettingsError(UsageError):
