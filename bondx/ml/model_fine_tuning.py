@@ -20,12 +20,14 @@ from core.escape import shown
 
 if TYPE_CHECKING:
     from core.api.config import MLOpsConfig
+    from core.evidence import RecordedDraft
     from core.registry import ModelVersion
     from core.settings.text_model import TextModelSettings
     from core.text.comparing import TextComparison
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
     from core.text.shrinking import ShrunkModel
+    from core.training.text_writing import VersionText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,90 @@ def register(
         reason=reason,
     )
     return made.version
+
+
+@checked
+def write(
+    model: str,
+    prompt: str = "",
+    *,
+    version: str | None = None,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    max_tokens: int = 256,
+    seed: int = 42,
+    config: "MLOpsConfig | None" = None,
+) -> "VersionText":
+    """Let a registered version write one document behind a prompt. The text is synthetic.
+
+    Args:
+        model: The model.
+        prompt: How the document begins.
+        version: Its version; by default the live one, or else the newest.
+        temperature: Below 1: likelier tokens more often; 0: always the likeliest.
+        top_p: Draw from the likeliest tokens that have this probability together.
+        max_tokens: Maximum number of new tokens.
+        seed: Same seed, same text.
+        config: The workspace; by default the one that `MLOpsConfig.from_yaml()` finds.
+    Returns:
+        The text with its prompt, and the version that wrote it.
+    Raises:
+        AccessRefusedError: No role of this account allows it to ask the model; the audit log has the refusal.
+        NotFoundError: There is no such version, or it is no model of language.
+        UsageError: A value is out of its range.
+    """
+    from core.api.config import MLOpsConfig
+    from core.text.sampling import sampling_options
+    from core.training.text_writing import write_with_version
+
+    config = config or MLOpsConfig.from_yaml()
+    options = sampling_options(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    return write_with_version(config.workspace, model, version, prompt, options, actor=config.actor)
+
+
+@checked
+def draft(
+    reports: Path | str,
+    *,
+    book: str | None = None,
+    date: str | None = None,
+    by: str | None = None,
+    version: str | None = None,
+    seed: int = 42,
+    reason: str = "",
+    config: "MLOpsConfig | None" = None,
+) -> "RecordedDraft":
+    """Draft the narrative of a row of risk reports, trace its numbers to their cells, and keep it for evidence packs.
+
+    Args:
+        reports: A file with the columns of `risk_reports.csv`.
+        book: Of the row; by default the only book.
+        date: Of the row, such as "2024-03-28"; by default the last day.
+        by: A registered model of language that writes it; by default the program words it from the cells.
+        version: Its version; by default the live one, or else the newest.
+        seed: Of `by`: same seed, same text.
+        reason: Why, for the audit log.
+        config: The workspace; by default the one that `MLOpsConfig.from_yaml()` finds.
+    Returns:
+        The draft; `drafts=[draft.draft_id]` of `EvidencePacks` puts it into a pack.
+    Raises:
+        AccessRefusedError: No role of this account allows it; the audit log has the refusal.
+        NotFoundError: There is no such row or version.
+        TableError: The file cannot be used.
+        UsageError: Several rows fit.
+    """
+    from core.api.config import MLOpsConfig
+    from core.domains.etrm.drafting.risk_notes import beginning_of_note, checked_risk_note, draft_risk_note
+    from core.evidence import NarrativeDrafts
+
+    config, path = config or MLOpsConfig.from_yaml(), Path(reports)
+    if by is None:
+        note = draft_risk_note(path, book=book, date=date)
+        return NarrativeDrafts(config.workspace).record(note, actor=config.actor, is_worded_here=True, reason=reason)
+    beginning = beginning_of_note(path, book=book, date=date)
+    written = write(by, beginning, version=version, seed=seed, config=config)
+    note = checked_risk_note(written.text, path, book=book, date=date)
+    return NarrativeDrafts(config.workspace).record(note, actor=config.actor, written=written, reason=reason)
 
 
 @checked

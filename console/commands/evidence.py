@@ -47,12 +47,21 @@ def add_parser(commands: Subparsers) -> None:
             default=None,
             help="with a PDF/A (default: with one, if the extra pdf is installed)",
         )
+        parser.add_argument(
+            "--draft", action="append", default=[], metavar="DRAFT", dest="drafts",
+            help="a draft of bondx text draft --record for the annex, beside those its versions wrote (repeatable)",
+        )  # fmt: skip
         add_reason_argument(parser)
         add_json_argument(parser)
         parser.set_defaults(command=build_pack)
     listing = command_parser(verbs, "list", help="the packs of the workspace, the newest first")
     add_json_argument(listing)
     listing.set_defaults(command=list_packs)
+    drafts = command_parser(
+        verbs, "drafts", help="the recorded drafts of narratives, the newest first, and what has changed since"
+    )
+    add_json_argument(drafts)
+    drafts.set_defaults(command=list_drafts)
     show = command_parser(verbs, "show", help="the sections of a pack, and what is missing in each")
     show.add_argument("pack", metavar="PACK", help="ev-0001")
     add_json_argument(show)
@@ -91,19 +100,21 @@ def build_pack(args: argparse.Namespace) -> int:
 
 
 def _of_version(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_version(args.model, args.version, actor=person(), reason=args.reason, pdf=args.pdf)
+    return packs.of_version(
+        args.model, args.version, actor=person(), reason=args.reason, pdf=args.pdf, drafts=args.drafts
+    )
 
 
 def _of_session(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_session(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
+    return packs.of_session(args.named, actor=person(), reason=args.reason, pdf=args.pdf, drafts=args.drafts)
 
 
 def _of_rollout(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_rollout(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
+    return packs.of_rollout(args.named, actor=person(), reason=args.reason, pdf=args.pdf, drafts=args.drafts)
 
 
 def _of_stress_test(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
-    return packs.of_stress_test(args.named, actor=person(), reason=args.reason, pdf=args.pdf)
+    return packs.of_stress_test(args.named, actor=person(), reason=args.reason, pdf=args.pdf, drafts=args.drafts)
 
 
 def _of_model(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
@@ -112,7 +123,13 @@ def _of_model(packs: "EvidencePacks", args: argparse.Namespace) -> "KeptPack":
     now = utc_now()
     until = read_instant(args.until, now) if args.until else now
     return packs.of_model(
-        args.model, read_instant(args.since, now), until, actor=person(), reason=args.reason, pdf=args.pdf
+        args.model,
+        read_instant(args.since, now),
+        until,
+        actor=person(),
+        reason=args.reason,
+        pdf=args.pdf,
+        drafts=args.drafts,
     )
 
 
@@ -128,6 +145,30 @@ def list_packs(args: argparse.Namespace) -> int:
         columns = ("pack_id", "kind", "subject", "built_at", "built_by", "n_missing")
         rows = [{name: getattr(pack, name) for name in columns} for pack in found]
         print_table(rows, columns, empty="no pack has been built: bondx evidence build version MODEL VERSION")
+    return ExitCode.GOOD
+
+
+def list_drafts(args: argparse.Namespace) -> int:
+    """Print the recorded drafts, each with what it is and what has changed since."""
+    from console.cli.output import print_json, print_table, printable
+    from core.evidence import NarrativeDrafts
+
+    told = NarrativeDrafts(open_workspace(args)).told()
+    if args.json:
+        print_json(told)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "draft": each.draft.draft_id,
+            "about": printable(each.draft.about),
+            "what it is": printable(each.author),
+            "not confirmed": each.draft.n_unconfirmed,
+            "changed since": printable(" ".join(each.changes)) or "no",
+        }
+        for each in told
+    ]
+    columns = ("draft", "about", "what it is", "not confirmed", "changed since")
+    print_table(rows, columns, empty="no draft is recorded: bondx text draft REPORTS --record")
     return ExitCode.GOOD
 
 

@@ -17,6 +17,7 @@ from console.commands.typed_numbers import count, day, number, share, whole
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from core.domains.narrative import DraftedNarrative
     from core.settings.text_model import TextModelSettings
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
@@ -25,6 +26,7 @@ _NAMES = ("all", "known", "held-out")
 _MOST_DOCUMENTS = 2_000_000
 _N_FIXED = 257
 _MOST_WRITTEN = 10_000
+_DRAFT_SEED = 42
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -129,9 +131,16 @@ def add_parser(commands: Subparsers) -> None:
     draft.add_argument("reports", type=Path, metavar="REPORTS", help="the columns of risk_reports: CSV or Parquet")
     draft.add_argument("--book", metavar="NAME", help="of the report (default: the only book)")
     draft.add_argument("--date", metavar="DAY", type=day, help="of the report (default: the last day)")
-    draft.add_argument(
+    source = draft.add_mutually_exclusive_group()
+    source.add_argument(
         "--check", type=Path, metavar="FILE", help="a text about the report instead: mark numbers that are not of it"
     )
+    source.add_argument("--by", metavar="MODEL", help="let a registered model of language write it")
+    draft.add_argument("--version", metavar="VERSION", help="of --by (default: the live version, else the newest)")
+    draft.add_argument("--seed", type=whole, metavar="S", help="of --by: same seed, same text (default 42)")
+    draft.add_argument("--record", action="store_true", help="keep it in the workspace, for evidence packs")
+    draft.add_argument("--changes", metavar="DRAFT", help="with --check and --record: the draft whose text it edits")
+    add_reason_argument(draft)
     add_json_argument(draft)
     draft.set_defaults(command=draft_note)
 
@@ -353,15 +362,21 @@ def serve_model(args: argparse.Namespace) -> int:
 
 
 def draft_note(args: argparse.Namespace) -> int:
-    """Draft the narrative of a risk report, or check one."""
-    from console.cli.output import print_json, print_table
+    """Draft the narrative of a risk report, let a version write it, or check one; keep it, if that is asked for."""
+    from console.cli.output import print_json
     from core.domains.etrm.drafting.risk_notes import check_narrative, draft_risk_note, marked_narrative
     from core.escape import escaped
 
-    date = None if args.date is None else args.date.isoformat()
+    if args.by is None and (args.version is not None or args.seed is not None):
+        raise UsageError("--version and --seed are of --by MODEL: without it no model writes.")
+    if args.changes is not None and not (args.check is not None and args.record):
+        raise UsageError("--changes DRAFT needs --check FILE, the edited text, and --record.")
+    chosen = {"book": args.book, "date": None if args.date is None else args.date.isoformat()}
+    if args.by is not None or args.record:
+        return _drafted_in_workspace(args, chosen)
     if args.check is not None:
         text = _text_of(args.check)
-        numbers = check_narrative(text, args.reports, book=args.book, date=date)
+        numbers = check_narrative(text, args.reports, **chosen)
         marked = marked_narrative(text, numbers)
         if args.json:
             print_json({"text": marked, "numbers": numbers})
@@ -369,24 +384,69 @@ def draft_note(args: argparse.Namespace) -> int:
             print(escaped(marked.rstrip("\n"), keep="\n"))
             print(f"{sum(each.column is not None for each in numbers)} of {len(numbers)} numbers are of the report")
         return ExitCode.FAILING if any(each.column is None for each in numbers) else ExitCode.GOOD
-    note = draft_risk_note(args.reports, book=args.book, date=date)
+    note = draft_risk_note(args.reports, **chosen)
     if args.json:
         print_json(note)
     else:
-        print(escaped(note.text))
-        rows = [
-            {
-                "fact": each.fact,
-                "written": each.written,
-                "cell": each.cell,
-                "place": each.place,
-                "problem": each.problem,
-            }
-            for each in note.facts
-        ]
-        print_table(rows, ("fact", "written", "cell", "place", "problem"), empty="")
-        print(f"SHA-256 {note.sha256}")
+        _print_draft(note)
     return ExitCode.FAILING if note.n_unconfirmed else ExitCode.GOOD
+
+
+def _drafted_in_workspace(args: argparse.Namespace, chosen: dict[str, str | None]) -> int:
+    """Draft with a registered version, or keep a draft; both need the workspace and a right in it."""
+    import msgspec
+
+    from console.cli.output import print_json
+    from core.domains.etrm.drafting.risk_notes import beginning_of_note, checked_risk_note, draft_risk_note
+    from core.evidence import NarrativeDrafts
+    from core.text.sampling import DRAFT_BANNER, sampling_options
+    from core.training.text_writing import write_with_version
+
+    workspace, written = open_workspace(args), None
+    if args.by is not None:
+        options = sampling_options(seed=_DRAFT_SEED if args.seed is None else args.seed)
+        beginning = beginning_of_note(args.reports, **chosen)
+        written = write_with_version(workspace, args.by, args.version, beginning, options, actor=person())
+        note = checked_risk_note(written.text, args.reports, **chosen)
+    elif args.check is not None:
+        note = checked_risk_note(_text_of(args.check), args.reports, **chosen)
+    else:
+        note = draft_risk_note(args.reports, **chosen)
+    kept = None
+    if args.record:
+        kept = NarrativeDrafts(workspace).record(
+            note,
+            actor=person(),
+            written=written,
+            is_worded_here=written is None and args.check is None,
+            changes=args.changes or "",
+            reason=args.reason,
+        )
+    if args.json:
+        notice = {} if written is None else {"notice": DRAFT_BANNER, "written_by": f"{written.model} {written.version}"}
+        print_json({**notice, **msgspec.structs.asdict(note if kept is None else kept)})
+    else:
+        if written is not None:
+            print(f"{DRAFT_BANNER}\nwritten by {written.model} {written.version}, seed {written.seed}")
+        _print_draft(note)
+        if kept is not None:
+            print(f"recorded as {kept.draft_id}: bondx evidence build … --draft {kept.draft_id} puts it in a pack")
+    return ExitCode.FAILING if note.n_unconfirmed else ExitCode.GOOD
+
+
+def _print_draft(note: "DraftedNarrative") -> None:
+    from console.cli.output import print_table
+    from core.escape import escaped
+
+    print(escaped(note.text.rstrip("\n"), keep="\n"))
+    rows = [
+        {"fact": each.fact, "written": each.written, "cell": each.cell, "place": each.place, "problem": each.problem}
+        for each in note.facts
+    ]
+    print_table(rows, ("fact", "written", "cell", "place", "problem"), empty="no number or date to trace")
+    for sentence in note.unchecked:
+        print(f"not checked: {sentence}")
+    print(f"SHA-256 {note.sha256}")
 
 
 def _text_of(path: Path) -> str:

@@ -20,8 +20,8 @@ from console.runtime.background import in_background
 from core.errors import CoreError, UsageError
 from core.state import Workspace
 from core.text.sampling import BANNER, MAX_PROMPT_CHARACTERS, SamplingOptions, sampling_options
-from core.text.writing_process import WritingProcess
 from core.text.writing_wire import PromptWeighed, TextPiece, WriterFailed, WritingAnswer, WritingEnded
+from core.training.text_writing import open_writer
 from core.typed_numbers import decimal_number, whole_number
 from widgets.field import TextField
 from widgets.line import Line, key_line
@@ -128,13 +128,13 @@ class PlaygroundDialog(FullScreenDialog):
         model: str,
         version: str,
         workspace: Workspace,
-        opened: Callable[[Workspace, str, str], "Writer"] | None = None,
+        opened: Callable[..., "Writer"] = open_writer,
     ) -> None:
         """Take the version; `opened` opens it, in a process of its own unless a test says otherwise."""
         super().__init__()
         self._version = (model, version)
         self._workspace = workspace
-        self._open = opened or open_writer
+        self._open = opened
         self._process: Writer | None = None
         self._writing: _Writing | None = None
         self._problem = ""
@@ -173,7 +173,7 @@ class PlaygroundDialog(FullScreenDialog):
 
     async def _load(self) -> None:
         try:
-            process = await asyncio.to_thread(self._open, self._workspace, *self._version)
+            process = await asyncio.to_thread(self._open, self._workspace, *self._version, actor=self.context.actor)
         except (CoreError, OSError) as error:
             self._problem = str(error)
         except Exception:
@@ -286,24 +286,6 @@ class PlaygroundDialog(FullScreenDialog):
                 return Line(((_ENDS[finish], tone), (_measured(n, seconds, nats), "")))
             case _:
                 return Line((("reading the prompt", "accent"),))
-
-
-def open_writer(workspace: Workspace, model: str, version: str) -> WritingProcess:
-    """Start the process that writes with a registered version, and wait until it is open.
-
-    Raises:
-        CoreError: There is no such version, its files were changed, or it cannot be opened.
-    """
-    from core.registry import Registry
-
-    with Registry(workspace).opened(model, version) as folder:
-        process = WritingProcess(folder)
-        try:
-            process.loaded()
-        except BaseException:
-            process.close()
-            raise
-    return process
 
 
 @contextmanager

@@ -28,6 +28,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
     VerbClass.OPERATE: (
         *("alert.acknowledge", "alert.comment", "alert.fire", "alert.resolve", "alert.snooze"),
         *("alias.remove", "alias.set"),
+        "draft.record",
         "engine.acquire",
         "evidence.build",
         *("labels.draw", "labels.more"),

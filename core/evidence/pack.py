@@ -62,7 +62,7 @@ class EvidenceChart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceSection(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the sixteen sections."""
+    """One of the sixteen sections, or the annex."""
 
     number: int
     title: str

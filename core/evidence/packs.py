@@ -1,6 +1,6 @@
 """The evidence packs of a workspace: built, kept below `reports/evidence/`, listed, and recorded in the audit log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,6 +13,7 @@ from core.errors import NotFoundError
 from core.escape import shown
 from core.evidence.bill import bill_of_version
 from core.evidence.denied import without_denied_columns
+from core.evidence.drafts import DATABASE
 from core.evidence.log_proof import close, require_sound_log
 from core.evidence.pack import EvidencePack, PackKind, PackManifest
 from core.evidence.page import page_of
@@ -36,6 +37,7 @@ from core.evidence.signing import (
 from core.evidence.subject import (
     Period,
     Subject,
+    add_drafts,
     model_subject,
     rollout_subject,
     session_subject,
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DATABASE: Final = "evidence"
 TABLE: Final = "packs"
 FOLDER: Final = "evidence"  # below reports/; no session can have this name
 NOTICE: Final = (
@@ -89,6 +90,7 @@ class EvidencePacks:
     """The packs of one workspace.
 
     Every builder takes `pdf`: whether the pack gets a PDF, too. By default it does where the extra `pdf` is installed.
+    It also takes `drafts`: the ids of drafted narratives for the annex, beside those that versions of the pack wrote.
     """
 
     def __init__(self, workspace: Workspace, *, clock: Clock = utc_now) -> None:
@@ -173,30 +175,55 @@ class EvidencePacks:
             raise NotFoundError(f"{place} cannot be read: {error.strerror or error}.") from None
 
     def of_version(
-        self, model: str, version: str, *, actor: Actor, reason: str = "", pdf: bool | None = None
+        self,
+        model: str,
+        version: str,
+        *,
+        actor: Actor,
+        reason: str = "",
+        pdf: bool | None = None,
+        drafts: Sequence[str] = (),
     ) -> KeptPack:
         """Build a pack about a version; raises as `version_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: version_subject(self._workspace, model, version), actor, reason, pdf)
+        return self._build(lambda: version_subject(self._workspace, model, version), actor, reason, pdf, drafts)
 
-    def of_session(self, session_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
+    def of_session(
+        self, session_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None, drafts: Sequence[str] = ()
+    ) -> KeptPack:
         """Build a pack about a session; raises as `session_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: session_subject(self._workspace, session_id), actor, reason, pdf)
+        return self._build(lambda: session_subject(self._workspace, session_id), actor, reason, pdf, drafts)
 
-    def of_rollout(self, rollout_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
+    def of_rollout(
+        self, rollout_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None, drafts: Sequence[str] = ()
+    ) -> KeptPack:
         """Build a pack about a rollout; raises as `rollout_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: rollout_subject(self._workspace, rollout_id), actor, reason, pdf)
+        return self._build(lambda: rollout_subject(self._workspace, rollout_id), actor, reason, pdf, drafts)
 
-    def of_stress_test(self, test_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None) -> KeptPack:
+    def of_stress_test(
+        self, test_id: str, *, actor: Actor, reason: str = "", pdf: bool | None = None, drafts: Sequence[str] = ()
+    ) -> KeptPack:
         """Build a pack about a stress test; raises as `stress_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: stress_subject(self._workspace, test_id), actor, reason, pdf)
+        return self._build(lambda: stress_subject(self._workspace, test_id), actor, reason, pdf, drafts)
 
     def of_model(
-        self, model: str, since: datetime, until: datetime, *, actor: Actor, reason: str = "", pdf: bool | None = None
+        self,
+        model: str,
+        since: datetime,
+        until: datetime,
+        *,
+        actor: Actor,
+        reason: str = "",
+        pdf: bool | None = None,
+        drafts: Sequence[str] = (),
     ) -> KeptPack:
         """Build a pack about a model in a period; raises as `model_subject` and `UnprovenLogError` do."""
-        return self._build(lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason, pdf)
+        return self._build(
+            lambda: model_subject(self._workspace, model, Period(since, until)), actor, reason, pdf, drafts
+        )
 
-    def _build(self, gather: Callable[[], Subject], actor: Actor, reason: str, pdf: bool | None) -> KeptPack:
+    def _build(
+        self, gather: Callable[[], Subject], actor: Actor, reason: str, pdf: bool | None, drafts: Sequence[str]
+    ) -> KeptPack:
         if pdf:
             require_pdf_extra()
         with_pdf = has_pdf_extra() if pdf is None else pdf
@@ -205,11 +232,12 @@ class EvidencePacks:
         require_sound_log(self._workspace)
         begins("gathering what is recorded")
         subject = gather()
+        add_drafts(self._workspace, subject, drafts)
         subject.denied = DenyList.in_force(self._workspace.root)
         # A document that names a personal column may quote its values, too: it is cited by its hash alone.
-        cells = DenyList.of_cells_in_force(self._workspace.root)
-        drafted = sections_of(subject)
-        sections, shown = without_denied_columns(drafted, subject.book.sources, subject.denied, cells)
+        subject.denied_cells = cells = DenyList.of_cells_in_force(self._workspace.root)
+        written = sections_of(subject)
+        sections, shown = without_denied_columns(written, subject.book.sources, subject.denied, cells)
         files = self._attached(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)

@@ -1,6 +1,6 @@
 """What is recorded about the subject of a pack: gathered once, for all of its sections."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 from core.clock import from_iso
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
+from core.evidence.drafts import DATABASE as DRAFTS
+from core.evidence.drafts import TABLE as DRAFT_TABLE
+from core.evidence.drafts import NarrativeDrafts, RecordedDraft, with_changes
 from core.evidence.pack import PackKind
 from core.evidence.sources import Recorded, SourceBook
 from core.explain.deny_list import NONE_DENIED, DenyList
@@ -73,7 +76,9 @@ class Subject:
     monitoring: Recorded | None = None
     stress: list[tuple[Recorded, Recorded | None]] = field(default_factory=list)  # the test, and its report
     records: list[AuditRecord] = field(default_factory=list)
+    drafts: list[tuple[Recorded, RecordedDraft, list[str]]] = field(default_factory=list)  # and what changed since
     denied: DenyList = NONE_DENIED  # the columns that must not appear
+    denied_cells: DenyList = NONE_DENIED  # the columns of which no value may be quoted
 
     @property
     def version(self) -> VersionFacts | None:
@@ -209,6 +214,25 @@ def model_subject(workspace: Workspace, model: str, period: Period) -> Subject:
     _add_records(workspace, subject, [f"{model}/", *_ids(subject.rollouts, "rollout_id")])
     subject.records = [record for record in subject.records if period.since <= record.at < period.until]
     return subject
+
+
+def add_drafts(workspace: Workspace, subject: Subject, named: Sequence[str]) -> None:
+    """Add the drafts of an annex: those named, those that the subject's versions wrote, and what changes one of them.
+
+    Raises:
+        DocumentNotFoundError: There is no draft of a name.
+    """
+    drafts = NarrativeDrafts(workspace)
+    wanted = [drafts.get(each).draft_id for each in named]
+    known = drafts.all()
+    keys = {version.document["key"] for version in subject.versions}
+    for draft in known:
+        is_of_time = subject.period is None or subject.period.since <= draft.drafted_at < subject.period.until
+        if is_of_time and f"{draft.model}/{draft.version}" in keys:
+            wanted.append(draft.draft_id)
+    for draft in with_changes(known, wanted):
+        recorded = subject.book.chosen(DRAFTS, DRAFT_TABLE, draft_id=draft.draft_id)[0]
+        subject.drafts.append((recorded, draft, drafts.changes_of(draft, known)))
 
 
 def _version(book: SourceBook, document: Recorded) -> VersionFacts:

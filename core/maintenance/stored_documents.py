@@ -26,7 +26,9 @@ from core.alerts.silences.silences import DATABASE as SILENCES
 from core.alerts.store import DATABASE as ALERTS
 from core.errors import CoreError
 from core.escape import shown, spelled_out
-from core.evidence.packs import DATABASE as EVIDENCE
+from core.evidence.drafts import DATABASE as EVIDENCE
+from core.evidence.drafts import TABLE as DRAFTS
+from core.evidence.drafts import RecordedDraft
 from core.evidence.packs import TABLE as PACKS
 from core.evidence.packs import KeptPack
 from core.governance.head import DATABASE as AUDIT
@@ -116,6 +118,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(ALERTS, GROUP_TABLE, RuleGroupRecord, "group"),
     TableOf(ALERTS, ANOMALY_TABLE, AnomalyRecord, "key"),
     TableOf(EVIDENCE, PACKS, KeptPack, "pack_id"),
+    TableOf(EVIDENCE, DRAFTS, RecordedDraft, "draft_id"),
     TableOf(BACKUPS, BACKUP_RECORDS, RecordedBackup, "key"),
     TableOf(WEBHOOKS, DELIVERIES, WebhookDelivery, "delivery_id"),
     TableOf(WEBHOOKS, CURSORS, WebhookCursor, "webhook"),

@@ -15,6 +15,7 @@ from core.access.roles import classes_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.escape import shown
 from core.governance.audit import record_refusal
 from core.local_callers import LocalCallers
 from core.serving.access import DATABASE, Role, Token, Tokens, digest
@@ -178,6 +179,26 @@ class Authenticator:
             roles = " or ".join(role for role in Role if takes in classes_of(role))
             raise ForbiddenError(f"This requires the role {roles}, which {principal} lacks.", verb=takes, actor=actor)
         return Caller(actor, Role.VIEWER)
+
+    def require_to_ask(self, caller: Caller, model: str) -> None:
+        """Refuse an admitted caller whose grants do not cover a model.
+
+        Args:
+            caller: Who asks.
+            model: The model that is asked.
+        Raises:
+            ForbiddenError: No role of the caller allows it to ask this model.
+            StateError: The grants cannot be read.
+        """
+        decision = self._door.may(caller.actor, "prediction.ask", model=model)
+        if not decision.is_allowed:
+            refusal = ForbiddenError(
+                f"{caller.actor.name} may not ask {shown(model)}: {decision.reason}.",
+                verb="prediction.ask",
+                actor=caller.actor,
+            )
+            refusal.object = model
+            raise refusal
 
     def record(self, refusal: ForbiddenError) -> None:
         """Record that a caller was refused."""

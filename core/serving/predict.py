@@ -25,6 +25,7 @@ from core.serving.dialects import DIALECTS, Answered, Dialect, ReadRequest
 from core.serving.errors import (
     BadRequestError,
     CallerFaultError,
+    ForbiddenError,
     ServingError,
     TookTooLongError,
     TooLargeError,
@@ -164,6 +165,18 @@ class Predictor:
     async def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""
         return await self._authenticator.admit_waiting(headers, client, takes=VerbClass.VIEW, is_read=True)
+
+    async def require_to_ask(self, caller: Caller, model: str) -> None:
+        """Refuse an admitted caller whose grants do not cover a model; the audit log has the refusal.
+
+        Raises:
+            ForbiddenError: No role of the caller allows it to ask this model.
+        """
+        try:
+            self._authenticator.require_to_ask(caller, model)
+        except ForbiddenError as refusal:
+            await asyncio.to_thread(self._authenticator.record, refusal)  # the disk must not keep others waiting
+            raise
 
     async def reply(
         self, target: Target, headers: Headers, caller: Caller, content: bytes, request_id: str

@@ -79,6 +79,7 @@ class TextRoutes:
         caller = await self._predictor.admit(headers, scope["client"])
         asked = read_request(await read_body(receive, headers, self._predictor.limits), target.model)
         name = target.model or asked.model or self._only_model()
+        await self._predictor.require_to_ask(caller, name)
         found = await self._predictor.version_for(name, target.version, target.label, caller)
         if (text := found.scorer.text) is None:
             raise BadRequestError(

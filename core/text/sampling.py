@@ -16,6 +16,8 @@ from core.text.language_model import Continuation, LanguageModel
 from core.text.tokenizers.tokenizer import END, Tokenizer
 
 BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
+DRAFT_BANNER = "Synthetic text of a language model: a number or date is real only where a cell is named for it."
+"""Of a draft about a row, whose numbers are traced to cells."""
 MAX_NEW_TOKENS = 2_048
 MAX_PROMPT_CHARACTERS = 8_000
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: a model can write it, and no answer can hold it

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from console.dialogs.playground import PlaygroundDialog, open_writer
+from console.dialogs.playground import PlaygroundDialog
 from core.actor import Actor, Origin
 from core.errors import CoreError
 from core.registry import Registry, Stage
@@ -19,6 +19,7 @@ from core.text.writing_child import write_for
 from core.text.writing_process import WriterFailedError, WritingProcess
 from core.text.writing_wire import PromptWeighed, TextPiece, WriterFailed, WriterLoaded, WritingEnded, WritingOrder
 from core.training.text_models import register_text_model
+from core.training.text_writing import open_writer
 from tests.console.picture import pictured as pictured
 from tests.waiting import until
 
@@ -71,7 +72,7 @@ def writer():
 
 
 async def opened(console, workspace, writer):
-    dialog = PlaygroundDialog("prose", "1.0.0", workspace, lambda *_: writer)
+    dialog = PlaygroundDialog("prose", "1.0.0", workspace, lambda *_, **_by: writer)
     await console.app.push_screen(dialog)
     await console.until(lambda: "ready" in console.text(), "the playground")
     await console.settled()
@@ -328,7 +329,7 @@ def test_a_later_order_ends_an_earlier_one(workspace, n_before):
 
 
 def test_a_process_opens_writes_stops_and_ends(workspace):
-    process = open_writer(workspace, "prose", "1.0.0")
+    process = open_writer(workspace, "prose", "1.0.0", actor=ANA)
     assert process.loaded() == WriterLoaded(architecture="ngram")
     number = process.write("Risk note", sampling_options(max_tokens=4))
     assert until(lambda: any(isinstance(each, WritingEnded) for each in process.answers))
@@ -350,4 +351,4 @@ def test_a_folder_without_a_model_of_language_is_refused(tmp_path):
 
 def test_a_version_of_rows_is_refused(workspace):
     with pytest.raises(CoreError, match="model"):
-        open_writer(workspace, "spread", Registry(workspace).production("spread").version)
+        open_writer(workspace, "spread", Registry(workspace).production("spread").version, actor=ANA)

@@ -10,7 +10,17 @@ from msgspec import Meta
 
 from core.actor import Actor
 from core.clock import utc_now
-from core.evidence import EvidencePack, EvidencePacks, KeptPack, PackKind, PackManifest, PackVerdict, verify_pack
+from core.evidence import (
+    EvidencePack,
+    EvidencePacks,
+    KeptPack,
+    NarrativeDrafts,
+    PackKind,
+    PackManifest,
+    PackVerdict,
+    ToldDraft,
+    verify_pack,
+)
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, OPERATE, Given
 from core.serving.errors import BadRequestError
@@ -31,6 +41,7 @@ class NewPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     since: Annotated[datetime, Meta(tz=True)] | None = None  # of a period
     until: Annotated[datetime, Meta(tz=True)] | None = None  # by default now
     pdf: bool | None = None  # by default with one, if the extra is installed
+    drafts: Annotated[tuple[_Name, ...], Meta(max_length=100)] = ()  # for the annex
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
 
 
@@ -38,6 +49,7 @@ class _By(TypedDict):
     actor: Actor
     reason: str
     pdf: bool | None
+    drafts: tuple[str, ...]
 
 
 class EvidenceRoutes(Controller):
@@ -55,7 +67,7 @@ class EvidenceRoutes(Controller):
     def build_pack(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewPack]) -> KeptPack:
         """Gather what is recorded about a version, session, rollout, stress test or period, prove it and sign it."""
         packs = EvidencePacks(workspace)
-        by = _By(actor=caller.actor, reason=data.reason, pdf=data.pdf)
+        by = _By(actor=caller.actor, reason=data.reason, pdf=data.pdf, drafts=data.drafts)
         if data.kind is PackKind.VERSION:
             return packs.of_version(_given(data.model, "model"), _given(data.version, "version"), **by)
         if data.kind is PackKind.MODEL:
@@ -65,6 +77,11 @@ class EvidenceRoutes(Controller):
         if data.kind is PackKind.SESSION:
             return packs.of_session(named, **by)
         return packs.of_rollout(named, **by) if data.kind is PackKind.ROLLOUT else packs.of_stress_test(named, **by)
+
+    @get("/drafts", opt=INSPECT, sync_to_thread=True)
+    def list_drafts(self, workspace: Given[Workspace]) -> list[ToldDraft]:
+        """List the recorded drafts of narratives, the newest first, with what has changed since."""
+        return NarrativeDrafts(workspace).told()
 
     @get("/{pack_id:str}", opt=INSPECT, sync_to_thread=True)
     def show_pack(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> EvidencePack:

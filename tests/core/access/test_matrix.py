@@ -332,7 +332,8 @@ VERB_OF_COMMAND: dict[str, str] = {
     **{f"retrain {verb}": LOOKS for verb in ("plan", "list", "show", "leaderboard")},
     "policy rehearse": LOOKS,
     **{f"cluster {verb}": LOOKS for verb in ("start", "show")},
-    **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "draft", "serve")},
+    **{f"text {verb}": OWN_FILES for verb in ("corpus", "tokenizer", "train", "sample", "judge", "serve")},
+    "text draft": "draft.record prediction.ask",  # without --record and --by it reads files that the caller names
     "text shrink": OWN_FILES,
     "text register": "run.start run.log_artifact run.finish version.register",
     "retrain now": "retraining.start",
@@ -365,7 +366,7 @@ VERB_OF_COMMAND: dict[str, str] = {
     "labels judge": LOOKS,
     **{f"audit {verb}": LOOKS for verb in ("tail", "list", "epochs", "prove", "verify", "anchor")},
     **{f"evidence build {kind}": "evidence.build" for kind in ("version", "session", "rollout", "stress", "model")},
-    **{f"evidence {verb}": LOOKS for verb in ("list", "show", "verify")},
+    **{f"evidence {verb}": LOOKS for verb in ("list", "drafts", "show", "verify")},
     **dict.fromkeys(("logs", "workspaces", "health", "completion", "man"), LOOKS),
     **{f"config {verb}": LOOKS for verb in ("show", "validate", "keys", "schema")},
     "doctor": "document.repair state.restore",
@@ -404,6 +405,7 @@ def test_every_command_is_classified():
 
 TRIED: dict[str, tuple[str, ...]] = {
     "session start": (),
+    "text draft": ("{tmp}/reports.csv", "--record"),
     "access grant": ("ben", "viewer"),
     "access revoke": ("viewer",),
     "access break-glass": ("--reason", "a fire"),
@@ -441,6 +443,8 @@ def stocked(governed, tmp_path, clock):
     with Runs(governed) as runs:
         runs.start(name="first", actor=operator)
     alert = Alerts(governed).fire("hash_mismatch", labels={"model": "spread"}, summary="differs", now=clock())
+    report = "as_of_date,book,var99_hist,limit_var,utilisation,breach_flag\n2024-03-28,GAS,10,20,0.5,false\n"
+    (tmp_path / "reports.csv").write_text(report)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "weights.txt").write_text("1")
     return governed, alert.fingerprint

@@ -189,6 +189,7 @@ PATHS = {
     "evidence build stress": "post /api/v1/evidence",
     "evidence build model": "post /api/v1/evidence",
     "evidence list": "get /api/v1/evidence",
+    "evidence drafts": "get /api/v1/evidence/drafts",
     "evidence show": "get /api/v1/evidence/{pack_id}",
     "evidence verify": "get /api/v1/evidence/{pack_id}/verification",
     "backup": "post /api/v1/backups",

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from core.domains.etrm.data.texts import grammar, write_document
+from core.domains.narrative import DraftedNarrative, TracedFact
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.tables import ColumnKind, Table, read_table
@@ -25,42 +26,6 @@ _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w]|\.\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LABELS = re.compile(r"VaR 99\b|VaR 95\b|shortfall 97\.5\b|\b9[59] % VaR\b")
 _CLOSE = 5.1e-5  # utilisations are rounded to four decimals
-
-
-class TracedFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact of a draft, and where it is from.
-
-    Attributes:
-        fact: The column that it is from.
-        written: As the draft says it.
-        cell: As the file holds it; None where the cell is empty.
-        place: The row in the file.
-        problem: Why it is not confirmed; empty where it is.
-    """
-
-    fact: str
-    written: str
-    cell: str | None
-    place: str
-    problem: str = ""
-
-
-class RiskNote(msgspec.Struct, frozen=True, kw_only=True):
-    """A draft about one row.
-
-    Attributes:
-        text: The narrative; what is not confirmed is marked.
-        facts: Every fact in it.
-        file: The file.
-        sha256: Of the file.
-        n_unconfirmed: How many statements are marked.
-    """
-
-    text: str
-    facts: tuple[TracedFact, ...]
-    file: str
-    sha256: str
-    n_unconfirmed: int
 
 
 class CheckedNumber(msgspec.Struct, frozen=True):
@@ -77,7 +42,7 @@ class CheckedNumber(msgspec.Struct, frozen=True):
     column: str | None
 
 
-def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = None) -> RiskNote:
+def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = None) -> DraftedNarrative:
     """Draft the narrative of one row.
 
     Args:
@@ -106,7 +71,8 @@ def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = N
         sentence + (MARK if any(fact.problem and fact.written in sentence for fact in traced) else "")
         for sentence in sentences
     ]
-    return RiskNote(
+    return DraftedNarrative(
+        about=_about(cells),
         text=" ".join(marked),
         facts=tuple(traced),
         file=str(path),
@@ -131,9 +97,75 @@ def check_narrative(text: str, path: Path, *, book: str | None = None, date: str
         UsageError: Several rows fit.
     """
     table, row = chosen_row(path, book=book, date=date)
-    numbers = {name: float(value) for name, value in _cells(table, row).items() if _is_number(value)}
+    return _numbers(text, _cells(table, row))
+
+
+def _numbers(text: str, cells: "_Cells") -> list[CheckedNumber]:
+    numbers = {name: float(value) for name, value in cells.items() if _is_number(value)}
     blank = _LABELS.sub(lambda found: " " * len(found[0]), _DATE.sub(lambda found: " " * len(found[0]), text))
     return [CheckedNumber(found[0], found.start(), _column_of(found[0], numbers)) for found in _NUMBER.finditer(blank)]
+
+
+WORDS_UNCHECKED = "The words beside the numbers and dates: nothing was held against them."
+
+
+def checked_risk_note(text: str, path: Path, *, book: str | None = None, date: str | None = None) -> DraftedNarrative:
+    """Trace what a person or a model has written about a row: its numbers and dates, each to its cell or marked.
+
+    Args:
+        text: The text.
+        path: The file.
+        book: Of the row; None: the only book.
+        date: Of the row; None: the last day.
+    Raises:
+        TableError: The file cannot be used.
+        NotFoundError: It has no such row.
+        UsageError: Several rows fit.
+    """
+    table, row = chosen_row(path, book=book, date=date)
+    cells, place = _cells(table, row), table.place(row)
+    day = _written("as_of_date", cells["as_of_date"])
+    found = [(found.start(), found[0], "as_of_date" if found[0] == day else None) for found in _DATE.finditer(text)] + [
+        (each.start, each.written, each.column) for each in _numbers(text, cells)
+    ]
+    found.sort()
+    facts = tuple(
+        TracedFact(
+            fact=column or "",
+            written=written,
+            cell=None if column is None else _as_held(column, cells[column]),
+            place=place,
+            problem="" if column is not None else "no cell of the row says it",
+        )
+        for _, written, column in found
+    )
+    return DraftedNarrative(
+        about=_about(cells),
+        text=marked_narrative(text, [CheckedNumber(written, start, column) for start, written, column in found]),
+        facts=facts,
+        file=str(path),
+        sha256=table.source.sha256,
+        n_unconfirmed=sum(bool(fact.problem) for fact in facts),
+        unchecked=(WORDS_UNCHECKED,),
+    )
+
+
+def beginning_of_note(path: Path, *, book: str | None = None, date: str | None = None) -> str:
+    """Return the beginning of a risk note, with cells of a row, for a model of language to go on from.
+
+    Args:
+        path: A file with the columns of `risk_reports.csv`.
+        book: Of the row; None: the only book.
+        date: Of the row; None: the last day.
+    Raises:
+        TableError: The file cannot be used, or lacks a column.
+        NotFoundError: It has no such row.
+        UsageError: Several rows fit.
+    """
+    table, row = chosen_row(path, book=book, date=date)
+    cells = _cells(table, row)
+    day, name, var, limit = (_written(each, cells[each]) for each in ("as_of_date", "book", "var99_hist", "limit_var"))
+    return f"Risk note {day}: VaR 99 of {name} is {var} EUR against a limit of {limit} EUR"
 
 
 def marked_narrative(text: str, numbers: Sequence[CheckedNumber]) -> str:
@@ -213,6 +245,14 @@ def _cells(table: Table, row: int) -> dict[str, Any]:
     return found
 
 
+def _as_held(name: str, value: Any) -> str:
+    return _written(name, value) if name == "as_of_date" else str(value)
+
+
+def _about(cells: _Cells) -> str:
+    return f"risk report of {cells['book']} on {_written('as_of_date', cells['as_of_date'])}"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -235,7 +275,7 @@ def _traced(name: str, written: str, cells: _Cells, place: str, problems: Mappin
     cell = cells[name]
     problem = "the cell is empty" if cell is None else problems.get(name, "")
     return TracedFact(
-        fact=name, written=written, cell=None if cell is None else str(cell), place=place, problem=problem
+        fact=name, written=written, cell=None if cell is None else _as_held(name, cell), place=place, problem=problem
     )
 
 
