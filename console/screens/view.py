@@ -121,7 +121,6 @@ class ViewScreen(ConsoleScreen):
         self.set_class(len(panes) == 1, "-single")
         self.show_now()
         self.call_after_refresh(self._share_room)
-        self.call_after_refresh(self.tick)
 
     @staticmethod
     def _drawn(pane: ViewPane, widget_id: str) -> Painted:
@@ -251,20 +250,19 @@ class ViewScreen(ConsoleScreen):
                 drawn.styles.height = None if self.is_zoomed else height
                 if isinstance(drawn, LiveTable):
                     self._entitle(pane, drawn)
+        self.tick()  # writes the titles: a pane that opens no longer has that of a folded one
 
     def on_resize(self, event: events.Resize) -> None:
         """Share the room again."""
         self.call_after_refresh(self._share_room)
-        self.call_after_refresh(self.tick)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Open the pane that has the focus now."""
         if isinstance(event.widget, LiveTable) and event.widget in self._tables():
             self._entered = event.widget
-            self._share_room()
             self._show_course()
             self.show_standing()
-            self.tick()
+            self._share_room()
 
     @override
     def zoom(self, pane: Widget) -> None:

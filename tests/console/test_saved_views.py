@@ -150,6 +150,18 @@ async def test_tab_opens_a_folded_pane_at_80x24_and_all_titles_stay_in_view(open
         assert "No stress test yet." in console.text()
 
 
+async def test_a_pane_that_is_given_room_has_the_title_of_its_new_size_at_once(open_console, desk):
+    async with open_console((80, 24)) as console:
+        screen = await opened(console)
+        first = screen._panes[0][1]
+        first.add_class("-folded")  # as before its view was laid out
+        screen._entitle(*screen._panes[0])
+        screen.tick()
+        assert str(first._border_title) == "Alerts: 2 firing"
+        screen._share_room()
+        assert str(first._border_title) == "Alerts"
+
+
 async def test_keys_act_on_the_row_in_focus(open_console, desk):
     async with open_console((120, 40)) as console:
         screen = await opened(console)
