@@ -84,8 +84,8 @@ class Models(Controller):
         """Return where a version comes from: an in-toto statement with SLSA's predicate, in a signed DSSE envelope."""
         return provenance_of(workspace, model, version)
 
-    @get("/{model:str}/versions/{version:str}/signature", opt=LOOK, sync_to_thread=True)
-    def get_signature(
+    @get("/{model:str}/versions/{version:str}/file-signature", opt=LOOK, sync_to_thread=True)
+    def get_file_signature(
         self, workspace: Given[Workspace], model: FromPath[str], version: FromPath[str]
     ) -> dict[str, Any]:
         """Return the signature of a version's files in the format of OpenSSF Model Signing: a Sigstore bundle."""

@@ -6,10 +6,12 @@ leaves out of the command line, the documentation says why.
 
 import argparse
 import inspect
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from litestar import Router
 
 from console.cli.main import build_parser
 from console.mlops.cli import build_parser as build_mlops_parser
@@ -20,6 +22,7 @@ from core.registry import Registry
 from core.retraining.retrainings import Retrainings
 from core.rollout import Rollouts
 from core.serving.access import Tokens
+from core.serving.control.application import _DATA_ROUTES, _ROUTES
 from core.tracking import Runs
 from core.training.sessions import Sessions
 
@@ -72,7 +75,7 @@ PATHS = {
     "registry prune": "post /api/v1/prunes/versions",
     "registry bom": "get /api/v1/models/{model}/versions/{version}/bom",
     "registry provenance": "get /api/v1/models/{model}/versions/{version}/provenance",
-    "registry signature": "get /api/v1/models/{model}/versions/{version}/signature",
+    "registry signature": "get /api/v1/models/{model}/versions/{version}/file-signature",
     "registry lineage": "get /api/v1/models/{model}/lineage",
     "registry alias": "put /api/v1/models/{model}/aliases/{alias}",
     "registry approve": f"post {VERSION}/approvals",
@@ -395,3 +398,16 @@ def test_every_row_of_faces_and_reads_names_a_method_of_core():
 def test_every_change_on_the_console_is_a_verb_of_core():
     known = {name for on_console, _ in FACES.values() if not isinstance(on_console, Because) for name in on_console}
     assert {verb.name for verb in VERBS if verb.changes} == known | set(ON_THE_CONSOLE_ALONE)
+
+
+def test_no_two_routes_answer_the_same_request():
+    """Litestar lets the later one win, without a word."""
+    found = Counter(
+        (method, route.path)
+        for route in Router("/", route_handlers=[*_ROUTES, *_DATA_ROUTES]).routes
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if method != "OPTIONS"
+    )
+    assert found
+    assert [request for request, n in found.items() if n > 1] == []

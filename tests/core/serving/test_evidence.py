@@ -66,6 +66,6 @@ def test_the_provenance_of_a_version_is_read_over_http(api, workspace, version):
 
 
 def test_the_signature_of_a_version_is_read_over_http(api, workspace, version):
-    found = api.get(f"/api/v1/models/rent/versions/{version}/signature")
+    found = api.get(f"/api/v1/models/rent/versions/{version}/file-signature")
     assert found.json() == json.loads(signature_of_version(workspace, "rent", version))
-    assert api.get("/api/v1/models/rent/versions/9.9.9/signature").status_code == 404
+    assert api.get("/api/v1/models/rent/versions/9.9.9/file-signature").status_code == 404
