@@ -143,6 +143,7 @@ def show_version(args: argparse.Namespace) -> int:
     """Print one version and its history."""
     from console.cli.output import print_facts, print_json, printable
     from core.registry import Registry
+    from core.registry.language_models import is_language_model
     from core.registry.later_denied import version_as_shown
     from core.tracking.comparison import flatten
 
@@ -167,6 +168,8 @@ def show_version(args: argparse.Namespace) -> int:
     facts |= {f"metric {name}": value for name, value in sorted(version.metrics.items())}
     facts |= {f"gate {gate.name}": f"{gate.verdict} ({gate.sentence})" for gate in version.gates}
     facts |= {f"lineage {name}": value for name, value in flatten(version.lineage).items()}
+    if is_language_model(version):
+        facts |= {"reads": "prompt, a text", "writes": f"text, synthetic: POST /api/v1/generate/{version.model}"}
     print_facts(facts)
     for move in moves:
         print(printable(move))

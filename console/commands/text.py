@@ -314,7 +314,7 @@ def sample_model(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.escape import escaped
     from core.text.model_folder import ModelFolder
-    from core.text.sampling import BANNER, TextWriter, sampling_options
+    from core.text.sampling import TextWriter, sampling_options
 
     if args.n > _MOST_WRITTEN:
         raise UsageError(f"--n {args.n:,} must be at most {_MOST_WRITTEN:,}.")
@@ -324,7 +324,7 @@ def sample_model(args: argparse.Namespace) -> int:
     opened = ModelFolder(args.model).load()
     written = []
     if not args.json:
-        print(BANNER)
+        print(opened.banner)
     for place in range(args.n):
         writer = TextWriter(opened.model, opened.tokenizer, options, prompt=args.prompt, number=place)
         if not args.json:
@@ -336,7 +336,7 @@ def sample_model(args: argparse.Namespace) -> int:
             print()
         written.append(writer.written)
     if args.json:
-        print_json({"notice": BANNER, "prompt": args.prompt, "documents": written})
+        print_json({"notice": opened.banner, "prompt": args.prompt, "documents": written})
     return ExitCode.GOOD
 
 

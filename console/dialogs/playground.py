@@ -19,9 +19,9 @@ from console.presentation.phrases import BUG, counted
 from console.runtime.background import in_background
 from core.errors import CoreError, UsageError
 from core.state import Workspace
-from core.text.sampling import BANNER, MAX_PROMPT_CHARACTERS, SamplingOptions, sampling_options
+from core.text.sampling import MAX_PROMPT_CHARACTERS, SYNTHETIC_TEXT, SamplingOptions, sampling_options
 from core.text.writing_wire import PromptWeighed, TextPiece, WriterFailed, WritingAnswer, WritingEnded
-from core.training.text_writing import open_writer
+from core.training.text_writing import banner_of_version, open_writer
 from core.typed_numbers import decimal_number, whole_number
 from widgets.field import TextField
 from widgets.line import Line, key_line
@@ -137,6 +137,7 @@ class PlaygroundDialog(FullScreenDialog):
         self._open = opened
         self._process: Writer | None = None
         self._writing: _Writing | None = None
+        self._banner = SYNTHETIC_TEXT
         self._problem = ""
         self._ticks: Timer | None = None
 
@@ -158,7 +159,6 @@ class PlaygroundDialog(FullScreenDialog):
         """Load the version."""
         model, version = self._version
         self.entitle(f"Playground: {model} {version}")
-        self.query_one("#playground-banner", Caption).show([Line(((BANNER, "warn"),))])
         for label, name, *_ in (("prompt", "prompt"), *_FIELDS):
             self.query_one(f".label.-{name}", Caption).show([Line(((label, "muted"),))])
         self._ticks = self.set_interval(TICK_SECONDS, self._take_answers, pause=True)
@@ -173,6 +173,7 @@ class PlaygroundDialog(FullScreenDialog):
 
     async def _load(self) -> None:
         try:
+            self._banner = await asyncio.to_thread(banner_of_version, self._workspace, *self._version)
             process = await asyncio.to_thread(self._open, self._workspace, *self._version, actor=self.context.actor)
         except (CoreError, OSError) as error:
             self._problem = str(error)
@@ -235,7 +236,7 @@ class PlaygroundDialog(FullScreenDialog):
     def action_copy(self) -> None:
         """Copy the text, under its notice: what is pasted elsewhere must not pass for a fact."""
         written = self._writing
-        self.context.copy("" if written is None else f"{BANNER}\n{written.prompt}{''.join(written.text)}")
+        self.context.copy("" if written is None else f"{self._banner}\n{written.prompt}{''.join(written.text)}")
 
     def _take_answers(self) -> None:
         process, writing = self._process, self._writing
@@ -258,6 +259,7 @@ class PlaygroundDialog(FullScreenDialog):
         self._show()
 
     def _show(self) -> None:
+        self.query_one("#playground-banner", Caption).show([Line(((self._banner, "warn"),))])
         pane, written = self.query_one("#playground-text", LinesPane), self._writing
         if written is not None:
             first, *others = "".join(written.text).split("\n")

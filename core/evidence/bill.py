@@ -18,12 +18,16 @@ from core.clock import to_iso
 from core.evidence.recorded_version import RecordedVersion, domain_of, recorded_version, sha256_in
 from core.installed_packages import DISTRIBUTION, licence_of, purl_of
 from core.quality.gate import GateVerdict
+from core.registry.language_models import is_language_model
 from core.state.workspace import Workspace
+from core.tables.signature import TEXT_TASK
+from core.text.corpus import NOTICE as TEXTS_NOTICE
 
 SPEC_VERSION = "1.7"
 _PURPOSES = ("purpose", "intended_use")  # tags that say what a version is for
 _PROHIBITED = "prohibited_use"
 _RECORDED = ("random_seed", "settings_sha256", "epochs", "best_epoch", "way", "target")  # of the lineage
+_APPROACHES = {"anomaly": "unsupervised", TEXT_TASK: "self-supervised"}
 _BOUNDS = ("_low", "_high")
 
 
@@ -98,7 +102,7 @@ class _VersionBill:
         task = version.lineage.get("task") or self._recorded.signature.get("task") or _task_of(self._trained_as)
         chosen = version.lineage.get("chosen") or self._recorded.report.get("ships")
         parameters: dict[str, Any] = {
-            "approach": {"type": "unsupervised" if task == "anomaly" else "supervised"} if task else None,
+            "approach": {"type": _APPROACHES.get(task, "supervised")} if task else None,
             "task": task,
             "modelArchitecture": chosen if isinstance(chosen, str) else None,
             "datasets": [{"ref": each["bom-ref"]} for each in data],
@@ -106,7 +110,7 @@ class _VersionBill:
         }
         limits = [f"Not for: {version.tags[_PROHIBITED]}"] if version.tags.get(_PROHIBITED) else []
         limits += [f"{gate.name}: {gate.sentence}" for gate in version.gates if gate.verdict is not GateVerdict.PASS]
-        limits += [getattr(domain_of(self._trained_as), "notice", "")] if version.session_id else []  # of drawn data
+        limits.append(self._notice())
         considerations = {
             "useCases": self._recorded.silent(version.tags[name] for name in _PURPOSES if version.tags.get(name)),
             "technicalLimitations": self._recorded.silent(filter(None, limits)),
@@ -125,6 +129,14 @@ class _VersionBill:
             "properties": self._recorded.silent(_properties(**gates, **recorded, **columns)),
         }
         return _filled(card)
+
+    def _notice(self) -> str:
+        """Say that the data is synthetic, where it was drawn; empty for files of a user's own."""
+        version = self._version
+        if is_language_model(version):
+            learned = version.lineage.get("parameters")
+            return TEXTS_NOTICE if isinstance(learned, dict) and learned.get("corpus") == "" else ""
+        return getattr(domain_of(self._trained_as), "notice", "") if version.session_id else ""
 
     def _metrics(self) -> Iterator[dict[str, Any]]:
         """Yield the scores, and what the gates measured of the data."""

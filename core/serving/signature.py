@@ -65,6 +65,7 @@ class ServingSignature:
     """
 
     is_open = False  # whether it takes any fields
+    writes_texts = False  # whether it answers texts, at paths of their own
 
     def __init__(self, fields: Sequence[Field], *, output: str = "prediction", unit: str = "") -> None:
         self.numbers = tuple(field for field in fields if field.kind in NUMERIC)
@@ -360,3 +361,14 @@ class OpenSignature(ServingSignature):
         if len(lengths) > 1:
             raise BadRequestError(f"The columns have different lengths: {', '.join(map(str, sorted(lengths)))}.")
         return self.from_rows([dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+class TextSignature(OpenSignature):
+    """The signature of a model of language: a prompt becomes texts, at the paths of texts. It reads no rows."""
+
+    writes_texts = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output = "text"
+        self.fields = self.texts = (Field(name="prompt", kind="text"),)

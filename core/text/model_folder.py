@@ -17,6 +17,7 @@ from core.settings.text_model import TextModelSettings
 from core.text.gpt2_shape import Gpt2Shape
 from core.text.language_model import LanguageModel
 from core.text.ngrams import NgramModel
+from core.text.sampling import banner_of
 from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
 
 MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.safetensors"
@@ -88,6 +89,11 @@ class TextModel:
     manifest: TextModelManifest
     tokenizer: Tokenizer
     model: LanguageModel
+
+    @property
+    def banner(self) -> str:
+        """The notice about what it writes."""
+        return banner_of(msgspec.structs.asdict(self.manifest.settings))
 
 
 class ModelFolder:

@@ -1,7 +1,7 @@
 """Writing documents with a model: temperature, top-p, seed, stops and limits; text comes out as soon as it is whole."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -16,6 +16,13 @@ from core.text.language_model import Continuation, LanguageModel
 from core.text.tokenizers.tokenizer import END, Tokenizer
 
 BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
+OWN_BANNER = (
+    "Synthetic text of a language model that learned from documents of its owner or from another model: nothing in it "
+    "is checked, and a name, number or fact in it may be real."
+)
+"""Of a model whose documents, base or teacher may be about real persons, firms and prices, which it can repeat."""
+SYNTHETIC_TEXT = "Synthetic text of a language model."
+"""What is true of every one, before more is known."""
 DRAFT_BANNER = "Synthetic text of a language model: a number or date is real only where a cell is named for it."
 """Of a draft about a row, whose numbers are traced to cells."""
 MAX_NEW_TOKENS = 2_048
@@ -23,6 +30,19 @@ MAX_PROMPT_CHARACTERS = 8_000
 _HALF = re.compile("[\ud800-\udfff]")  # of a character: a model can write it, and no answer can hold it
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_BYTES_OF_A_CHARACTER = 4
+
+
+def banner_of(settings: Mapping[str, Any]) -> str:
+    """Return the notice about the texts of a model.
+
+    Args:
+        settings: What it was trained with, by name: only a model that has learned nothing but drawn documents invents
+            all that it writes.
+
+    >>> banner_of({"corpus": "", "base": "", "teacher": ""}) == BANNER, banner_of({"corpus": "own.txt"}) == OWN_BANNER
+    (True, True)
+    """
+    return OWN_BANNER if any(settings.get(name) for name in ("corpus", "base", "teacher")) else BANNER
 
 
 class SamplingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from core.governance.audit import require_access
 from core.registry import ModelVersion, Registry
 from core.registry.language_models import is_language_model
 from core.state import Workspace
-from core.text.sampling import SamplingOptions, write_text
+from core.text.sampling import OWN_BANNER, SamplingOptions, banner_of, write_text
 from core.text.version import open_text_version
 from core.text.writing_process import WritingProcess
 
@@ -26,6 +26,7 @@ class VersionText(NamedTuple):
         version: Its version.
         manifest_sha256: Of its files.
         seed: That it was drawn with.
+        notice: That it is synthetic, and whether anything in it may be real.
     """
 
     text: str
@@ -33,6 +34,7 @@ class VersionText(NamedTuple):
     version: str
     manifest_sha256: str
     seed: int
+    notice: str
 
 
 def open_writer(workspace: Workspace, model: str, version: str, *, actor: Actor) -> WritingProcess:
@@ -83,7 +85,19 @@ def write_with_version(
     with registry.opened(model, found.version) as folder:
         opened = open_text_version(folder)
         written = write_text(opened.model, opened.tokenizer, options, prompt=prompt)
-    return VersionText(prompt + written.text, found.model, found.version, found.manifest_sha256, options.seed)
+    return VersionText(
+        prompt + written.text, found.model, found.version, found.manifest_sha256, options.seed, opened.banner
+    )
+
+
+def banner_of_version(workspace: Workspace, model: str, version: str) -> str:
+    """Return the notice about the texts of a registered version.
+
+    Raises:
+        NotFoundError: There is no such version.
+    """
+    learned = Registry(workspace).get(model, version).lineage.get("parameters")
+    return banner_of(learned) if isinstance(learned, dict) else OWN_BANNER
 
 
 def require_right_to_ask(workspace: Workspace, model: str, actor: Actor) -> None:

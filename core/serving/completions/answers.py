@@ -87,7 +87,7 @@ class CompletionAnswers:
         if self._n_writing >= self._limits.waiting_batches:
             raise UnavailableError("Too many documents are being written. Ask again later.")
         self._n_writing += 1
-        frame = _Frame(f"cmpl-{uuid.uuid4().hex}", floor(self._clock()), name, more or {})
+        frame = _Frame(f"cmpl-{uuid.uuid4().hex}", floor(self._clock()), name, more or {}, text.banner)
         try:
             if asked.stream:
                 await self._stream(text, asked, frame, receive, send, fields)
@@ -174,9 +174,10 @@ class _Frame(msgspec.Struct, frozen=True):
     created: int
     name: str
     more: Mapping[str, Any]
+    notice: str
 
     def of(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return completion(self.identifier, self.created, self.name, choices) | dict(self.more)
+        return completion(self.identifier, self.created, self.name, choices, notice=self.notice) | dict(self.more)
 
 
 def _writers(text: TextModel, asked: CompletionRequest) -> list[TextWriter]:

@@ -11,7 +11,7 @@ from core.escape import shown
 from core.json_documents import decode_json
 from core.serving.decoding import check_keys
 from core.serving.errors import BadRequestError, ServingError, TooLargeError, UnknownVersionError
-from core.text.sampling import BANNER, MAX_NEW_TOKENS, MAX_PROMPT_CHARACTERS, SamplingOptions, WrittenText
+from core.text.sampling import MAX_NEW_TOKENS, MAX_PROMPT_CHARACTERS, SamplingOptions, WrittenText
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,9 @@ def choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}
 
 
-def completion(identifier: str, created: int, name: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+def completion(
+    identifier: str, created: int, name: str, choices: list[dict[str, Any]], *, notice: str
+) -> dict[str, Any]:
     """Return an answer, with the notice that it is synthetic."""
     return {
         "id": identifier,
@@ -98,7 +100,7 @@ def completion(identifier: str, created: int, name: str, choices: list[dict[str,
         "created": created,
         "model": name,
         "choices": choices,
-        "notice": BANNER,
+        "notice": notice,
     }
 
 

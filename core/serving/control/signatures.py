@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from core.explain.deny_list import DenyList
 from core.models.scoring.fields import Field, fields_of
 from core.registry import Registry
+from core.registry.language_models import is_language_model
 from core.serving.control.admission import LOOK, Given
 from core.serving.errors import UnavailableError
-from core.serving.signature import ServingSignature
+from core.serving.signature import ServingSignature, TextSignature
 from core.serving.table import ServingTable
 from core.state import Workspace
 from core.tables.signature import TableSignature
@@ -26,6 +27,7 @@ class VersionSignature(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...]  # of the answers; -1 is the number of rows
     unit: str = ""
     classes: tuple[str, ...] = ()  # in the order of the probabilities; of two classes, the second's is answered
+    writes_texts: bool = False  # a model of language: a prompt becomes texts, at /api/v1/generate/MODEL
 
     @classmethod
     def of(cls, signature: ServingSignature) -> Self:
@@ -36,6 +38,7 @@ class VersionSignature(msgspec.Struct, frozen=True, kw_only=True):
             shape=tuple(signature.output_shape),
             unit=signature.unit,
             classes=signature.classes,
+            writes_texts=signature.writes_texts,
         )
 
 
@@ -54,6 +57,8 @@ class SignatureRoutes(Controller):
         served = table.models.get(model)
         if served is not None and (loaded := served.versions.get(version)) is not None:
             return VersionSignature.of(loaded.signature)
+        if is_language_model(found):
+            return VersionSignature.of(TextSignature())
         described = TableSignature.read(workspace.artifacts_dir / found.path)
         if described is None:
             raise UnavailableError(f"{model} {version} is not loaded; a predict request to it loads it.")

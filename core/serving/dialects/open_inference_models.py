@@ -6,6 +6,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import orjson
@@ -35,6 +36,8 @@ def _metadata(model: str, versions: list[str], signature: ServingSignature) -> d
     output: dict[str, Any] = {"name": signature.output, "datatype": "FP64", "shape": signature.output_shape}
     if signature.classes:
         output["parameters"] = class_names(signature)
+    if signature.writes_texts:
+        return _texts_metadata(model, versions, signature)
     return {
         "name": model,
         "versions": versions,
@@ -42,6 +45,14 @@ def _metadata(model: str, versions: list[str], signature: ServingSignature) -> d
         "inputs": [{"name": field.name, "datatype": _datatype(field), "shape": [-1]} for field in signature.fields],
         "outputs": [output],
     }
+
+
+def _texts_metadata(model: str, versions: list[str], signature: ServingSignature) -> dict[str, Any]:
+    """Describe a model of language: one prompt, and a text for each choice; infer answers rows, so a path is named."""
+    path = {"path": f"/api/v1/generate/{quote(model, safe='')}"}
+    inputs = [{"name": field.name, "datatype": "BYTES", "shape": [1]} for field in signature.fields]
+    output = {"name": signature.output, "datatype": "BYTES", "shape": signature.output_shape, "parameters": path}
+    return {"name": model, "versions": versions, "platform": "bondx", "inputs": inputs, "outputs": [output]}
 
 
 def class_names(signature: ServingSignature) -> dict[str, str]:

@@ -61,10 +61,11 @@ def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str
         return {"dtype": dtype, "tensor_shape": shape, "name": name}
 
     inputs = {field.name: tensor(field.name, _dtype(field), [-1]) for field in signature.fields}
+    kind = "DT_STRING" if signature.writes_texts else "DT_DOUBLE"
     definition = {
         "inputs": inputs,
-        "outputs": {signature.output: tensor(signature.output, "DT_DOUBLE", signature.output_shape)},
-        "method_name": "tensorflow/serving/predict",
+        "outputs": {signature.output: tensor(signature.output, kind, signature.output_shape)},
+        "method_name": method_of(signature),
         "defaults": {},
     }
     metadata: dict[str, Any] = {
@@ -76,6 +77,11 @@ def _metadata(model: str, version: str, signature: ServingSignature) -> dict[str
     if signature.classes:  # `metadata` is a map of messages by name, of which the protocol defines only the first
         metadata["classes"] = {"@type": "type.googleapis.com/google.protobuf.ListValue", "value": signature.classes}
     return {"model_spec": {"name": model, "signature_name": "", "version": version}, "metadata": metadata}
+
+
+def method_of(signature: ServingSignature) -> str:
+    """Name the method of the only signature: a model of language refuses to predict rows, and texts have own paths."""
+    return "bondx/generate" if signature.writes_texts else "tensorflow/serving/predict"
 
 
 def _version_status(served: OfferedModel, version: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from core.client.tf_messages import (
 from core.client.tf_versions import number_of
 from core.escape import shown
 from core.serving.dialects.dialect import State, loaded, not_loaded
-from core.serving.dialects.tf_serving import SIGNATURE
+from core.serving.dialects.tf_serving import SIGNATURE, method_of
 from core.serving.errors import BadRequestError, UnavailableError, WrongMethodError
 from core.serving.predict import Predictor
 from core.serving.rpc.calls import Method, RpcAnswer, RpcCall, Services
@@ -103,10 +103,11 @@ def _signatures(signature: ServingSignature) -> Any:
     """Describe the only signature."""
     found = SignatureDefMap()
     definition = found.signature_def[SIGNATURE]
-    definition.method_name = "tensorflow/serving/predict"
+    definition.method_name = method_of(signature)
+    kind = _STRING if signature.writes_texts else DOUBLE
     for field in signature.fields:
         _describe(definition.inputs[field.name], field.name, _DTYPES.get(field.kind, _STRING), [-1])
-    _describe(definition.outputs[signature.output], signature.output, DOUBLE, signature.output_shape)
+    _describe(definition.outputs[signature.output], signature.output, kind, signature.output_shape)
     return found
 
 

@@ -9,7 +9,7 @@ from core.models.errors import AnswersNoRowsError
 from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
 from core.serving.scoring.scorer import Scorer
-from core.serving.signature import OpenSignature
+from core.serving.signature import TextSignature
 from core.text.sampling import SamplingOptions, write_text
 from core.text.version import open_text_version
 
@@ -26,7 +26,7 @@ class TextScorer(Scorer):
             CoreError: It cannot be opened.
         """
         self.text = text = open_text_version(folder)
-        self.signature = OpenSignature()
+        self.signature = TextSignature()
         write_text(text.model, text.tokenizer, SamplingOptions(max_tokens=_PROBED_TOKENS))
 
     @override
