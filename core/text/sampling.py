@@ -16,10 +16,7 @@ from core.text.language_model import Continuation, LanguageModel
 from core.text.tokenizers.tokenizer import END, Tokenizer
 
 BANNER = "Synthetic text of a language model: no name, number or fact in it is real."
-OWN_BANNER = (
-    "Synthetic text of a language model that learned from documents of its owner or from another model: nothing in it "
-    "is checked, and a name, number or fact in it may be real."
-)
+OWN_BANNER = "Synthetic text of a language model: a name or number in it may be a real one."
 """Of a model whose documents, base or teacher may be about real persons, firms and prices, which it can repeat."""
 SYNTHETIC_TEXT = "Synthetic text of a language model."
 """What is true of every one, before more is known."""

@@ -18,7 +18,7 @@ from core.settings.text_model import TextModelSettings
 from core.state import Workspace
 from core.text.corpus import NOTICE
 from core.text.model_folder import ModelFolder
-from core.text.sampling import BANNER, OWN_BANNER, SamplingOptions
+from core.text.sampling import BANNER, OWN_BANNER, SYNTHETIC_TEXT, SamplingOptions
 from core.text.training import train_text_model
 from core.training.text_models import register_text_model
 from core.training.text_writing import banner_of_version, write_with_version
@@ -85,3 +85,8 @@ def test_every_door_describes_the_prompt_and_the_text(registered, capsys):
     shown = capsys.readouterr().out
     assert "prompt, a text" in shown
     assert "POST /api/v1/generate/grammar" in shown
+
+
+@pytest.mark.parametrize("notice", [BANNER, OWN_BANNER, SYNTHETIC_TEXT])
+def test_a_notice_fits_the_narrowest_screen_whole(notice):
+    assert len(notice) <= 78
