@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _CURE = "remove the link, or move the whole workspace there and link its own folder"
-_roots: set[str] = set()
+_roots: dict[str, None] = {}  # in the order in which they were named
 
 
 class LeadsOutError(OSError):
@@ -30,13 +30,19 @@ class LeadsOutError(OSError):
 
 def confine(root: Path) -> None:
     """Hold this process to the rule for everything below a folder, from now on."""
-    _roots.add(str(root))
-    _roots.add(os.path.realpath(root))  # state files go by their real path
+    _roots[str(root)] = None
+    _roots[os.path.realpath(root)] = None  # state files go by their real path
 
 
 def is_root(path: Path) -> bool:
     """Return whether a path is the folder of a workspace, there or not."""
     return str(path) in _roots
+
+
+def roots_near(path: Path) -> list[Path]:
+    """Return the workspaces of this process: first the one that a path is below, if any, then the others."""
+    inside = _root_of(os.path.abspath(path))
+    return [Path(root) for root in dict.fromkeys([*([inside] if inside else []), *_roots])]
 
 
 def require_inside(path: Path, *, follows: bool = True) -> None:

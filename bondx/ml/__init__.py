@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from bondx.ml.explanations import explain, explain_function, explain_over
     from bondx.ml.learning import ContinuousLearningPipeline, RetrainingConfig
     from bondx.ml.monitoring import ModelMonitoringService
+    from bondx.ml.sealing import unseal
     from bondx.ml.stress_tests import reverse_stress, stress
     from core.client.tf_serving import TensorFlowServingClient
     from core.domains.etrm.client import ETRMModelClient
@@ -74,6 +75,7 @@ __all__ = [
     "explain_over",
     "reverse_stress",
     "stress",
+    "unseal",
 ]
 
 _HOMES = {
@@ -95,6 +97,7 @@ _HOMES = {
     "explain_over": "bondx.ml.explanations",
     "reverse_stress": "bondx.ml.stress_tests",
     "stress": "bondx.ml.stress_tests",
+    "unseal": "bondx.ml.sealing",
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from console.commands.generating import FORMATS, add_format_argument, add_generate
 from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, open_workspace
-from console.commands.protecting import add_anonymise, add_classify
+from console.commands.protecting import add_anonymise, add_classify, add_seal
 from console.commands.typed_numbers import count
 from core.errors import ExitCode
 
@@ -36,6 +36,7 @@ def add_parser(commands: Subparsers) -> None:
     listing.set_defaults(command=list_data_sets)
     add_classify(verbs)
     add_anonymise(verbs)
+    add_seal(verbs)
 
 
 def list_data_sets(args: argparse.Namespace) -> int:

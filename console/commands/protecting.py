@@ -1,10 +1,20 @@
-"""`bondx data classify`: how sensitive columns are. `bondx data anonymise`: a file without what leads to a person."""
+"""`bondx data classify`: how sensitive columns are. `anonymise`: a file without what leads to a person.
+
+`bondx data seal` and `unseal`: files encrypted at rest.
+"""
 
 import argparse
 from pathlib import Path
 
 from console.commands.backup import add_key_arguments
-from console.commands.opening import Subparsers, add_json_argument, command_parser, open_workspace
+from console.commands.opening import (
+    Subparsers,
+    add_json_argument,
+    add_reason_argument,
+    command_parser,
+    open_workspace,
+    person,
+)
 from console.commands.reading import add_reading_arguments, reading_rules
 from console.commands.typed_numbers import count, number, whole
 from core.errors import ExitCode, UsageError
@@ -157,6 +167,66 @@ def anonymise_columns(args: argparse.Namespace) -> int:
         )
     if made.quality is not None:
         print(f"quality: {printable(made.quality.sentence)}")
+    return ExitCode.GOOD
+
+
+def add_seal(verbs: Subparsers) -> None:
+    """Add the verbs `seal` and `unseal`."""
+    seal = command_parser(
+        verbs, "seal", help="encrypt or decrypt the files of the workspace as `encryption` says, or change their key"
+    )
+    former = seal.add_mutually_exclusive_group()
+    former.add_argument("--old-key-file", metavar="FILE", default="", help="the file with the former key, mode 600")
+    former.add_argument("--old-key-env", metavar="NAME", default="", help="the environment variable with it")
+    former.add_argument("--old-key-command", metavar="COMMAND", default="", help="a command that prints it")
+    add_reason_argument(seal)
+    add_json_argument(seal)
+    seal.set_defaults(command=seal_files)
+    unseal = command_parser(verbs, "unseal", help="write a sealed file, or those of a folder, decrypted")
+    unseal.add_argument("source", type=Path, metavar="SOURCE", help="a sealed file, or a folder of such files")
+    unseal.add_argument("--out", type=Path, required=True, metavar="PATH", help="the new file or folder")
+    add_key_arguments(unseal, of="sealed files")
+    add_json_argument(unseal)
+    unseal.set_defaults(command=unseal_files)
+
+
+def seal_files(args: argparse.Namespace) -> int:
+    """Bring the files of the workspace in line with the settings, and print what was done."""
+    from console.cli.output import complain, print_json
+    from console.presentation.phrases import counted, size
+    from core.key_source import KeySource
+    from core.maintenance.sealing import seal_as_configured
+
+    former = KeySource(file=args.old_key_file, env=args.old_key_env, command=args.old_key_command)
+    result = seal_as_configured(open_workspace(args), actor=person(), reason=args.reason, former=former)
+    if args.json:
+        print_json(result)
+    else:
+        print(
+            f"{counted(result.n_sealed, 'file')} sealed, {result.n_unsealed:,} unsealed, {result.n_taken:,} taken to "
+            f"the new key, {result.n_as_they_were:,} as before; {size(result.n_bytes)} written"
+        )
+    for problem in result.left:
+        complain(f"left: {problem}")
+    return ExitCode.FAILING if result.left else ExitCode.GOOD
+
+
+def unseal_files(args: argparse.Namespace) -> int:
+    """Write the files, and print their hashes."""
+    from console.cli.output import print_json, printable
+    from console.presentation.phrases import size
+    from core.key_source import KeySource
+    from core.maintenance.sealing import unseal
+
+    key = KeySource(file=args.key_file, env=args.key_env, command=args.key_command)
+    if key == KeySource():
+        open_workspace(args)  # its settings name the key
+    made = unseal(args.source, args.out, key)
+    if args.json:
+        print_json(made)
+        return ExitCode.GOOD
+    for each in made:
+        print(f"{printable(each.file)}: {size(each.n_bytes)}, SHA-256 {each.sha256}")
     return ExitCode.GOOD
 
 

@@ -85,6 +85,8 @@ def export_files(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, printable
     from console.presentation.phrases import size
     from core.clock import utc_now
+    from core.settings.encryption import SealedKind
+    from core.settings.sealing import sealer_to_write
     from core.telemetry.export import ExportFormat, ExportKind, ExportRequest, default_kinds, export_telemetry
     from core.telemetry.predictions import TrafficGrain
 
@@ -99,8 +101,10 @@ def export_files(args: argparse.Namespace) -> int:
         by=TrafficGrain(args.by),
     )
     workspace = open_workspace(args)
+    sealer = sealer_to_write(workspace.root, SealedKind.EXPORTS)
+    stores = workspace.predictions_file, workspace.telemetry_file
     with removing_unfinished():
-        made = export_telemetry(workspace.predictions_file, workspace.telemetry_file, args.out, wanted, now=now)
+        made = export_telemetry(*stores, args.out, wanted, now=now, sealer=sealer)
     if args.json:
         print_json(made)
         return ExitCode.GOOD

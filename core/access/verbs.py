@@ -50,7 +50,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
         "backup.create",
         *("rollout.prune", "run.forget", "run.prune", "run.thin", "session.prune_reports", "stress.prune"),
         *("token.create", "token.revoke", "token.rotate"),
-        *("version.prune", "workspace.prune"),
+        *("version.prune", "workspace.prune", "workspace.seal"),
     ),
     VerbClass.REPAIR: (
         *("access.break_glass", "document.repair", "state.archive", "state.restore"),

@@ -11,6 +11,8 @@ from core.api.config import MLOpsConfig
 from core.clock import as_utc, utc_now
 from core.errors import UsageError
 from core.escape import shown
+from core.settings.encryption import SealedKind
+from core.settings.sealing import sealer_to_write
 from core.telemetry.export import (
     Exported,
     ExportFormat,
@@ -75,7 +77,7 @@ class Telemetry:
         format: str = "parquet",  # noqa: A002
         by: str = "minute",
     ) -> Exported:
-        """Write telemetry into a new folder, as Parquet or CSV: all files or none.
+        """Write telemetry into a new folder, as Parquet or CSV, sealed if the settings say so: all files or none.
 
         Args:
             out: The folder, new or empty.
@@ -104,7 +106,8 @@ class Telemetry:
             by=_one_of(TrafficGrain, "by", by),
         )
         stores = self._workspace.predictions_file, self._workspace.telemetry_file
-        return export_telemetry(*stores, out, wanted, now=utc_now())
+        sealer = sealer_to_write(self._workspace.root, SealedKind.EXPORTS)
+        return export_telemetry(*stores, out, wanted, now=utc_now(), sealer=sealer)
 
 
 def _instant(at: datetime | None) -> datetime | None:

@@ -14,6 +14,7 @@ from core.escape import spelled_out
 from core.files import FileAccessError
 from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
+from core.key_source import KeySource, KeySourceError
 from core.maintenance.access import REPAIR, examine_access
 from core.maintenance.finding import Finding
 from core.maintenance.repair import KEPT_IN
@@ -27,7 +28,9 @@ from core.registry.holds import TABLE as HOLDS_TABLE
 from core.registry.made_profiles import CURE_OF_FOLDER
 from core.rollout.rollout_records import DATABASE as REGISTRY_DATABASE
 from core.rollout.rollouts import Rollouts
+from core.sealed_files import SealedFileError
 from core.settings import SettingsError, load_policy, settings_in_force
+from core.settings.sealing import sealer_in_force
 from core.state.archive import archive_damage, copy_of
 from core.state.errors import DamagedFileError, DocumentFormatError, NewerLayoutError
 from core.state.generation import good_generation, load, previous_of
@@ -63,6 +66,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the links": lambda: _examine_links(workspace),
         "the settings": lambda: _examine_settings(workspace),
         "the OIDC provider": lambda: _examine_oidc(workspace),
+        "the key of sealed files": lambda: _examine_sealing(workspace),
         "the claims": lambda: _examine_claims(workspace),
         "the routing": lambda: _examine_routing(workspace),
         "the state files": lambda: _examine_state(workspace, tables),
@@ -141,6 +145,18 @@ def _examine_oidc(workspace: Workspace) -> Iterator[Finding]:
         if not keys:
             problem = f"{settings.issuer} publishes no RSA key of 2048 bits or more and no EC key for signatures"
             yield Finding(file=file, problem=problem, cure="give the provider a signing key of RSA or EC")
+
+
+def _examine_sealing(workspace: Workspace) -> Iterator[Finding]:
+    """Find why files could not be written or read as `encryption` says."""
+    try:
+        if settings_in_force(workspace.root).encryption.source != KeySource():
+            sealer_in_force(workspace.root)
+    except SettingsError:  # found with the settings
+        return
+    except (KeySourceError, SealedFileError) as error:
+        cure = "name the key in encryption; without it, sealed files cannot be read, and none can be written"
+        yield Finding(file=str(workspace.settings_file), problem=str(error), cure=cure)
 
 
 def _examine_claims(workspace: Workspace) -> Iterator[Finding]:

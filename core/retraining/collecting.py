@@ -4,6 +4,7 @@ The same source, window and instant give the same rows, so an attempt after a cr
 """
 
 import functools
+import io
 import os
 import subprocess
 import tempfile
@@ -20,14 +21,15 @@ from core.arrays import AnyArray, BoolArray, FloatArray
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
 from core.escape import shown
-from core.files import remove_file
+from core.files import remove_file, write_file
 from core.losses import Actual, class_index
 from core.natural_order import natural
 from core.own_python import die_with_parent
+from core.plain_files import read_file
 from core.registry import ModelVersion, Registry, Stage
 from core.retraining.errors import NotPassedError
 from core.retraining.files import has_open_end, is_newer, source_files
-from core.retraining.results import LEARNED_UNTIL
+from core.retraining.results import COMMAND_OUTPUT, LEARN, LEARNED_UNTIL, NEWEST
 from core.retraining.served_rows import (
     ServedRows,
     half_life_weights,
@@ -35,8 +37,11 @@ from core.retraining.served_rows import (
     served_rows,
     window_start,
 )
+from core.sealed_files import seal
 from core.seeds import derive_seed
+from core.settings.encryption import SealedKind
 from core.settings.retraining import RetrainingPolicy
+from core.settings.sealing import sealer_to_write
 from core.state import Workspace
 from core.tables import ReadingRules, Table, TableSignature
 from core.tables.data_files import arrow_table, write_parquet
@@ -50,8 +55,6 @@ NO_SIGNATURE = (
     "retraining.source.kind to generator"
 )
 OPEN_END = "{} does not end with a line break: if it was still being written, the last value of its last row is cut off"
-LEARN, NEWEST = "learn.parquet", "newest.parquet"
-_COMMAND_OUTPUT = "command.parquet"
 _DAY_SECONDS = 86_400.0
 _LONGEST_SAID = 300
 _MOST_READ = 1 << 16
@@ -98,7 +101,7 @@ def collect(
         NotPassedError: There are too few labelled rows.
         CoreError: The source cannot be read.
     """
-    registry = Registry(workspace)
+    registry, sealer = Registry(workspace), sealer_to_write(workspace.root, SealedKind.DATASETS)
     with registry.opened(live.model, live.version) as artifact:
         signature = TableSignature.read(artifact)
         if signature is None or signature.target is None:
@@ -110,6 +113,8 @@ def collect(
             found = _from_files(files, load_model(artifact), signature, policy, as_of, learned_until(live))
         else:
             file = _written_by(policy.source.command, folder, workspace.root)
+            if sealer is not None:
+                write_file(file, seal(read_file(file), sealer))
             found = _from_files([file], load_model(artifact), signature, policy, as_of, learned_until(live))
     found = _thinned(found, policy, as_of, seed)
     n_rows = len(found.frame)
@@ -126,7 +131,13 @@ def collect(
     if found.has_times:
         evidence[LEARNED_UNTIL] = datetime.fromtimestamp(float(found.at[learn].max()), UTC).isoformat()
     for name, rows in ((LEARN, learn), (NEWEST, np.flatnonzero(is_newest))):
-        write_parquet(arrow_table(found.frame.iloc[rows].reset_index(drop=True), metadata={}), folder / name)
+        table = arrow_table(found.frame.iloc[rows].reset_index(drop=True), metadata={})
+        if sealer is None:
+            write_parquet(table, folder / name)
+            continue
+        content = io.BytesIO()  # rows never lie on the disk unsealed
+        write_parquet(table, content)
+        write_file(folder / name, seal(content.getvalue(), sealer))
     return {**evidence, "n_learn": len(learn), "n_newest": int(is_newest.sum())}
 
 
@@ -335,7 +346,7 @@ def _written_by(command: Sequence[str], folder: Path, root: Path) -> Path:
     Raises:
         UsageError: It failed, or wrote no file.
     """
-    out = folder / _COMMAND_OUTPUT
+    out = folder / COMMAND_OUTPUT
     remove_file(out)
     words = [word.replace("{out}", str(out)) for word in command]
     with tempfile.TemporaryFile() as complaints:  # of a pipe, every process that it left would be waited for

@@ -2,16 +2,19 @@
 
 import glob
 import gzip
+import io
 import os
 import zlib
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import NotFoundError, UsageError
 from core.escape import escaped, shown
 from core.home_paths import at_home
 from core.plain_files import open_plain
+from core.sealed_files import SEALED_SUFFIX
+from core.settings.sealing import plain_content
 from core.tables.source import SUFFIXES
 
 MOST_FILES = 10_000
@@ -65,12 +68,27 @@ def _n_rows(file: Path) -> int:
     if ".parquet" in file.suffixes or ".pq" in file.suffixes:
         import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(file).num_rows)
-    with open_plain(file) as plain:
-        if file.suffix != ".gz":
+        return int(pq.read_metadata(_parquet_input(file)).num_rows)
+    content = plain_content(file)
+    with open_plain(file) if content is None else io.BytesIO(content) as plain:
+        if not file.name.removesuffix(SEALED_SUFFIX).endswith(".gz"):
             return _n_lines(plain)
         with gzip.GzipFile(fileobj=plain) as packed:
             return _n_lines(packed)
+
+
+def columns_of(file: Path) -> list[str]:
+    """Return the names of the columns of a Parquet file, sealed or not."""
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(_parquet_input(file)).names)
+
+
+def _parquet_input(file: Path) -> Any:
+    import pyarrow as pa
+
+    content = plain_content(file)
+    return file if content is None else pa.BufferReader(content)
 
 
 def _n_lines(content: BinaryIO | gzip.GzipFile) -> int:
@@ -106,5 +124,5 @@ def has_open_end(file: Path) -> bool:
 
 
 def _is_table(file: Path) -> bool:
-    suffix = next((each for each in reversed(file.suffixes) if each != ".gz"), "")
+    suffix = next((each for each in reversed(file.suffixes) if each not in (".gz", SEALED_SUFFIX)), "")
     return suffix.lower() in SUFFIXES

@@ -16,6 +16,8 @@ from core.state import Workspace
 MODEL_FOLDER = "model"
 CARD = "card.json"
 PROGRESS = "progress.json"
+LEARN, NEWEST, COMMAND_OUTPUT = "learn.parquet", "newest.parquet", "command.parquet"
+COLLECTED_FILES = (LEARN, NEWEST, COMMAND_OUTPUT)
 INTACT = "{} is intact and can be restored"
 LEARNED_UNTIL = "learned_until"  # the time of the newest row that a version learned from
 

@@ -18,17 +18,18 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.domains.own_file import Judged
 from core.errors import UsageError
-from core.files import sha256_of, write_file, write_folder
+from core.files import write_file, write_folder
 from core.models.errors import NotReweighableError
 from core.models.reweighing import Reweighing
 from core.monitoring.data_profile import ProfileError
 from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME, read_object
-from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE
+from core.retraining.collecting import NO_SIGNATURE
 from core.retraining.document import Retraining
 from core.retraining.errors import NotPassedError
-from core.retraining.results import CARD, MODEL_FOLDER, Card, StepResult, origin_of
+from core.retraining.results import CARD, LEARN, MODEL_FOLDER, NEWEST, Card, StepResult, origin_of
 from core.settings import Settings
+from core.settings.sealing import content_sha256
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
 from core.tables.signature import SIGNATURE_NAME
@@ -76,7 +77,7 @@ def reweigh(
     with _tracked(workspace, retraining, live, folder) as (runs, run):
         runs.log_metrics(run.run_id, 1, metrics)
         write_folder(folder / MODEL_FOLDER, fill)
-    sha256 = sha256_of(folder / LEARN)
+    sha256 = content_sha256(folder / LEARN)
     card = Card(
         metrics=metrics,
         lineage={
@@ -157,7 +158,7 @@ def _tracked(
             live.model,
             actor=Actor.engine(),
             parameters={"model": live.model, "method": "reweigh", "members_of": live.version},
-            data_hashes={LEARN: sha256_of(folder / LEARN)},
+            data_hashes={LEARN: content_sha256(folder / LEARN)},
             tags={"kind": "reweighing", "retraining": retraining.retraining_id},
         ) as run,
     ):

@@ -20,17 +20,20 @@ from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
 from core.retraining.challenger_gates import challenger_gates
-from core.retraining.collecting import LEARN, NEWEST, NO_SIGNATURE, collect
+from core.retraining.collecting import NO_SIGNATURE, collect
 from core.retraining.comparing import VersionComparison, compare, level_slices, verdict
 from core.retraining.document import Retraining, StepName
 from core.retraining.drift_evidence import drift_of
 from core.retraining.errors import NotPassedError
+from core.retraining.files import columns_of
 from core.retraining.generated import check_draws, collect_draws, compare_on_draws, train_on_draws
 from core.retraining.guarding import GuardReference, guard_rows
 from core.retraining.results import (
     CARD,
     INTACT,
+    LEARN,
     MODEL_FOLDER,
+    NEWEST,
     Card,
     StepResult,
     folder_of,
@@ -201,9 +204,7 @@ _BY_METHOD: Mapping[str, Callable[[Workspace, Retraining, ModelVersion, Settings
 
 def _recipe(live: ModelVersion, signature: TableSignature, file: Path) -> TrainRequest:
     """Ask for what the live version was asked for, in the columns that it reads."""
-    import pyarrow.parquet as pq
-
-    present = set(pq.read_schema(file).names)
+    present = set(columns_of(file))
     request = as_before(live, TrainRequest(live.model, file, target=signature.target))
     kinds = dict(signature.kinds)
     if signature.target is not None and signature.target_kind is not None:

@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr, replace
 from core.settings.alerts import AlertSettings
 from core.settings.backup import BackupSettings
 from core.settings.console import ConsoleSettings
+from core.settings.encryption import EncryptionSettings
 from core.settings.logs import LoggingSettings
 from core.settings.monitoring import MonitoringSettings
 from core.settings.policy import Policy
@@ -31,6 +32,7 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     retention: RetentionSettings = RetentionSettings()
     backup: BackupSettings = BackupSettings()
     protection: ProtectionSettings = ProtectionSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     serving: ServingSettings = ServingSettings()
     logging: LoggingSettings = LoggingSettings()
     monitoring: MonitoringSettings = MonitoringSettings()

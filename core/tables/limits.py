@@ -1,6 +1,7 @@
 """Size limits of a table. Each limit is far beyond any table to train on, and well below a full memory."""
 
 MOST_TEXT_BYTES = 2 << 30  # of CSV and JSON lines, unpacked
+MOST_SEALED_BYTES = 4 << 30  # of the content of a sealed file, which is held in memory
 MOST_LINE_BYTES = 1 << 20
 MOST_COLUMNS = 2_000
 MOST_CELLS = 200_000_000

@@ -38,7 +38,7 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     """
     path = source.path
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(parquet_input(source)) as file:
             _check_size(path, file, source.part)
             names, notes = trimmed(file.schema_arrow.names)
             check_names(path, names)
@@ -82,11 +82,16 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
     return table if source.part is None else replace(table, rows=source.before + np.arange(len(table)))
 
 
+def parquet_input(source: Source) -> Any:
+    """Return what pyarrow opens: the file, or the content of a sealed one."""
+    return source.path if source.content is None else pa.BufferReader(source.content)
+
+
 def _cells(source: Source, columns: list[str], texts: list[str]) -> pa.Table:
     """Read columns: of all rows, or of the row groups of a part."""
     if source.part is None:
-        return pq.read_table(source.path, columns=columns, read_dictionary=texts, use_threads=False)
-    with pq.ParquetFile(source.path, read_dictionary=texts) as file:
+        return pq.read_table(parquet_input(source), columns=columns, read_dictionary=texts, use_threads=False)
+    with pq.ParquetFile(parquet_input(source), read_dictionary=texts) as file:
         return file.read_row_groups([*range(source.part.start, source.part.end)], columns=columns, use_threads=False)
 
 

@@ -12,6 +12,7 @@ from core.tables.csv_file import csv_pieces, has_rows, line_of_row, require_clos
 from core.tables.csv_head import CsvHead, read_head
 from core.tables.errors import TableError
 from core.tables.names import check_names, trimmed
+from core.tables.parquet_file import parquet_input
 from core.tables.parquet_types import as_text, is_clock_or_duration, is_flat, is_text
 from core.tables.source import Source
 
@@ -71,7 +72,7 @@ def _of_csv(source: Source, head: CsvHead) -> FilePieces:
 def _of_parquet(source: Source) -> FilePieces:
     path = source.path
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(parquet_input(source)) as file:
             schema, found = file.schema_arrow, file.metadata
             largest = max((found.row_group(at).total_byte_size for at in range(found.num_row_groups)), default=0)
     except (pa.ArrowException, OSError) as error:
@@ -93,7 +94,7 @@ def _of_parquet(source: Source) -> FilePieces:
             if not is_flat(kind := schema.field(written[name]).type) or is_clock_or_duration(kind):
                 raise TableError(path, f"it holds {kind}", "Write plain numbers, texts or times.", column=name)
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(parquet_input(source)) as file:
                 columns = [written[name] for name in wanted]
                 for batch in file.iter_batches(PIECE_ROWS, columns=columns, use_threads=False):
                     yield {name: _as_text(source, name, batch.column(written[name])) for name in wanted}

@@ -10,12 +10,14 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
 from core.files import sha256_of
 from core.plain_files import open_plain
+from core.sealed_files import MAGIC, SEALED_SUFFIX
+from core.settings.sealing import plain_content
 from core.tables import limits
 from core.tables.errors import NoRowsError, TableError
 
@@ -74,11 +76,12 @@ class Source:
         path: The file.
         format: Its format.
         is_packed: Whether it is gzipped.
-        sha256: Of its bytes on disk.
-        n_bytes: The number of bytes on disk.
+        sha256: Of its bytes on disk; of a sealed file, of its content.
+        n_bytes: The number of these bytes.
         n_quotes: How many double quotes its text has.
         identity: Changes when the file is written to.
         part: The rows that are read; None for all.
+        content: The content of a sealed file, which is held in memory alone; None of a file that is not sealed.
     """
 
     path: Path
@@ -89,6 +92,7 @@ class Source:
     n_quotes: int
     identity: tuple[int, ...]
     part: FilePart | None = None
+    content: bytes | None = field(default=None, repr=False)
 
     @property
     def before(self) -> int:
@@ -98,7 +102,7 @@ class Source:
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Open the uncompressed bytes: of a part, those of the header and its own."""
-        with open_plain(self.path) as file:
+        with _opened(self.path, self.content) as file:
             if self.part is None:
                 yield _unpacked(file, is_packed=self.is_packed)
                 return
@@ -124,22 +128,24 @@ def inspect(path: Path) -> Source:
     Raises:
         TableError: It is missing, not a regular file, empty, of another format than its name says, not UTF-8, has
             lines of more than a megabyte, or expands more than any table would.
+        SealedFileError: It is sealed, and its key cannot be had, or it was changed.
     """
     identity = identity_of(path)
     wanted = format_of(path)
     n_quotes = 0
     try:
-        with open_plain(path) as file:
+        content = plain_content(path, most=limits.MOST_SEALED_BYTES)
+        with _opened(path, content) as file:
             head = file.read(16)
             check_head(path, head, wanted)
-            is_packed, n_bytes = head.startswith(_GZIP), identity[-1]
+            is_packed, n_bytes = head.startswith(_GZIP), identity[-1] if content is None else len(content)
             if wanted != "parquet":  # before the hash, which reads the whole file: errors show immediately
-                n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes)
+                n_quotes = _scan_text(path, is_packed=is_packed, n_bytes=n_bytes, content=content)
             file.seek(0)
             sha256 = sha256_of(file)
     except OSError as error:
         raise unreadable(path, error) from error
-    return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity)
+    return Source(path, wanted, is_packed, sha256, n_bytes, n_quotes, identity, content=content)
 
 
 def identity_of(path: Path) -> tuple[int, ...]:
@@ -170,7 +176,7 @@ def format_of(path: Path) -> TableFormat:
     Raises:
         TableError: It gives none.
     """
-    name = path.name.lower().removesuffix(".gz")
+    name = path.name.lower().removesuffix(SEALED_SUFFIX).removesuffix(".gz")
     if (wanted := SUFFIXES.get(Path(name).suffix)) is None:
         raise TableError(path, "its name does not show its format", KNOWN)
     return wanted
@@ -182,6 +188,9 @@ def check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
     Raises:
         TableError: It is of another format than its name says, or UTF-16.
     """
+    if head.startswith(MAGIC):
+        cure = f"Unseal it first: bondx data unseal {path.name} --out NEW."
+        raise TableError(path, "it is sealed, and read a part at a time", cure)
     for magic, (kind, cure) in _FOREIGN.items():
         if head.startswith(magic):
             raise TableError(path, f"it is {kind}, despite its name", cure)
@@ -197,13 +206,15 @@ def check_head(path: Path, head: bytes, wanted: TableFormat) -> None:
         raise TableError(path, "it is UTF-16", _RECODE.format("UTF-16"))
 
 
-def _scan_text(path: Path, *, is_packed: bool, n_bytes: int) -> int:
+def _scan_text(path: Path, *, is_packed: bool, n_bytes: int, content: bytes | None) -> int:
     """Check size, lines and encoding of a text; return the number of double quotes."""
-    chunks = scanned(path, is_packed=is_packed, n_bytes=n_bytes, most_bytes=limits.MOST_TEXT_BYTES)
+    chunks = scanned(path, is_packed=is_packed, n_bytes=n_bytes, most_bytes=limits.MOST_TEXT_BYTES, content=content)
     return sum(chunk.count(b'"') for chunk in chunks)
 
 
-def scanned(path: Path, *, is_packed: bool, n_bytes: int, most_bytes: int | None) -> Iterator[bytes]:
+def scanned(
+    path: Path, *, is_packed: bool, n_bytes: int, most_bytes: int | None, content: bytes | None = None
+) -> Iterator[bytes]:
     """Read a text, a megabyte at a time, and check its size, lines and encoding.
 
     Args:
@@ -211,13 +222,14 @@ def scanned(path: Path, *, is_packed: bool, n_bytes: int, most_bytes: int | None
         is_packed: Whether it is gzipped.
         n_bytes: The number of bytes on disk.
         most_bytes: The largest text, unpacked; None for any.
+        content: The content of a sealed file.
     Raises:
         TableError: It is too large, has a line of more than a megabyte, a zero byte, or is not UTF-8.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     n_read, line, since_newline = 0, 1, 0
     try:
-        with open_plain(path) as raw:
+        with _opened(path, content) as raw:
             text = _unpacked(raw, is_packed=is_packed)
             while chunk := text.read(limits.MOST_LINE_BYTES):
                 n_read += len(chunk)
@@ -278,6 +290,10 @@ def unreadable(path: Path, error: Exception) -> TableError:
     """Return the fault of a file that the system does not let read."""
     reason = getattr(error, "strerror", None) or str(error)
     return TableError(path, f"it cannot be read ({reason})", "Check the path and its permissions.")
+
+
+def _opened(path: Path, content: bytes | None) -> BinaryIO:
+    return open_plain(path) if content is None else io.BytesIO(content)
 
 
 def _unpacked(file: BinaryIO, *, is_packed: bool) -> BinaryIO:

@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from core.files import digest, sha256_of, write_file, write_folder
+from core.files import digest, write_file, write_folder
+from core.sealed_files import FileSealer
 from core.settings import TrainingSettings
-from core.tables.data_files import WRITERS, DataFormat, arrow_table, write_parquet
+from core.settings.encryption import SealedKind
+from core.settings.sealing import sealer_around
+from core.tables.data_files import WRITERS, DataFormat, arrow_table, write_parquet, written_table
 from core.training.data_lineage import LINEAGE_FILE, DataFile, DataSetLineage, command_for, epoch_name
 from core.training.panels import Draw
 from core.training.session_domain import domain_of
@@ -29,10 +32,13 @@ class DataSets:
             settings: The session's settings.
             document: The same, as the session and its report hold them.
             folder: Where each data set gets its folder; None keeps none.
+        Raises:
+            UsageError: The settings have them sealed, and the key cannot be had.
         """
         self._settings = settings
         self._document = document
         self._folder = folder if settings.datasets.keep != "none" else None
+        self._sealer = None if self._folder is None else sealer_around(self._folder, SealedKind.DATASETS)
 
     @property
     def keeps_final(self) -> bool:
@@ -54,6 +60,7 @@ class DataSets:
                 settings=self._settings,
                 document=self._document,
                 formats=self._settings.datasets.formats,
+                sealer=self._sealer,
             )
 
 
@@ -66,10 +73,12 @@ def write_data_set(
     document: dict[str, Any],
     formats: Sequence[DataFormat],
     reproduce: str = "",
+    sealer: FileSealer | None = None,
 ) -> DataSetLineage:
     """Write a data set, its truth and its lineage into a folder that appears complete or not at all.
 
-    The truth is a separate file, always Parquet. The same data set gives the same bytes in every file.
+    The truth is a separate file, always Parquet. The same data set gives the same bytes in every file, before it is
+    sealed; the lineage has the hashes of these bytes, and is not sealed.
 
     Args:
         draw: The data set.
@@ -79,6 +88,7 @@ def write_data_set(
         document: The same, as the session and its report hold them.
         formats: The formats to write.
         reproduce: The command that makes it again; by default that of a session's data set.
+        sealer: What seals the files of rows; None leaves them plain.
     Returns:
         The lineage, as written to `lineage.json`.
     """
@@ -89,10 +99,10 @@ def write_data_set(
         nonlocal lineage
         metadata = {"synthetic": "true", "notice": domain.notice, "sha256": draw.record.sha256}
         table = arrow_table(draw.panel.frame, metadata=metadata)
-        for kind in sorted(formats):
-            WRITERS[kind](table, unfinished / f"data.{kind}")
+        files = [written_table(WRITERS[kind], table, unfinished / f"data.{kind}", sealer) for kind in sorted(formats)]
         if draw.panel.truth is not None:
-            write_parquet(arrow_table(draw.panel.truth, metadata=metadata), unfinished / "truth.parquet")
+            truth = arrow_table(draw.panel.truth, metadata=metadata)
+            files.append(written_table(write_parquet, truth, unfinished / "truth.parquet", sealer))
         lineage = DataSetLineage(
             name=name,
             domain=settings.domain,
@@ -103,7 +113,10 @@ def write_data_set(
             settings_sha256=digest(msgspec.json.encode(document, order="deterministic")),
             reproduce=reproduce or command_for(name),
             library_versions={"numpy": np.__version__, "pandas": pd.__version__, "pyarrow": pa.__version__},
-            files={path.name: _file(path, table.num_rows) for path in sorted(unfinished.iterdir())},
+            files={
+                each.name: DataFile(sha256=each.sha256, n_bytes=each.n_bytes, n_rows=table.num_rows)
+                for each in sorted(files)
+            },
         )
         content = msgspec.json.format(msgspec.json.encode(lineage, order="deterministic"), indent=2)
         write_file(unfinished / LINEAGE_FILE, content + b"\n", durable=False)
@@ -113,7 +126,3 @@ def write_data_set(
     write_folder(folder, fill)
     assert lineage is not None
     return lineage
-
-
-def _file(path: Path, n_rows: int) -> DataFile:
-    return DataFile(sha256=sha256_of(path), n_bytes=path.stat().st_size, n_rows=n_rows)

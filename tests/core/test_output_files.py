@@ -8,6 +8,7 @@ import pytest
 from console.cli.main import main
 from core.errors import ExitCode, RefusedError, UsageError
 from core.output_files import require_output, write_new_output
+from core.sealed_files import seal, sealer_of
 from core.settings.in_force import SETTINGS_NAME
 
 TRADES = "trade_id,trade_ts\n"
@@ -63,6 +64,8 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
     trades.write_text(TRADES)
     rows = tmp_path / "rows.csv"
     rows.write_text("size\n1\n")
+    sealed = tmp_path / "rows.csv.sealed"
+    sealed.write_bytes(seal(b"size\n1\n", sealer_of(b"a key of 16 bytes or more")))
     documents = tmp_path / "documents.txt"
     documents.write_text("one two three\n" * 20)
     return {
@@ -70,6 +73,7 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
         "labels wanted": ["labels", "wanted", "pricing", "--data", str(rows), "--out"],
         "data generate": ["data", "generate", "bonds", "--rows", "50", "--out"],
         "data anonymise": ["data", "anonymise", str(rows), "--out"],
+        "data unseal": ["data", "unseal", str(sealed), "--key-env", "SEAL_KEY", "--out"],
         "compliance check": ["compliance", "check", str(trades), "--out"],
         "text corpus": ["text", "corpus", "--n", "10", "--out"],
         "text tokenizer": ["text", "tokenizer", str(documents), "--out"],
@@ -83,9 +87,9 @@ def commands(tmp_path: Path) -> dict[str, list[str]]:
 
 
 NAMES = (
-    "telemetry export", "labels wanted", "data generate", "data anonymise", "compliance check", "text corpus",
-    "text tokenizer", "registry bom", "registry provenance", "registry signature", "registry export", "view export",
-    "audit anchor",
+    "telemetry export", "labels wanted", "data generate", "data anonymise", "data unseal", "compliance check",
+    "text corpus", "text tokenizer", "registry bom", "registry provenance", "registry signature", "registry export",
+    "view export", "audit anchor",
 )  # fmt: skip
 
 

@@ -40,12 +40,12 @@ from core.files import (
 )
 from core.home_paths import at_home
 from core.json_documents import decode_json
+from core.key_derivation import KeyDerivation
 from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.backup.errors import BackupBusyError, BackupDamagedError, BackupKeyError
 from core.maintenance.backup.manifest import CHUNK_BYTES, FORMAT, BackupManifest, StoredFile
 from core.maintenance.backup.sealing import (
     BrokenSealError,
-    KeyDerivation,
     PlainSealer,
     Sealer,
     new_derivation,

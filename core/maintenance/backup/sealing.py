@@ -12,11 +12,11 @@ from typing import Protocol
 
 import msgspec
 
+from core.key_derivation import KeyDerivation, derived_key, fresh_derivation
 from core.packed_documents import unpacked
 
 _COMPRESSED, _AS_IT_IS = b"z", b"r"
 _NONCE_BYTES = 12
-_MOST_N, _MOST_R = 1 << 18, 16  # a folder that somebody edited must not take all memory
 _SAMPLE_BYTES = 64 << 10
 _WORTH_SHARE = 0.95
 _CHECK_NAME, _CHECKED = "check", b"bondx backups"
@@ -24,16 +24,6 @@ _CHECK_NAME, _CHECKED = "check", b"bondx backups"
 
 class BrokenSealError(ValueError):
     """The bytes are not those that were written under their name."""
-
-
-class KeyDerivation(msgspec.Struct, frozen=True, kw_only=True):
-    """How the keys of a folder are derived, and a sealed text by which the right key is known."""
-
-    salt: str
-    n: int = 1 << 15
-    r: int = 8
-    p: int = 1
-    check: str = ""
 
 
 class Sealer(Protocol):
@@ -75,10 +65,8 @@ class KeySealer:
     def __init__(self, key: bytes, derivation: KeyDerivation) -> None:
         """Derive the keys; takes a tenth of a second by design."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-        salt = bytes.fromhex(derivation.salt)
-        keys = Scrypt(salt=salt, length=64, n=derivation.n, r=derivation.r, p=derivation.p).derive(key)
+        keys = derived_key(key, derivation, 64)
         self._cipher = AESGCM(keys[:32])
         self._naming = keys[32:]
 
@@ -108,7 +96,7 @@ class KeySealer:
 
 def new_derivation(key: bytes) -> tuple[KeySealer, KeyDerivation]:
     """Return a sealer for a new folder, and what the folder keeps about its key."""
-    derivation = KeyDerivation(salt=secrets.token_hex(16))
+    derivation = fresh_derivation()
     sealer = KeySealer(key, derivation)
     check = sealer.seal(_CHECK_NAME, _CHECKED).hex()
     return sealer, msgspec.structs.replace(derivation, check=check)
@@ -120,8 +108,6 @@ def sealer_of(key: bytes, derivation: KeyDerivation) -> KeySealer | None:
     Raises:
         ValueError: What the folder keeps about its key cannot be used.
     """
-    if derivation.n > _MOST_N or derivation.r > _MOST_R or derivation.p > _MOST_R:
-        raise ValueError("the derivation of the key would take too much memory")
     sealer = KeySealer(key, derivation)
     try:
         found = sealer.unseal(_CHECK_NAME, bytes.fromhex(derivation.check), most_bytes=len(_CHECKED))

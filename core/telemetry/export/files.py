@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from core.escape import csv_text
+from core.sealed_files import FileSealer, new_sealed_file
 from core.telemetry.export.columns import ColumnType, ExportColumn, ExportRows
 
 GROUP_ROWS = 100_000
@@ -37,6 +38,8 @@ def write_rows(
     columns: Sequence[ExportColumn],
     pages: Iterable[ExportRows],
     said: Callable[[int], None],
+    *,
+    sealer: FileSealer | None = None,
 ) -> int:
     """Write a table.
 
@@ -46,13 +49,14 @@ def write_rows(
         columns: Its columns.
         pages: The rows, a page at a time.
         said: Is called with the number of rows so far.
+        sealer: What seals the file as it is written; None: nothing.
     Returns:
         The number of rows.
     """
     schema = pa.schema([pa.field(name, _TYPES[kind], metadata={"about": about}) for name, kind, about in columns])
     writing = _parquet_file if form is ExportFormat.PARQUET else _csv_file
     n = 0
-    with writing(path, schema) as write:
+    with _opened(path, sealer) as file, writing(file, schema) as write:
         for rows in _groups(pages):
             values = zip(*rows, strict=True)
             arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
@@ -75,25 +79,34 @@ def _groups(pages: Iterable[ExportRows]) -> Iterator[ExportRows]:
 
 
 @contextmanager
-def _parquet_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
-    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+def _opened(path: Path, sealer: FileSealer | None) -> Iterator[BinaryIO]:
+    if sealer is None:
+        with path.open("wb") as file:
+            yield file
+    else:
+        with new_sealed_file(path, sealer) as sealed:
+            yield cast(BinaryIO, sealed)
+
+
+@contextmanager
+def _parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    with pyarrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         yield writer.write_table
 
 
 @contextmanager
-def _csv_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+def _csv_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
     """Write RFC 4180: times in RFC 3339, texts quoted and safe in a spreadsheet, an empty cell for a missing value."""
     plain = pa.schema([pa.field(field.name, _csv_type(field.type)) for field in schema])
-    with path.open("wb") as file:
-        file.write((",".join(schema.names) + "\n").encode())
-        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-        with pyarrow.csv.CSVWriter(file, plain, write_options=options) as writer:
+    file.write((",".join(schema.names) + "\n").encode())
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    with pyarrow.csv.CSVWriter(file, plain, write_options=options) as writer:
 
-            def write(table: pa.Table) -> None:
-                arrays = [_csv_column(column) for column in table.columns]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=plain))
+        def write(table: pa.Table) -> None:
+            arrays = [_csv_column(column) for column in table.columns]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=plain))
 
-            yield write
+        yield write
 
 
 def _csv_type(kind: pa.DataType) -> pa.DataType:

@@ -12,6 +12,7 @@ from core.escape import shown
 from core.files import FolderInUseError, is_occupied, write_folder
 from core.output_files import require_output
 from core.progress import begins
+from core.sealed_files import SEALED_SUFFIX, FileSealer
 from core.telemetry.export.columns import KINDS, ExportKind, ExportRows
 from core.telemetry.export.files import ExportFormat, write_rows
 from core.telemetry.export.predictions import ExportPeriod, outcome_rows, prediction_rows, traffic_rows
@@ -51,7 +52,13 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def export_telemetry(
-    predictions_file: Path, telemetry_file: Path, out: Path, wanted: ExportRequest, *, now: datetime
+    predictions_file: Path,
+    telemetry_file: Path,
+    out: Path,
+    wanted: ExportRequest,
+    *,
+    now: datetime,
+    sealer: FileSealer | None = None,
 ) -> Exported:
     """Write telemetry into a folder, which is new or empty: all files or none.
 
@@ -61,6 +68,7 @@ def export_telemetry(
         out: The folder.
         wanted: What to export.
         now: The present, where the export ends unless it ends before.
+        sealer: What seals the files, of which each has `.sealed` behind its name then; None: nothing.
     Returns:
         What was written.
     Raises:
@@ -81,10 +89,10 @@ def export_telemetry(
 
     def fill(folder: Path) -> None:
         for kind in wanted.kinds:
-            path = folder / f"{kind}.{wanted.format}"
+            path = folder / f"{kind}.{wanted.format}{SEALED_SUFFIX if sealer is not None else ''}"
             pages = _pages(kind, predictions_file, telemetry_file, rows, wanted.by)
             begins(f"the export of {kind}")
-            n = write_rows(path, wanted.format, KINDS[kind], pages, partial(_announce, kind))
+            n = write_rows(path, wanted.format, KINDS[kind], pages, partial(_announce, kind), sealer=sealer)
             files.append(ExportedFile(what=kind, file=path.name, n_rows=n, n_bytes=path.stat().st_size))
         if wanted.model is not None and not any(file.n_rows for file in files):
             raise NotFoundError(

@@ -351,8 +351,9 @@ VERB_OF_COMMAND: dict[str, str] = {
     "view delete": "view.delete",
     **{f"webhooks {verb}": LOOKS for verb in ("list", "deliveries")},
     "webhooks test": "webhook.test",
-    **{f"data {verb}": OWN_FILES for verb in ("generate bonds", "generate etrm", "reproduce", "anonymise")},
+    **{f"data {verb}": OWN_FILES for verb in ("generate bonds", "generate etrm", "reproduce", "anonymise", "unseal")},
     **{f"data {verb}": LOOKS for verb in ("list", "classify")},
+    "data seal": "workspace.seal",
     **{f"compliance {verb}": OWN_FILES for verb in ("ecl", "check")},
     **{f"drift {verb}": LOOKS for verb in ("check", "status", "why", "history")},
     "drift profile": "version.make_profile",
@@ -416,6 +417,7 @@ TRIED: dict[str, tuple[str, ...]] = {
     "backup": ("--to", "{tmp}/backups"),
     "doctor": ("--repair",),
     "prune": ("--yes",),
+    "data seal": (),
     "registry register": ("spread", "--path", "{tmp}/model"),
     "webhooks test": ("none",),
     "view save": ("desk", "--pane", "alerts"),
@@ -585,6 +587,7 @@ VERB_OF_METHOD: dict[str, str] = {
     "reproduce_data": OWN_FILES,
     "reverse_stress": LOOKS,
     "stress": "stress.run",
+    "unseal": OWN_FILES,
 }
 
 

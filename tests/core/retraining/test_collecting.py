@@ -13,11 +13,15 @@ import pytest
 from core.errors import UsageError
 from core.losses import Actual
 from core.registry import Registry
-from core.retraining.collecting import LEARN, NEWEST, OPEN_END, _of_candidates, collect, newest
+from core.retraining.collecting import OPEN_END, _of_candidates, collect, newest
 from core.retraining.errors import NotPassedError
+from core.retraining.files import columns_of, n_rows_of
+from core.retraining.results import LEARN, NEWEST
 from core.retraining.served_rows import ServedRows, half_life_weights, selection_chances
 from core.settings import settings_in_force
 from core.settings.retraining import DataWindow, RetrainingPolicy, RetrainingSource
+from core.settings.sealing import content_sha256
+from core.tables import read_table
 from core.telemetry.features import LoggedFeatures
 from core.training.own_data import TrainRequest, train_on_file
 from tests.clocks import START
@@ -58,6 +62,25 @@ def test_files_are_read_as_the_training_data_was_and_joined_in_order(world: Worl
     again, *frames = collected(world, tmp_path / "again")
     assert again == found
     assert all(one.equals(other) for one, other in zip(frames, (learn, held), strict=True))
+
+
+def test_collected_rows_are_sealed_where_the_settings_say_so_and_the_steps_read_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    world.offer(*market.flats(150, seed=3), name="a.csv")
+    _, learn, held = collected(world, tmp_path / "plain")
+    monkeypatch.setenv("SEAL_KEY", "the key of these tests")
+    settings = world.workspace.settings_file
+    settings.write_text(settings.read_text() + "encryption: {apply_to: [datasets], key_env: SEAL_KEY}\n")
+    folder = world.workspace.datasets_dir / "retraining" / "rt-0001"
+    folder.mkdir(parents=True)
+    with pytest.raises(ValueError, match="magic bytes"):  # what any other program finds
+        collected(world, folder)
+    assert columns_of(folder / LEARN) == list(learn)
+    assert n_rows_of(folder / NEWEST) == len(held)
+    for name in (LEARN, NEWEST):
+        assert content_sha256(folder / name) == content_sha256(tmp_path / "plain" / name)
+        assert read_table(folder / name).source.sha256 == content_sha256(folder / name)
 
 
 def test_a_file_whose_last_row_may_be_cut_off_is_named(world: World, tmp_path: Path):

@@ -12,10 +12,10 @@ import pytest
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.registry import Registry
 from core.registry.contents import REPORT_NAME, read_object
-from core.retraining.collecting import LEARN, collect, learned_until
+from core.retraining.collecting import collect, learned_until
 from core.retraining.document import Retraining, RetrainingPhase, StepName
 from core.retraining.planning import plan_of
-from core.retraining.results import MODEL_FOLDER, folder_of
+from core.retraining.results import LEARN, MODEL_FOLDER, folder_of
 from core.settings import PolicySource, SettingsError, settings_in_force
 from core.settings.attainment import AttainmentSettings
 from core.settings.retraining import RetrainingPolicy

@@ -135,6 +135,8 @@ PATHS = {
     "data reproduce": LEFT_OUT,
     "data classify": LEFT_OUT,
     "data anonymise": LEFT_OUT,
+    "data seal": LEFT_OUT,
+    "data unseal": LEFT_OUT,
     "compliance check": LEFT_OUT,
     "compliance ecl": LEFT_OUT,
     "drift check": "post /api/v1/models/{model}/drift",

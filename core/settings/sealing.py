@@ -1,0 +1,161 @@
+"""The key of sealed files: of the settings for what is written, of the workspace of a file for what is read."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from core.confinement import is_root, roots_near
+from core.escape import shown
+from core.files import create_once, digest, sha256_of, write_file
+from core.json_documents import decode_json
+from core.key_derivation import KeyDerivation
+from core.key_source import KeySource, KeySourceError
+from core.plain_files import read_file
+from core.sealed_files import (
+    AnotherSealKeyError,
+    FileSealer,
+    FindSealer,
+    SealedFileError,
+    sealer_of,
+    unsealed_content,
+)
+from core.settings.encryption import SealedKind
+from core.settings.errors import SettingsError
+from core.settings.in_force import SETTINGS_NAME, settings_in_force
+
+OF = "sealed files"
+_PLACE = "keys/sealing.json"
+_CHANGE = "bondx data seal --old-key-file FILE takes the files of a workspace from the former key to the new one"
+
+
+def sealer_to_write(root: Path, kind: SealedKind) -> FileSealer | None:
+    """Return what seals the files of a kind; None if the settings leave them plain.
+
+    Args:
+        root: The folder of the workspace.
+        kind: The files.
+    Raises:
+        KeySourceError: The key cannot be read.
+        SealedFileError: The key is not the one by which the workspace was sealed before.
+        SettingsError: The settings cannot be read.
+        FileAccessError: The salt of the key cannot be written.
+    """
+    return sealer_in_force(root) if kind in settings_in_force(root).encryption.apply_to else None
+
+
+def sealer_in_force(root: Path) -> FileSealer:
+    """Return what seals files by the key of the settings, whichever files they name; raises as `sealer_to_write`."""
+    key = _key_of(root)
+    if key is None:
+        raise SealedFileError("There is no key of sealed files: set encryption.key_file, key_env or key_command.")
+    if (known := _known_derivation(root)) is None:
+        made = sealer_of(key)
+        create_once(root / _PLACE, msgspec.json.encode(made.derivation) + b"\n")
+        known = _known_derivation(root) or made.derivation
+    try:
+        return sealer_of(key, known)
+    except AnotherSealKeyError:
+        raise AnotherSealKeyError(f"The key of sealed files is not the one of before: {_CHANGE}.") from None
+    except ValueError as error:
+        raise SealedFileError(f"{root / _PLACE} cannot be used: {error}. Restore it from a backup.") from None
+
+
+def sealer_around(folder: Path, kind: SealedKind) -> FileSealer | None:
+    """Return what seals the files of a folder by the settings of the workspace around it; raises as `sealer_to_write`.
+
+    Args:
+        folder: The folder; it need not exist.
+        kind: The files.
+    """
+    root = next((place for place in folder.absolute().parents if is_root(place) or _is_set(place)), None)
+    return None if root is None else sealer_to_write(root, kind)
+
+
+def take_new_key(root: Path) -> FileSealer:
+    """Seal by the key of the settings from now on, also if it is another than before; raises as `sealer_to_write`."""
+    key = _key_of(root)
+    if key is None:
+        return sealer_in_force(root)
+    try:
+        return sealer_in_force(root)
+    except AnotherSealKeyError:
+        made = sealer_of(key)
+        write_file(root / _PLACE, msgspec.json.encode(made.derivation) + b"\n")
+        return sealer_of(key, made.derivation)
+
+
+def sealer_for(path: Path, named: KeySource | None = None) -> FindSealer:
+    """Return who finds the key of a sealed file: a named one, or those of the workspaces around it and in use here.
+
+    Args:
+        path: The file.
+        named: Where a person says that the key is; a relative file begins in the present folder.
+    """
+
+    def find(derivation: KeyDerivation) -> FileSealer:
+        has_key = False
+        for key in _keys(path, named):
+            has_key = True
+            try:
+                return sealer_of(key, derivation)
+            except AnotherSealKeyError:
+                continue
+            except ValueError as error:
+                raise SealedFileError(f"{shown(str(path), most=300)} is sealed, and {error}.") from None
+        about = f"{shown(str(path), most=300)} is sealed"
+        if has_key:
+            raise AnotherSealKeyError(f"{about} with another key than that of the settings: {_CHANGE}.")
+        raise SealedFileError(
+            f"{about}, and no key is named: set encryption.key_file, key_env or key_command in bondx.yaml, or unseal "
+            "it with bondx data unseal."
+        )
+
+    return find
+
+
+def plain_content(path: Path, *, most: int | None = None) -> bytes | None:
+    """Return the content of a sealed file by the key of its workspace; None if the file is not sealed.
+
+    Raises:
+        OSError: It cannot be read.
+        SealedFileError: The key cannot be had, the file was changed, or it has more than `most` bytes.
+    """
+    return unsealed_content(path, sealer_for(path), most=most)
+
+
+def content_sha256(path: Path) -> str:
+    """Return the SHA-256 of the content of a file, sealed or not; raises as `plain_content` does."""
+    content = plain_content(path)
+    return sha256_of(path) if content is None else digest(content)
+
+
+def _keys(path: Path, named: KeySource | None) -> Iterator[bytes]:
+    if named is not None and named != KeySource():
+        yield named.read(of=OF) or b""
+        return
+    around = [place for place in path.absolute().parents if _is_set(place)]
+    yield from filter(None, map(_key_of, around))
+    for root in roots_near(path):
+        # What is wrong with another workspace says nothing of this file.
+        with suppress(SettingsError, KeySourceError):
+            if root not in around and (key := _key_of(root)) is not None:
+                yield key
+
+
+def _key_of(root: Path) -> bytes | None:
+    return settings_in_force(root).encryption.source.read(root, of=OF)
+
+
+def _is_set(folder: Path) -> bool:
+    return (folder / SETTINGS_NAME).is_file()
+
+
+def _known_derivation(root: Path) -> KeyDerivation | None:
+    try:
+        return decode_json(read_file(root / _PLACE), type=KeyDerivation)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        raise SealedFileError(f"{root / _PLACE} cannot be read: {error}. Restore it from a backup.") from None
