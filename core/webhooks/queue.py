@@ -195,15 +195,19 @@ class WebhookQueue:
             return self.deliveries.replace(replace(tried, next_at=now + timedelta(seconds=max(pause, asked))))
 
     def _end(self, delivery: WebhookDelivery, state: DeliveryState, problem: str) -> WebhookDelivery:
-        ended = self.deliveries.replace(replace(delivery, state=state, problem=problem, ended_at=self._clock()))
+        ended = self.deliveries.replace(
+            replace(delivery.without_body(), state=state, problem=problem, ended_at=self._clock())
+        )
         self._prune()
         return ended
 
     def _prune(self) -> None:
         ended = [delivery for delivery in self.deliveries.all() if delivery.state is not DeliveryState.PENDING]
-        if len(ended) > MOST_ENDED:
-            ended.sort(key=lambda delivery: delivery.ended_at or delivery.created_at)
-            self.deliveries.remove_all(delivery.delivery_id for delivery in ended[:-MOST_ENDED])
+        ended.sort(key=lambda delivery: delivery.ended_at or delivery.created_at)
+        self.deliveries.remove_all(delivery.delivery_id for delivery in ended[:-MOST_ENDED])
+        for delivery in ended[-MOST_ENDED:]:
+            if delivery.body:  # an earlier release kept it
+                self.deliveries.replace(delivery.without_body())
 
 
 def _ended_at(delivery: WebhookDelivery) -> datetime:

@@ -88,7 +88,7 @@ class Webhooks:
     def deliveries(
         self, webhook: str | None = None, *, state: DeliveryState | None = None, limit: int | None = None
     ) -> list[WebhookDelivery]:
-        """Return deliveries on record, the newest first.
+        """Return deliveries on record, the newest first, each without its body.
 
         Args:
             webhook: Of this webhook only; it may have left the settings.
@@ -102,7 +102,7 @@ class Webhooks:
         if webhook is not None and all(delivery.webhook != webhook for delivery in found):
             self._named(webhook)
         wanted = [
-            delivery
+            delivery.without_body()
             for delivery in reversed(found)
             if webhook in (None, delivery.webhook) and state in (None, delivery.state)
         ]

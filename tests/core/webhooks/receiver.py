@@ -40,6 +40,7 @@ class Receiver:
         self.clock = clock
         self.answers: list[tuple[int, dict[str, str]]] = []  # 200 once they are used up
         self.bodies: list[dict[str, Any]] = []  # that were verified and taken
+        self.payloads: list[str] = []  # of every attempt, by which it was verified
         self.delivery_ids: list[str] = []  # of every attempt
         self.n_forged = 0
         self.url = ""
@@ -55,6 +56,7 @@ class Receiver:
             self.n_forged += 1
             return 401, {}
         self.delivery_ids.append(delivery_id)
+        self.payloads.append(payload)
         status, more = self.answers.pop(0) if self.answers else (200, {})
         if status == 200:
             self.bodies.append(json.loads(payload))

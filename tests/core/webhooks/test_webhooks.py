@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from console.cli.main import main
 from core.actor import Actor, Origin
@@ -11,6 +12,7 @@ from core.clock import utc_now
 from core.engine.context import EngineContext
 from core.engine.workers.webhooks import WebhookSender
 from core.errors import NotFoundError, UsageError
+from core.files import digest
 from core.governance import AuditLog
 from core.quality.gate import judge
 from core.registry import Registry
@@ -204,6 +206,50 @@ def test_a_refused_event_is_given_up_and_the_next_one_sent(sender, register, rec
     assert receiver.events() == ["model_version.created"]
     [webhook] = Webhooks(workspace).all()
     assert (webhook.n_delivered, webhook.n_failed, webhook.problem) == (1, 1, "HTTP 400")
+
+
+def test_what_was_told_stays_as_a_hash_alone_and_what_waits_is_shown_without_its_body(
+    sender, registry, register, receiver, workspace, called, clock
+):
+    sender.step()
+    version = register().version
+    sender.step()
+    n_told = len(receiver.payloads)
+    registry.set_tags("spread", version, {"owner": "ana.private@bank.example"}, actor=ANA)
+    receiver.answers = [(500, {})]
+    sender.step()
+    file = workspace.state_dir / "webhooks.json"
+    assert "ana.private" in file.read_text()  # it is to be sent again
+    assert "ana.private" not in called(main, "webhooks", "deliveries", "--json", "--workspace", workspace.root)[1]
+    clock.pass_by(60)
+    sender.step()
+    assert "ana.private" in receiver.payloads[-1]
+
+    told = Webhooks(workspace).deliveries()
+    assert {each.state for each in told} == {DeliveryState.DELIVERED}
+    assert [each.body_sha256 for each in reversed(told)] == [
+        digest(payload.encode()) for payload in [*receiver.payloads[:n_told], receiver.payloads[-1]]
+    ]
+    assert told[0].n_body_bytes == len(receiver.payloads[-1].encode())
+    assert "ana.private" not in file.read_text()
+    assert all(not each.body for each in WebhookQueue(workspace).deliveries.all())
+
+
+def test_bodies_that_an_earlier_release_kept_go_with_the_next_event(sender, register, receiver, workspace):
+    sender.step()
+    register()
+    sender.step()
+    queue = WebhookQueue(workspace)
+    kept = queue.deliveries.all()
+    with workspace.database("webhooks").transaction():
+        for each in kept:
+            queue.deliveries.replace(replace(each, body="whole", body_sha256="", n_body_bytes=0))
+    register()
+    sender.step()
+    found = {each.delivery_id: each for each in WebhookQueue(workspace).deliveries.all()}
+    assert {(found[each.delivery_id].body, found[each.delivery_id].body_sha256) for each in kept} == {
+        ("", digest(b"whole"))
+    }
 
 
 def test_an_event_is_given_up_after_three_days(sender, register, receiver, workspace, clock):
