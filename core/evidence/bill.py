@@ -3,8 +3,13 @@
 It holds recorded facts alone, and no time but that of the registration: the same version has the same bytes, until one
 of the tags that it quotes, or a denied column, changes. It is plain JSON, so no library is needed to write it.
 
-Source:
+It is signed inside, as CycloneDX says: by the key that signs versions for other programs, over all of it but the value
+of the signature.
+
+Sources:
     CycloneDX 1.7 (ECMA-424), https://cyclonedx.org/docs/1.7/json/
+    JSON Signature Format, https://cyberphone.github.io/doc/security/jsf.html
+    RFC 8785, JSON Canonicalization Scheme
 """
 
 import uuid
@@ -16,6 +21,8 @@ import orjson
 
 from core.clock import to_iso
 from core.evidence.recorded_version import RecordedVersion, domain_of, recorded_version, sha256_in
+from core.governance.json_signing import json_signed
+from core.governance.model_keys import ModelKeys
 from core.installed_packages import DISTRIBUTION, licence_of, purl_of
 from core.quality.gate import GateVerdict
 from core.registry.language_models import is_language_model
@@ -34,8 +41,10 @@ _BOUNDS = ("_low", "_high")
 def bill_of_version(workspace: Workspace, model: str, version: str) -> dict[str, Any]:
     """Return the bill of a version, without the columns of `explanation.denied_columns`.
 
+    It is signed, unless this account has no key of the workspace to sign it with.
+
     Args:
-        workspace: The workspace.
+        workspace: The workspace, whose key signs it.
         model: The model.
         version: Its version, or an alias.
 
@@ -43,8 +52,11 @@ def bill_of_version(workspace: Workspace, model: str, version: str) -> dict[str,
         NotFoundError: There is no such model, version or alias.
         HashMismatchError: Its files differ from the registered files.
         SettingsError: The settings cannot be read.
+        ModelKeyError: The signing key is damaged.
     """
-    return _VersionBill(recorded_version(workspace, model, version)).written()
+    found = _VersionBill(recorded_version(workspace, model, version)).written()
+    keys = ModelKeys(workspace.keys_dir)
+    return json_signed(found, keys) if keys.can_sign() else found
 
 
 class _VersionBill:

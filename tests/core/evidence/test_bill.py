@@ -1,10 +1,13 @@
 """The bill of a version holds to the schema of CycloneDX, has recorded facts alone, and no denied column."""
 
+import base64
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
@@ -15,6 +18,8 @@ from core.evidence import EvidencePacks, bill_of_version, encoded_record, verify
 from core.evidence.bill import SPEC_VERSION
 from core.evidence.signing import BILL
 from core.files import digest
+from core.governance.json_signing import json_signed
+from core.governance.model_keys import ModelKeys
 from core.installed_packages import installed_version
 from core.quality.gate import judge
 from core.registry import HashMismatchError, ModelVersion, Registry, VersionNotFoundError
@@ -74,6 +79,52 @@ def bill(workspace: Workspace, version: ModelVersion) -> dict:
 
 def faults(found: dict) -> object:
     return JsonStrictValidator(SchemaVersion.from_version(SPEC_VERSION)).validate_str(encoded_record(found).decode())
+
+
+def is_signed(found: dict, public: Path, folder: Path) -> bool:
+    """Verify a bill as others would: the canonical form by Python's own JSON, the signature by OpenSSL."""
+    found = json.loads(json.dumps(found))
+    value = found["signature"].pop("value")
+    raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+    (folder / "canonical").write_text(json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+    numbers = (int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+    (folder / "signature").write_bytes(encode_dss_signature(*numbers))
+    command = ["openssl", "dgst", "-sha256", "-verify", public, "-signature", folder / "signature"]
+    return subprocess.run([*command, folder / "canonical"], check=False, capture_output=True).returncode == 0
+
+
+def test_a_bill_is_signed_by_the_key_of_versions_and_any_change_of_it_is_found(
+    demo: Workspace, registered: ModelVersion, tmp_path: Path
+) -> None:
+    Registry(demo).set_tags("pricing", registered.version, {"purpose": 'Größe 📈 <b> "x\\y"/'}, actor=ANA)
+    found, public = bill(demo, registered), demo.keys_dir / "model-signing.pub"
+    assert faults(found) is None
+    assert is_signed(found, public, tmp_path)
+    assert found == bill(demo, registered)
+    for change in (
+        {"version": 2},
+        {"serialNumber": "urn:uuid:00000000-0000-0000-0000-000000000000"},
+        {"components": found["components"][1:]},
+        {"signature": {**found["signature"], "algorithm": "ES384"}},
+    ):
+        assert not is_signed({**found, **change}, public, tmp_path), change
+    assert found["signature"]["publicKey"].keys() == {"kty", "crv", "x", "y"}
+
+
+def test_an_account_without_the_key_writes_the_bill_unsigned(
+    demo: Workspace, registered: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = bill(demo, registered)
+    monkeypatch.setattr(ModelKeys, "can_sign", lambda _: False)
+    unsigned = bill(demo, registered)
+    assert {**unsigned, "signature": signed["signature"]} == signed
+    assert "signature" not in unsigned
+
+
+@pytest.mark.parametrize("value", [0.5, {"ä": 1}, {1: 2}, [{"a": object()}]])
+def test_what_has_another_canonical_form_is_not_signed(demo: Workspace, value: object) -> None:
+    with pytest.raises(TypeError):
+        json_signed({"value": value}, ModelKeys(demo.keys_dir))
 
 
 def valued(properties: list[dict]) -> dict[str, str]:
