@@ -112,6 +112,7 @@ class _VersionBill:
     def _card(self, data: list[dict[str, Any]]) -> dict[str, Any]:
         version = self._version
         task = version.lineage.get("task") or self._recorded.signature.get("task") or _task_of(self._trained_as)
+        task = task if isinstance(task, str) else None  # a lineage may be of anybody's making
         chosen = version.lineage.get("chosen") or self._recorded.report.get("ships")
         parameters: dict[str, Any] = {
             "approach": {"type": _APPROACHES.get(task, "supervised")} if task else None,

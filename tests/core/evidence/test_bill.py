@@ -111,6 +111,20 @@ def test_a_bill_is_signed_by_the_key_of_versions_and_any_change_of_it_is_found(
     assert found["signature"]["publicKey"].keys() == {"kty", "crv", "x", "y"}
 
 
+@pytest.mark.parametrize("task", [0.5, ["a"], {"a": 1.5}])
+def test_a_task_that_is_no_text_is_left_out_and_the_bill_is_signed(
+    demo: Workspace, tmp_path: Path, task: object
+) -> None:
+    (tmp_path / "model.txt").write_text("1\n")
+    registry = Registry(demo)
+    version = registry.register(
+        "odd", tmp_path / "model.txt", metrics={}, lineage={"task": task, "chosen": 2.5}, gates=(), actor=ANA
+    )
+    found = bill(demo, version)
+    assert "task" not in found["metadata"]["component"]["modelCard"].get("modelParameters", {})
+    assert is_signed(found, demo.keys_dir / "model-signing.pub", tmp_path)
+
+
 def test_an_account_without_the_key_writes_the_bill_unsigned(
     demo: Workspace, registered: ModelVersion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
