@@ -59,7 +59,9 @@ class DaskExecutor(RemoteExecutor):
             return [future.result() for future in futures]
         except KilledWorker as error:
             raise TaskLostError(call.title, ATTEMPTS, in_words(error)) from None
-        except (CancelledError, OSError) as error:
+        except CancelledError:  # whose words name tasks as Dask does
+            raise lost(self._settings, "it ended, or forgot the work") from None
+        except OSError as error:
             raise lost(self._settings, error) from None
         except ExecutorError:
             raise

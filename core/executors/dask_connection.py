@@ -1,8 +1,11 @@
 """The connection to a Dask scheduler. Dask is an optional extra, imported when a connection is made."""
 
 import logging
+import socket
+import ssl
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.errors import UsageError
 from core.escape import shown
@@ -46,14 +49,46 @@ def connected(settings: ExecutorSettings) -> Any:
     dask.config.set({"distributed.admin.large-graph-warning-threshold": _LARGE_TASK})
     security = security_of(settings.tls)
     try:
+        _hear(settings.address, security)
         return Client(
             settings.address, security=security, timeout=CONNECT_SECONDS, set_as_default=False, direct_to_workers=False
         )
+    except ssl.SSLError as error:
+        raise ExecutorError(
+            f"the Dask scheduler {settings.address} does not take the files of executor.tls ({in_words(error)}). "
+            "Cure: name the certificate and key of this end, and the authority of both"
+        ) from None
     except (OSError, TimeoutError) as error:
         raise ExecutorError(
             f"the Dask scheduler {settings.address} does not answer ({in_words(error)}). Cure: start it, or correct "
             "executor.address"
         ) from None
+
+
+def _hear(address: str, security: Any) -> None:
+    """Wait for the first byte of a scheduler, which greets whoever connects; Dask itself waits for it without end.
+
+    Raises:
+        OSError: Somebody takes the connection and stays silent, such as a server of web pages or a stopped scheduler.
+        ssl.SSLError: The certificates of both ends do not fit.
+    """
+    place = urlsplit(address)
+    try:
+        connection = socket.create_connection((place.hostname, place.port), timeout=CONNECT_SECONDS)
+    except OSError:
+        return  # it may be starting, for which the client waits
+    with connection:
+        end: socket.socket = connection
+        if security is not None:
+            context = security.get_connection_args("client")["ssl_context"]
+            end = context.wrap_socket(connection, server_hostname=place.hostname)
+        with end:
+            try:
+                found = end.recv(1)
+            except TimeoutError:
+                found = b""
+    if not found:
+        raise OSError("what listens there is silent, so it is no scheduler, or one that is stopped")
 
 
 def workers_of(client: Any) -> dict[str, dict[str, Any]]:

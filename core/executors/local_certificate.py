@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.clock import utc_now
-from core.files import make_folder, write_file
+from core.files import access_error, make_folder, write_file
 
 DAYS = 30
 
@@ -41,7 +41,10 @@ def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    make_folder(folder)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise access_error(folder, "make the folder", error) from None
     files = folder / "cluster.pem", folder / "cluster.key"
     write_file(files[0], certificate.public_bytes(serialization.Encoding.PEM))
     private = key.private_bytes(

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import UsageError
-from core.executors.dask_connection import require_dask, security_of
+from core.executors.dask_connection import in_words, require_dask, security_of
 from core.executors.local_certificate import write_certificate
 from core.own_python import ONE_THREAD
 from core.settings.executor import ExecutorSettings, ExecutorTls
@@ -57,7 +57,10 @@ def local_cluster(
     except OSError as error:
         raise UsageError(f"the scheduler cannot listen on {HOST}:{port} ({error.strerror or error}).") from None
     except RuntimeError as error:  # which Dask makes of the error of its scheduler
-        raise UsageError(f"the scheduler cannot start on {HOST}:{port} ({' '.join(str(error).split())}).") from None
+        why: BaseException = error
+        while why.__cause__ is not None and not isinstance(why, OSError):
+            why = why.__cause__
+        raise UsageError(f"the scheduler cannot start on {HOST}:{port} ({in_words(why)}).") from None
     try:
         yield ExecutorSettings(kind="dask", address=str(cluster.scheduler_address), tls=tls)
     finally:

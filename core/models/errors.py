@@ -93,7 +93,12 @@ class NoSuchMemberError(NotFoundError):
         if of_other_targets:
             told = f"{f'Members: {members}. ' if members else ''}What it is made of otherwise predicts something else: "
             told += f"{of_other_targets}."
-        super().__init__(f"{model} has no member {shown(name)} that predicts what it predicts. {told}")
+        self._said = f"has no member {shown(name)} that predicts what it predicts. {told}"
+        super().__init__(f"{model} {self._said}")
+
+    def of_version(self, version: str) -> NotFoundError:
+        """Return the error with the name of a registered version, which a person knows it by."""
+        return NotFoundError(f"{version} {self._said}")
 
 
 class NotContinuableError(RefusedError):

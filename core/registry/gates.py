@@ -7,6 +7,7 @@ from core.quality.gate import GateResult, counted, judge
 from core.registry.approvals import ApprovalTally
 from core.registry.documents import ModelVersion
 from core.registry.language_models import is_language_model
+from core.registry.members import measured_together, whole_metric
 from core.registry.stages import Stage
 from core.registry.tested_rows import n_trained_rows, tested_rows
 from core.settings.promotion import PromotionSettings
@@ -243,6 +244,13 @@ def _drop_gate(
 ) -> GateResult:
     metric = accuracy_metric(production, settings)
     before, after = production.metrics.get(metric), candidate.metrics.get(metric)
+    tested, tested_before = candidate, production
+    if (member := measured_together(candidate, production)) is not None:
+        tested = tested_before = member
+        if member is candidate:
+            before = whole_metric(member, metric)
+        else:
+            after = whole_metric(member, metric)
     if before is None or after is None:
         bare = production if before is None else candidate
         # A Production version without the metric must not block every successor: the gate fails without blocking.
@@ -254,7 +262,7 @@ def _drop_gate(
             reason=f"{bare.version} was registered without {metric}, so the two cannot be compared",
             blocking=blocking and before is not None,
         )
-    (n_rows, window), (n_before, window_before) = tested_rows(candidate), tested_rows(production)
+    (n_rows, window), (n_before, window_before) = tested_rows(tested), tested_rows(tested_before)
     same = (n_rows, window) == (n_before, window_before)
     against = "" if same else f"; {production.version}: {f'{n_before:,} ' if n_before else ''}{window_before}"
     return judge(

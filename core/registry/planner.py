@@ -21,6 +21,7 @@ from core.registry.gates import VERIFIED_ARTIFACT, approvals_gate, integrity_gat
 from core.registry.holds import Holds
 from core.registry.integrity import IntegrityResult, inspect, tell_operator
 from core.registry.last_health import last_known
+from core.registry.members import member_of
 from core.registry.numbering import version_key
 from core.registry.planning import Plan
 from core.registry.records import Records
@@ -174,8 +175,18 @@ class Planner:
         return f"{candidate.model} {candidate.version}: {gate.reason}." if gate.blocks else None
 
     def verdicts(self, model: str, version: str) -> tuple[str, ...]:
-        """Say which rollout rolled back a version and why, unless a later rollout has put it live."""
-        return self._holds.warnings(model, version)
+        """Say which rollout rolled back a version and why, unless a later rollout has put it live.
+
+        A member of an ensemble that is registered again, with figures of other rows, is another version and the same
+        model: a verdict against one of them is one against all.
+        """
+        found = self._holds.warnings(model, version)
+        member = member_of(self._records.version(model, version))
+        if member is None:
+            return found
+        same = (each.version for each in self._records.versions_of(model) if member_of(each) == member)
+        others = (self._holds.warnings(model, other) for other in same if other != version)
+        return (*found, *(f"{said} {version} is the same member." for told in others for said in told))
 
     def examine(self, version: ModelVersion) -> IntegrityResult:
         """Hash the files of a version again, and update the alert on them."""
@@ -316,7 +327,7 @@ class Planner:
         """Name the verdict of a rollout that a promotion goes against, and how this environment differs."""
         if not plan.version:
             return plan
-        verdicts = self._holds.warnings(plan.model, plan.version)
+        verdicts = self.verdicts(plan.model, plan.version)
         overrides = " ".join(verdicts) if plan.to_stage is Stage.PRODUCTION else ""
         warnings = (*verdicts, *self.warnings(self._records.version(plan.model, plan.version)))
         return msgspec.structs.replace(plan, warnings=warnings, overrides=overrides)
@@ -324,7 +335,7 @@ class Planner:
     def _naming_verdicts(self, plan: Plan) -> Plan:
         """Name the verdict against a version that a return puts live; the way back stays open without a reason."""
         returning = next((change.version for change in plan.changes if change.after is Stage.PRODUCTION), None)
-        verdicts = () if returning is None else self._holds.warnings(plan.model, returning)
+        verdicts = () if returning is None else self.verdicts(plan.model, returning)
         known = () if returning is None else last_known(self._workspace, plan.model, returning)
         return msgspec.structs.replace(
             plan, overrides=" ".join(verdicts), warnings=(*verdicts, *plan.warnings), monitoring=known

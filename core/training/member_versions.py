@@ -31,6 +31,7 @@ from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedMode
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.registry.contents import REPORT_NAME, read_object
+from core.registry.members import WHOLE_METRICS
 from core.registry.tested_rows import TRAINED_ON
 from core.seeds import derive_seed
 from core.settings import Settings
@@ -90,6 +91,8 @@ class _Measured:
     gates: tuple[GateResult, ...] = ()
     files: dict[str, bytes] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    whole_metrics: dict[str, float] = field(default_factory=dict)
+    """Of the ensemble, on the rows of the file."""
 
 
 def refusal_of_member(registry: Registry, model: str, version: str, member: str) -> str | None:
@@ -103,7 +106,7 @@ def refusal_of_member(registry: Registry, model: str, version: str, member: str)
         try:
             load_model(artifact).member(member)
         except NoSuchMemberError as error:
-            return str(error)
+            return str(error.of_version(f"{model} {version}"))
     return None
 
 
@@ -144,20 +147,26 @@ def register_member(
     require_access(workspace, actor, "version.register", model=ensemble.model, stage=Stage.DEVELOPMENT)
     with registry.opened(ensemble.model, ensemble.version) as artifact, threadpool_limits(1):
         whole, signature = load_model(artifact), TableSignature.read(artifact)
-        taken, report = whole.member(member), read_object(artifact / REPORT_NAME)
+        try:
+            taken = whole.member(member)
+        except NoSuchMemberError as error:
+            raise error.of_version(f"{ensemble.model} {ensemble.version}") from None
+        report = read_object(artifact / REPORT_NAME)
         kept = _kept(artifact, ensemble)
     profile = _profile(registry, ensemble)
     with threadpool_limits(1):  # sums in another order differ in their last digits
         found = (
             _on_panels(workspace, ensemble, taken, kept, profile, settings)
             if data is None
-            else _on_file(workspace, ensemble, taken, kept, signature, data, rules, report, profile, settings)
+            else _on_file(workspace, ensemble, whole, taken, kept, signature, data, rules, report, profile, settings)
         )
         if found is None:
             files = {} if profile is None else files_without_answers(taken, kept, profile, settings)
             found = _Measured(NOT_MEASURED, files=files)
     share = _share(report, member)
     made_of = {"of": ensemble.key, "member": member, **share}
+    if found.whole_metrics:
+        made_of[WHOLE_METRICS] = found.whole_metrics
     own = {
         **{name: report[name] for name in KEPT_OF_REPORT if name in report},
         **taken.report(),
@@ -291,6 +300,7 @@ def _on_panels(
 def _on_file(
     workspace: Workspace,
     ensemble: ModelVersion,
+    whole: Model,
     taken: Model,
     kept: HeldOutRows | None,
     signature: TableSignature | None,
@@ -305,8 +315,10 @@ def _on_file(
     Raises:
         UsageError: The ensemble learned from rows of the file, or its models cannot be evaluated on files.
     """
-    judged = judged_by_its_domain(taken, signature, data, rules or ReadingRules())
-    if judged is None:
+    judged, whole_judged = (
+        judged_by_its_domain(model, signature, data, rules or ReadingRules()) for model in (taken, whole)
+    )
+    if judged is None or whole_judged is None:
         raise UsageError(f"{ensemble.key} is a {taken.name} model, which cannot be evaluated on a file.")
     sha256, frame = judged.table.source.sha256, judged.frame
     if sha256 in learned_files(Registry(workspace), ensemble):
@@ -344,6 +356,7 @@ def _on_file(
         gates=tuple(check.apply(fitted, settings.quality_gates) for check in (NO_LEAK, BEATS_CONSTANT)),
         files=files,
         data={"test": {"sha256": sha256, "n_rows": len(frame)}},
+        whole_metrics=whole_judged.model.judge(whole_judged.frame),
     )
 
 

@@ -54,7 +54,7 @@ def _selection_verdict(record: SelectionRecord) -> str:
 
 
 def _verdict(record: TuningRecord) -> str:
-    used = f" ParameterValues: {spelled(record.best)}." if record.ships and record.best else ""
+    used = f" Parameters: {spelled(record.best)}." if record.ships and record.best else ""
     return f"{record.model}: {record.why.partition(': ')[0] if record.low is not None else record.why}.{used}"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 
 import numpy as np
@@ -13,9 +14,11 @@ from core.executors.bench import versions
 from core.executors.dask_cluster import DaskExecutor
 from core.executors.dask_connection import require_dask
 from core.executors.errors import ExecutorError, MissingDaskError
+from core.executors.local_cluster import local_cluster
 from core.executors.packing import packed
 from core.executors.standing import cluster_standing, settings_for
 from core.executors.work import Work
+from core.files import FileAccessError
 from core.settings.executor import ExecutorSettings, ExecutorTls
 from tests.clusters import Cluster
 from tests.processes import free_port
@@ -177,6 +180,29 @@ def test_a_scheduler_without_workers_is_said_to_have_none(monkeypatch):
         executor = DaskExecutor(ExecutorSettings(kind="dask", address=empty.scheduler_address))
         with pytest.raises(ExecutorError, match="has 0 of 1 workers"):
             executor.map(Work(title="tasks", here=lambda _: None, there=dask_cluster.Bench), [1])
+
+
+def test_what_takes_a_connection_and_is_silent_is_no_scheduler(monkeypatch):
+    monkeypatch.setattr(dask_connection, "CONNECT_SECONDS", NOBODY_SECONDS)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ExecutorError, match=r"does not answer \(what listens there is silent"):
+            cluster_standing(ExecutorSettings(kind="dask", address=address))
+
+
+def test_a_port_that_is_taken_and_a_place_without_room_for_a_certificate_are_said(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with (
+            pytest.raises(UsageError, match=rf"cannot start on 127.0.0.1:{port} \(.*in use"),
+            local_cluster(1, port=port),
+        ):
+            pytest.fail("it started")
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(FileAccessError, match="Cannot make the folder"), local_cluster(1, tls_folder=file):
+        pytest.fail("it started")
+    assert file.read_text() == "mine"
 
 
 def test_dask_that_is_not_installed_names_the_extra(monkeypatch):

@@ -185,3 +185,22 @@ def test_any_fidelity_will_do_where_the_policy_says_so(candidate: ModelVersion) 
     found = msgspec.structs.replace(SOUND, fidelity=-0.2)
     gates = promotion_gates(candidate, None, settings, to_stage=Stage.PRODUCTION, integrity=(), explained=found)
     assert next(gate for gate in gates if gate.name == "explainability").verdict is PASS
+
+
+@pytest.mark.parametrize("is_member_live", [False, True])
+def test_a_member_and_its_ensemble_are_compared_on_the_rows_that_measured_the_member(
+    candidate: ModelVersion, is_member_live: bool
+) -> None:
+    lineage = {"split": {"n_tested": 600}}
+    whole = changed(candidate, key="spread/0.9.0", version="0.9.0", metrics={"r2": 0.87}, lineage=lineage)
+    made_of = {"of": whole.key, "member": "linear", "whole_metrics": {"r2": 0.96}}
+    lineage = {"data": {"test": {"n_rows": 400}}, "member": made_of}
+    member = changed(candidate, key="spread/0.9.1", version="0.9.1", metrics={"r2": 0.94}, lineage=lineage)
+
+    found = gates_of(whole, member) if is_member_live else gates_of(member, whole)
+
+    gate = found["attainment_drop"]
+    assert gate.value == pytest.approx(-0.02 if is_member_live else 0.02)
+    assert gate.basis == "on 400 rows of the panel test"
+    other = changed(whole, key="spread/0.8.0", version="0.8.0")
+    assert gates_of(member, other)["attainment_drop"].value == pytest.approx(0.87 - 0.94)

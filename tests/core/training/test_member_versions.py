@@ -14,11 +14,10 @@ from core.clock import utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create, load_model
 from core.domains.table.models import TableModel, choice
-from core.errors import UsageError
+from core.errors import NotFoundError, UsageError
 from core.explain.conformal import CONFORMAL_NAME
 from core.explain.stored import EXPLANATION_NAME
 from core.models.ensembles.improvement import Improvement
-from core.models.errors import NoSuchMemberError
 from core.models.learners.algorithms import fit_once
 from core.models.learners.samples import JudgingFold
 from core.monitoring.data_profile import PROFILE_NAME
@@ -205,6 +204,9 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
     assert made.metrics == evaluate_on_file(workspace, "rents", new, version=made.version).metrics
     assert [gate.name for gate in made.gates] == [gate.name for gate in ensemble.gates]
     assert made.lineage["data"]["test"]["n_rows"] == 200
+    # The gate compares both on these rows: those that measured the ensemble were others.
+    of_ensemble = evaluate_on_file(workspace, "rents", new, version=blend).metrics
+    assert made.lineage["member"]["whole_metrics"] == of_ensemble
     with registry.opened("rents", blend) as whole, registry.opened("rents", made.version) as own:
         inside, taken = load_model(whole), load_model(own)
         held = HeldOutRows.read(own, made.key)
@@ -230,7 +232,7 @@ def test_a_member_of_an_ensemble_of_a_file_has_figures_only_of_rows_that_it_has_
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=part)
     with pytest.raises(UsageError, match="its members learned from this file"):
         register_member(workspace, "rents", blend, "linear", settings, actor=ANA, data=tmp_path / "rents.csv")
-    with pytest.raises(NoSuchMemberError, match="Members: linear, lightgbm"):
+    with pytest.raises(NotFoundError, match=rf"rents {blend} has no member 'xgboost' .* Members: linear, lightgbm"):
         register_member(workspace, "rents", blend, "xgboost", settings, actor=ANA)
     assert registry.numbers("rents") == [blend, bare.version.version, made.version]
 
