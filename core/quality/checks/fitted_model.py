@@ -28,6 +28,7 @@ class FittedModel:
         importance: Share of each column, largest first.
         single_feature_leak: The `column` that alone predicts most of the target, and its `share`; empty if unmeasured.
         denied: The columns of which nothing must be told.
+        copies: What is said of rows that occur again among others; "" if there are none.
     """
 
     n_rows: int
@@ -36,6 +37,7 @@ class FittedModel:
     importance: Mapping[str, float] = field(default_factory=dict)
     single_feature_leak: Mapping[str, Any] = field(default_factory=dict)
     denied: frozenset[str] = frozenset()
+    copies: str = ""
 
     @property
     def source(self) -> str:
@@ -101,7 +103,12 @@ def _compared(skill: float) -> str:
 
 
 def leaks(model: FittedModel) -> Measurement:
-    """Count columns that nearly determine the target: such a column is rarely known in advance."""
+    """Count what gives the target away: a column that nearly determines it, which is rarely known in advance; copies.
+
+    Where rows are copies, their columns determine the target for this reason alone.
+    """
+    if model.copies:
+        return Measurement(1.0, model.n_rows, reason=model.copies)
     name, weight = next(iter(model.importance.items()), ("", 0.0))
     is_given_away = weight >= GIVEN_AWAY_SHARE and model.metrics.get("skill", 0.0) >= GIVEN_AWAY_SKILL
     if model.single_feature_leak.get("share", 0.0) >= GIVEN_AWAY_SKILL:

@@ -40,6 +40,7 @@ from core.seeds import derive_seed
 from core.settings import ModelSettings, Settings
 from core.state import Workspace
 from core.tables import Table, Task, read_table
+from core.tables.copies import copied_rows
 from core.tables.parts import PartedTable, parted
 from core.tables.signature import SIGNATURE_NAME
 from core.tracking import Run, Runs
@@ -516,6 +517,7 @@ def _written(
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),
         denied=denied.among((*report["feature_importance"], *prepared.signature.names)),
+        copies=str(copied_rows(prepared.frame, prepared.signature) or ""),
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)
