@@ -96,7 +96,7 @@ class TrialsDialog(FullScreenDialog):
         n_models = len(drawn.models_of(self._trials))
         turn = f" ({self._model % n_models + 1} of {n_models})" if n_models > 1 else ""
         self.entitle(f"Trials of {self._session_id}: {name}{turn}" if name else f"Trials of {self._session_id}")
-        self._tell(drawn.standing_line(standing), "")
+        self._tell("" if standing is None else drawn.standing_line(standing), "")
         self._show_slice()
 
     def _show_slice(self) -> None:

@@ -76,9 +76,9 @@ def trial_rows(trials: Sequence[Trial], parameters: Sequence[str], best: int | N
     ]
 
 
-def standing_line(standing: TuningStanding | None) -> str:
+def standing_line(standing: TuningStanding) -> str:
     """Say in a line where the search for a model stands; the table marks the best trial."""
-    return NO_TRIAL if standing is None else told_standing(standing, names_best=False)
+    return told_standing(standing, names_best=False)
 
 
 def slice_lines(
@@ -94,28 +94,34 @@ def slice_lines(
         height: Its rows.
         glyphs: The signs of this terminal.
     Returns:
-        A dot for each complete trial, a hollow dot for each pruned one at the mean of its folds; losses above those of
-        all complete trials are drawn in the top row.
+        A dot for each complete trial, a hollow dot for each pruned one at the mean of its folds, and the best with its
+        sign of the table. The settings, which usually leave the parameter to its default, have their mark on the axis.
+        Losses far above the others are drawn in the top row.
     """
     drawn = [trial for trial in trials if trial.curve and parameter in trial.parameters]
-    complete = [trial.curve[-1] for trial in drawn if trial.state is TrialState.COMPLETE]
+    on_axis = [trial for trial in trials if trial.curve and trial not in drawn and trial.number == 0]
     n_rows, n_columns = height - 3, width - _AXIS - 2
-    if not complete or n_rows < 2 or n_columns < 10:
+    if not any(trial.state is TrialState.COMPLETE for trial in drawn) or n_rows < 2 or n_columns < 10:
         return [Line((("Too few trials, or too little room, to draw.", "muted"),))]
-    low, high = min(complete), max(complete)
+    low, high = _ends([*drawn, *on_axis])
+
+    def row_of(trial: Trial) -> int:
+        share = (trial.curve[-1] - low) / (high - low) if high > low else 0.5
+        return round((1.0 - min(max(share, 0.0), 1.0)) * (n_rows - 1))
+
     place, ticks = _places([trial.parameters[parameter] for trial in drawn], n_columns)
     cells: dict[tuple[int, int], Span] = {}
     ranked = sorted(
         drawn, key=lambda trial: (trial.number == best, trial.number == 0, trial.state is TrialState.COMPLETE)
     )
     for trial in ranked:  # the best one last, above the others
-        share = 1.0 if high == low else (trial.curve[-1] - low) / (high - low)
-        row = round((1.0 - min(max(share, 0.0), 1.0)) * (n_rows - 1))
-        cells[row, place[repr(trial.parameters[parameter])]] = _dot(trial, best, glyphs)
+        cells[row_of(trial), place[repr(trial.parameters[parameter])]] = _dot(trial, best, glyphs)
+    axis = {row_of(trial): _dot(trial, best, glyphs) for trial in on_axis}
+    labels = {0: f"{high:.4g}", n_rows - 1: f"{low:.4g}"} if high > low else {round((n_rows - 1) / 2): f"{low:.4g}"}
     lines = []
     for row in range(n_rows):
-        label = f"{high:.4g}" if row == 0 else f"{low:.4g}" if row == n_rows - 1 else ""
-        spans: list[Span] = [(f"{label:>{_AXIS}} ", "muted"), (glyphs.upright, "muted")]
+        label = labels.get(row, "")
+        spans: list[Span] = [(f"{label:>{_AXIS}} ", "muted"), axis.get(row, (glyphs.upright, "muted"))]
         spans += [cells.get((row, column), (" ", "")) for column in range(n_columns)]
         lines.append(Line(tuple(spans)))
     lines.append(Line(((" " * (_AXIS + 1) + glyphs.corner + glyphs.rule * n_columns, "muted"),)))
@@ -128,7 +134,7 @@ def slice_lines(
         ("pruned ", "muted"),
         (f"{glyphs.markers[1]} ", "accent"),
         ("settings ", "muted"),
-        (f"{glyphs.dot} ", "good"),
+        (f"{glyphs.passed} ", "good"),
         ("best", "muted"),
     )
     return [*lines, Line(legend)]
@@ -148,9 +154,17 @@ def _value(value: ParameterValue | None) -> Cell:
     return Cell("") if value is None else Cell(number(value), value=value)
 
 
+def _ends(trials: Sequence[Trial]) -> tuple[float, float]:
+    """Return the losses of the lowest and the top row: of all trials but those far above the complete ones."""
+    complete = [trial.curve[-1] for trial in trials if trial.state is TrialState.COMPLETE]
+    low, usual = min(trial.curve[-1] for trial in trials), max(complete)
+    near = [trial.curve[-1] for trial in trials if trial.curve[-1] <= usual + max(usual - low, abs(usual) / 2)]
+    return low, max(near)
+
+
 def _dot(trial: Trial, best: int | None, glyphs: Glyphs) -> Span:
     if trial.number == best:
-        return glyphs.dot, "good"
+        return glyphs.passed, "good"
     if trial.number == 0:
         return glyphs.markers[1], "accent"
     return (glyphs.dot, "") if trial.state is TrialState.COMPLETE else (glyphs.hollow, "muted")

@@ -147,12 +147,34 @@ def test_a_headless_session_tells_its_search_and_its_progress_is_that_of_the_tri
 def test_the_drawing_marks_the_best_the_settings_and_the_pruned():
     lines = drawn.slice_lines(TRIALS, "rate", 1, width=60, height=12, glyphs=UNICODE)
 
-    dots = [(text, tone) for line in lines[:-3] for text, tone in line.spans if text in "●○◆"]
-    assert sorted(dots) == [("○", "muted"), ("●", ""), ("●", "good")]
-    assert lines[0].text.strip().startswith("0.47")
+    dots = [(text, tone) for line in lines[:-3] for text, tone in line.spans if text in "✓●○◆"]
+    assert sorted(dots) == sorted([("✓", "good"), ("●", ""), ("○", "muted"), ("◆", "accent")])
+    assert lines[0].text.strip().startswith("0.5")  # of the settings, which leave the rate to its default
     assert "0.01" in lines[-2].text
     assert all(line.width <= 60 for line in lines)
     assert all(line.text.isascii() for line in drawn.slice_lines(TRIALS, "rate", 1, width=60, height=12, glyphs=ASCII))
+
+
+def test_pruned_trials_have_rows_of_their_own_where_their_losses_are_near():
+    trials = (
+        a_trial(1, 0.40, rate=0.1),
+        a_trial(2, 0.44, folds=1, rate=0.2),
+        a_trial(3, 0.50, folds=1, rate=0.3),
+        a_trial(4, 9.0, folds=1, rate=0.4),
+    )
+    lines = drawn.slice_lines(trials, "rate", 1, width=60, height=12, glyphs=UNICODE)
+
+    rows = [row for row, line in enumerate(lines[:-3]) for text, _ in line.spans if text == "○"]
+    assert len(rows) == 3
+    assert (rows[0], rows[1]) == (0, 0)  # the third, and the fourth, which is beyond the drawing
+    assert 0 < rows[2] < 8
+    assert lines[0].text.strip().startswith("0.5")
+    assert lines[-4].text.strip().startswith("0.4")
+
+
+def test_a_single_loss_has_one_label():
+    lines = drawn.slice_lines((a_trial(1, 0.4, rate=0.1),), "rate", 1, width=60, height=12, glyphs=UNICODE)
+    assert sum("0.4" in line.text for line in lines[:-3]) == 1
 
 
 def test_words_are_drawn_side_by_side_and_too_little_room_is_said():
