@@ -9,7 +9,8 @@ INTEROP ?= .venv-interop
 TABLES ?= .venv-tables
 FLAML ?= .venv-flaml
 WORKSPACE ?= $(CURDIR)/workspace
-JOBS ?= 2
+# Tests at a time: more than a small machine has processors, since many tests wait for terminals and other processes.
+JOBS ?= 3
 # Each numeric library starts one thread per core, but our threads across models already use the cores.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
