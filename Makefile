@@ -14,6 +14,8 @@ JOBS ?= 3
 # Each numeric library starts one thread per core, but our threads across models already use the cores.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+# Where it is set, each of the thousands of processes that the tests start compiles all modules anew, half of its time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest licences docs clean

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -13,6 +14,9 @@ from typing import Any
 # Before any numeric library is imported: one thread each, as the product's own processes have it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Children keep the modules that they compile, whatever this machine's habit: compiling was half of a command's time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No test reads or writes what a person's own console remembers.
 os.environ["XDG_CONFIG_HOME"] = os.path.join(tempfile.gettempdir(), f"bondx-no-settings-{os.getpid()}")
@@ -39,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Let hypothesis take its time, and find new examples only where one looks for them; keep what is the person's."""
     config.stash[PROMISES] = []
+    sys.dont_write_bytecode = False
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started behind `&`: children would ignore Ctrl-C, too
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # The list of recent workspaces belongs to the person who runs the tests; consoles under test keep their own.
