@@ -27,6 +27,7 @@ from tests.waiting import PATIENCE_SECONDS, Watchdog, until
 
 MODELS = {"bonds": "spread", "etrm": "etrm_risk"}
 SETTINGS = """
+explanation: {rows: 20, background_rows: 10}
 policy:
   promotion: {min_accuracy: 0.5, max_attainment_drop: 0.2}
   canary: {initial_share: 0.5, max_share: 0.5, dwell_seconds: 0, min_samples: 50, alpha: 0.01, loss_margin: 2.0}

@@ -7,9 +7,13 @@ import pytest
 
 from core.engine import Engine
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 
 SETTINGS = TrainingSettings(
-    dataset_size=150, max_epochs=1, models={"liquidity_shock": ModelSettings(algorithm="linear")}
+    explanation=ExplanationSettings(rows=20, background_rows=10),
+    dataset_size=150,
+    max_epochs=1,
+    models={"liquidity_shock": ModelSettings(algorithm="linear")},
 )
 
 

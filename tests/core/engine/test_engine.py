@@ -12,6 +12,7 @@ from core.governance import AuditLog
 from core.models.errors import UnknownParameterError
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.settings.training import AdvancedSettings, TrainerSettings
 from core.state import LeaseHeldError, Workspace, read_lease
 from core.telemetry import TelemetryReader
@@ -22,6 +23,7 @@ from core.training.sessions import Sessions
 from core.training.wire import RunEpoch
 
 ENDLESS = TrainingSettings(
+    explanation=ExplanationSettings(rows=20, background_rows=10),
     dataset_size=150,
     max_epochs=10_000,
     patience=10_000,

@@ -4,6 +4,7 @@ import pytest
 
 from core.engine import Engine
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.training.session import SessionPhase
 from tests import waiting
@@ -11,7 +12,11 @@ from tests.span_collector import span_collector, told
 
 pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 SHORT = TrainingSettings(
-    dataset_size=150, max_epochs=2, patience=10, models={"liquidity_shock": ModelSettings(algorithm="linear")}
+    explanation=ExplanationSettings(rows=20, background_rows=10),
+    dataset_size=150,
+    max_epochs=2,
+    patience=10,
+    models={"liquidity_shock": ModelSettings(algorithm="linear")},
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from core.governance import AuditLog
 from core.registry import Registry
 from core.settings import TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.telemetry import TelemetryReader
 from core.tracking import Runs
@@ -15,7 +16,9 @@ from core.training.session import SessionPhase
 from core.training.sessions import Sessions
 from tests.processes import printed_unless_killed
 
-ALL_FOUR = TrainingSettings(dataset_size=150, max_epochs=3)
+ALL_FOUR = TrainingSettings(
+    explanation=ExplanationSettings(rows=20, background_rows=10), dataset_size=150, max_epochs=3
+)
 SAME_EACH_TIME = ("reports/s-0001/epochs", "reports/s-0001/final_report", "artifacts/")
 
 

@@ -16,6 +16,7 @@ from core.maintenance.backup import BackupRepository, create_backup, restore_wor
 from core.models.interface import Model
 from core.registry import Registry
 from core.settings import TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.state import Workspace
 from core.training.sessions import Sessions
 from tests.core.engine.test_kill import assert_complete, begin, run_engine
@@ -50,7 +51,11 @@ def test_a_workspace_lost_under_load_is_restored_elsewhere_and_ends_with_the_sam
 
 def test_the_versions_of_a_restored_workspace_give_the_same_answers_to_the_bit(tmp_path, person):
     trained = Workspace.create(tmp_path / "trained", settings_text="{}\n")
-    Sessions(trained).start(TrainingSettings(dataset_size=150, max_epochs=1), name="", actor=person)
+    Sessions(trained).start(
+        TrainingSettings(explanation=ExplanationSettings(rows=20, background_rows=10), dataset_size=150, max_epochs=1),
+        name="",
+        actor=person,
+    )
     run_engine(trained)
     backup = create_backup(trained, tmp_path / "safe", None, actor=person)
     repository = BackupRepository.open(tmp_path / "safe", None)

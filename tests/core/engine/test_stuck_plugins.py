@@ -6,15 +6,17 @@ import pytest
 from core.engine import Engine
 from core.governance.audit_log import AuditLog
 from core.settings import ModelSettings, QualityGates, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.settings.training import TrainerSettings
 from core.training.session import SessionPhase
 from tests.packages import installed
 
 SMALL = TrainingSettings(
+    explanation=ExplanationSettings(rows=20, background_rows=10),
     dataset_size=150,
     max_epochs=1,
     models={"liquidity_shock": ModelSettings(algorithm="linear")},
-    trainer=TrainerSettings(stall_seconds=2.0, max_retries=4),
+    trainer=TrainerSettings(stall_seconds=8.0, max_retries=4),
 )
 GATES = """
 import threading

@@ -8,6 +8,7 @@ from core.actor import Actor, Origin
 from core.engine import Engine
 from core.governance import AuditLog
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.settings.training import AdvancedSettings, TuningSettings
 from core.state import Workspace
 from core.telemetry import TelemetryReader
@@ -19,6 +20,7 @@ from core.training.sessions import Sessions
 from tests.core.engine.test_kill import computed, run_engine
 
 TUNED = TrainingSettings(
+    explanation=ExplanationSettings(rows=20, background_rows=10),
     dataset_size=150,
     max_epochs=1,
     models={"spread": ModelSettings(algorithm="lightgbm", parameters={"first_trees": 20})},

@@ -10,12 +10,15 @@ from core.engine import Engine
 from core.governance import AuditLog
 from core.registry import Registry
 from core.settings import ModelSettings, TrainingSettings
+from core.settings.explanation import ExplanationSettings
 from core.tracking import Runs
 from core.training.session import SessionPhase
 from core.training.session_files import SessionFiles
 from core.view.source import SnapshotSource
 
-QUICK = TrainingSettings(dataset_size=150, max_epochs=3, patience=3)
+QUICK = TrainingSettings(
+    explanation=ExplanationSettings(rows=20, background_rows=10), dataset_size=150, max_epochs=3, patience=3
+)
 REFUSED = msgspec.structs.replace(QUICK, models={"spread": ModelSettings(algorithm="lightgbm")})
 
 
