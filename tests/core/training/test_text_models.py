@@ -145,7 +145,7 @@ LIKE_ANY = {
     "registry archive", "registry verify", "registry register", "registry prune", "registry lineage", "registry bom",
     "registry provenance", "registry signature",
     "registry alias", "registry approve", "registry release", "registry tag", "registry policy",
-    "evidence build version", "evidence build model", "text register",
+    "evidence build version", "evidence build model", "text register", "text draft",
 }  # fmt: skip
 OF_NO_VERSION = {
     "run", "session start", "session trials", "runs import-mlflow", "rollout show", "rollout status", "rollout hold",
