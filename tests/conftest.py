@@ -56,6 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "short")
 
 
+TOLD_OF_A_FAILURE = 2_000
+"""Characters of its end that are shown at once; the whole follows in the summary."""
+
 # Files that take long begin first, so that at the end no processor waits for another one's last file.
 SLOW_FIRST = ("terminal", "end_to_end", "core/engine", "console", "core/serving", "packaging")
 
@@ -71,6 +74,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     ranks = {here / folder: rank for rank, folder in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: min((ranks[part] for part in item.path.parents if part in ranks), default=len(ranks)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tell of a failure at once: a run that is ended before its summary has said what failed."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.when} of {report.nodeid} failed:\n{report.longreprtext[-TOLD_OF_A_FAILURE:]}", flush=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.made_once import made_once
 from tests.terminal import documented
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -149,14 +150,16 @@ def bondx() -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, bondx) -> Path:
     """Return a workspace in which one session has been trained, headless, by the README's own words."""
-    folder = tmp_path_factory.mktemp("trained")
-    workspace = folder / "w"
-    assert bondx("--workspace", workspace, "init").returncode == 0
-    (workspace / "bondx.yaml").write_text(SETTINGS)
-    (folder / "sample_configs").mkdir()
-    (folder / "sample_configs" / "quick.yaml").write_text(SETTINGS)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("BONDX_HOME", str(workspace))
-        environment.setenv("PATH", f"{BONDX.parent}:{os.environ['PATH']}")
-        documented.play("a-first-session", folder)
-    return workspace
+
+    def train(folder: Path) -> None:
+        workspace = folder / "w"
+        assert bondx("--workspace", workspace, "init").returncode == 0
+        (workspace / "bondx.yaml").write_text(SETTINGS)
+        (folder / "sample_configs").mkdir()
+        (folder / "sample_configs" / "quick.yaml").write_text(SETTINGS)
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("BONDX_HOME", str(workspace))
+            environment.setenv("PATH", f"{BONDX.parent}:{os.environ['PATH']}")
+            documented.play("a-first-session", folder)
+
+    return made_once(tmp_path_factory, "trained", train) / "w"
