@@ -94,6 +94,15 @@ def shown(value: object, *, most: int = 60) -> str:
         return f"a value of type {type(value).__name__}"
 
 
+def shown_path(path: object) -> str:
+    """Return how an error shows a path: longer than other values, since its end says which file it is.
+
+    >>> shown_path("a/b.pem")
+    "'a/b.pem'"
+    """
+    return shown(str(path), most=240)
+
+
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 

@@ -95,6 +95,7 @@ class PreparedTraining:
         checks: The checks on the rows.
         notes: Notes for the user, one sentence each.
         elsewhere: The rows, where they are on the workers of a cluster; the frame is then a sample of them.
+        copies: What is said of rows that occur again among others; "" if there are none.
     """
 
     model: "TrainableModel"
@@ -104,6 +105,7 @@ class PreparedTraining:
     checks: "CheckSet"
     notes: tuple[str, ...]
     elsewhere: RowsElsewhere | None = None
+    copies: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import UsageError
-from core.escape import shown
+from core.escape import shown_path
 from core.executors.errors import ExecutorError, MissingDaskError
 from core.home_paths import at_home
 from core.plain_files import read_file
 from core.settings.executor import ExecutorSettings, ExecutorTls
 
 CONNECT_SECONDS = 10.0
+_FILES = ("ca", "cert", "key")
 _LARGE_TASK = "1 TiB"  # below it, Dask warns of what tasks share, which must travel
 
 
@@ -37,7 +38,7 @@ def connected(settings: ExecutorSettings) -> Any:
         A `distributed.Client`; to be closed.
     Raises:
         MissingDaskError: Dask is not installed.
-        UsageError: A file of `executor.tls` cannot be read.
+        UsageError: A file of `executor.tls` cannot be read, or is not what it should be.
         ExecutorError: The scheduler does not answer.
     """
     require_dask()
@@ -117,22 +118,50 @@ def security_of(tls: ExecutorTls | None) -> Any:
     Args:
         tls: The files; None for no encryption.
     Raises:
-        UsageError: A file cannot be read.
+        UsageError: A file cannot be read, or is not what it should be.
     """
     from distributed.security import Security
 
     if tls is None:
         return None
-    for name in ("ca", "cert", "key"):
-        file = at_home(getattr(tls, name))
+    require_certificates(tls)
+    files = {name: str(at_home(getattr(tls, name))) for name in _FILES}
+    ends = {f"tls_{end}_{name}": files[name] for end in ("client", "scheduler", "worker") for name in ("cert", "key")}
+    return Security(tls_ca_file=files["ca"], require_encryption=True, **ends)
+
+
+def require_certificates(tls: ExecutorTls | None) -> None:
+    """Check the files of both ends.
+
+    Args:
+        tls: The files; None for no encryption.
+    Raises:
+        UsageError: A file cannot be read, is no certificate, or the key is of another one or asks for a password.
+    """
+    if tls is None:
+        return
+    files = {name: at_home(getattr(tls, name)) for name in _FILES}
+    for name, file in files.items():
         try:
             read_file(file)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise UsageError(f"executor.tls.{name}: {shown(str(file))} cannot be read ({why}).") from None
-    files = {name: str(at_home(getattr(tls, name))) for name in ("ca", "cert", "key")}
-    ends = {f"tls_{end}_{name}": files[name] for end in ("client", "scheduler", "worker") for name in ("cert", "key")}
-    return Security(tls_ca_file=files["ca"], require_encryption=True, **ends)
+            raise UsageError(f"executor.tls.{name}: {shown_path(file)} cannot be read ({why}).") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cafile=files["ca"])
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"executor.tls.ca: {shown_path(files['ca'])} holds no certificate in PEM form ({in_words(error)})."
+        ) from None
+    try:
+        context.load_cert_chain(files["cert"], files["key"], password="")  # Dask has none to give
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"executor.tls.cert and key: {shown_path(files['cert'])} and "
+            f"{shown_path(files['key'])} are not a certificate and its key in PEM form, without a password "
+            f"({in_words(error)})."
+        ) from None
 
 
 def in_words(error: object) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
-from core.escape import shown
+from core.escape import shown_path
 from core.files import UNFINISHED, access_error, is_occupied, remove_file, rename, write_file, write_folder, write_new
 from core.governance.audit import audited, require_access
 from core.key_derivation import KeyDerivation
@@ -130,7 +130,7 @@ def unseal(source: Path, out: Path, key: KeySource | None = None) -> list[Unseal
         raise UsageError(f"--out {out} is not empty. Name a new folder.")
     sealed = [path for path in sorted(source.iterdir()) if path.is_file() and path.name.endswith(SEALED_SUFFIX)]
     if not sealed:
-        raise UsageError(f"{shown(str(source))} has no file whose name ends in {SEALED_SUFFIX}.")
+        raise UsageError(f"{shown_path(source)} has no file whose name ends in {SEALED_SUFFIX}.")
     found: list[UnsealedFile] = []
 
     def fill(folder: Path) -> None:
@@ -216,7 +216,7 @@ def _unsealed(source: Path, target: Path, name: str, key: KeySource | None) -> U
     begins(f"unsealing {source.name}")
     try:
         if derivation_of(source) is None:
-            raise UsageError(f"{shown(str(source))} is not sealed.")
+            raise UsageError(f"{shown_path(source)} is not sealed.")
         with open_unsealed(source, sealer_for(source, key)) as content:
             sha256, n_bytes = write_new(target, content)
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import NotFoundError, UsageError
-from core.escape import escaped, shown
+from core.escape import escaped, shown, shown_path
 from core.home_paths import at_home
 from core.plain_files import open_plain
 from core.sealed_files import SEALED_SUFFIX
@@ -47,7 +47,7 @@ def source_files(pattern: str, *, root: Path) -> list[Path]:
     tables = sorted(each for each in found if not each.name.startswith(".") and _is_table(each))
     if not tables:
         raise NotFoundError(
-            f"No table is at {shown(str(place))} (policy, retraining.source.path): write .csv or .parquet files there."
+            f"No table is at {shown_path(place)} (policy, retraining.source.path): write .csv or .parquet files there."
         )
     return tables[-MOST_FILES:]
 

@@ -9,9 +9,9 @@ from core.domains.domain import SessionDomain, SmallDrawDomain
 from core.domains.registry import session_domain
 from core.errors import UsageError
 from core.escape import shown
-from core.executors.dask_connection import require_dask
+from core.executors.dask_connection import require_certificates, require_dask
 from core.json_documents import converted
-from core.models.algorithms import ALGORITHMS, MEMBERS, require_extra
+from core.models.algorithms import MEMBERS, require_extra
 from core.models.errors import UnknownAlgorithmError
 from core.quality import custom
 from core.settings import ModelSettings, TrainingSettings, cautions
@@ -114,7 +114,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
     Raises:
         UsageError: There is no such domain, it has no such slice, or its settings are invalid; or an ensemble has an
             unknown member, or bounds that no weights meet; or `quality_gates.limits` names a gate that the domain does
-            not have.
+            not have; or a file of `executor.tls` cannot be used.
         TooFewRowsError: The domain's draws of `dataset_size` rows cannot be split.
         UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
         UninstalledModelError: Neither the domain nor an installed package has this model.
@@ -148,6 +148,7 @@ def checked(settings: TrainingSettings) -> TrainingSettings:
     require_own_columns(settings, domain, own_settings)
     if settings.executor.kind == "dask":
         require_dask()
+        require_certificates(settings.executor.tls)
     tuning_of(settings, domain)  # which refuses ranges that cannot be searched
     settings = _with_known_members(settings, known_models(domain))
     plan_of(settings, domain)  # which refuses bounds that no weights meet
@@ -168,7 +169,7 @@ def _with_known_members(settings: TrainingSettings, models: tuple[str, ...]) -> 
 
 def _member(value: str, place: str, models: tuple[str, ...]) -> str:
     model = value.removesuffix("_model")
-    if value in (*ALGORITHMS, "residual", *models):
+    if value in (*MEMBERS, "residual", *models):
         return value
     if model in models:
         return model

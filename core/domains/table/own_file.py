@@ -9,7 +9,6 @@ from core.domains.table.models.model import TableModel
 from core.escape import spelled_out
 from core.models import Model
 from core.tables import ColumnKind, ReadingRules, Table, TableSignature, Task, TaskRequest, describe, read_table
-from core.tables.copies import copied_rows
 from core.tables.held_rows import split_rows
 from core.tables.periods import with_instants
 from core.tables.task import told_task, with_target
@@ -36,9 +35,7 @@ def prepare(table: Table, request: FileRequest) -> PreparedTraining:
     target = model.target_of(table.frame)
     seed = model.dealing_seed(table.frame, request.split_seed)
     split = split_rows(table.frame, signature, target, request.test_share, seed=seed)
-    copies = copied_rows(table.frame, signature)
-    told = (f"{copies}.",) if copies is not None else ()
-    notes = (*told_task(table, signature, wanted), *dropped, *table.notes, *left_out(signature), *told)
+    notes = (*told_task(table, signature, wanted), *dropped, *table.notes, *left_out(signature))
     checks = table_checks(signature.names)
     return PreparedTraining(model, signature, table.frame, split, checks, (*model.warnings, *map(spelled_out, notes)))
 

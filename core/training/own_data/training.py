@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core.actor import Actor
 from core.domains.own_file import PreparedTraining
 from core.errors import UsageError
-from core.escape import shown
+from core.escape import shown, spelled_out
 from core.executors.opening import opened
 from core.executors.work import Executor
 from core.explain.conformal import CONFORMAL_NAME
@@ -201,6 +201,7 @@ def _tested_artifact(
     custom.require_known(settings.quality_gates.custom_gates)
     with opened(settings) as chosen:
         data, own, prepared = _read(request, settings, chosen)
+        prepared = _with_copies(prepared)
         _require_open_target(prepared.signature.target, settings)
         gates = _gates(prepared, settings)
         if failed := tuple(gate for gate in gates if gate.blocks):
@@ -221,6 +222,14 @@ def _tested_artifact(
             warm=warm,
         ) as found:
             yield found
+
+
+def _with_copies(prepared: PreparedTraining) -> PreparedTraining:
+    """Tell of rows that occur again among others, once: a search prepares the table for each trial."""
+    copies = copied_rows(prepared.frame, prepared.signature)
+    if copies is None:
+        return prepared
+    return replace(prepared, copies=str(copies), notes=(*prepared.notes, spelled_out(f"{copies}.")))
 
 
 def _require_open_target(target: str | None, settings: Settings) -> None:
@@ -326,7 +335,7 @@ def _tuned(
     after = prepared
     if found.own != own:
         after = prepare(table, request, found.own, random_seed=settings.random_seed)
-    return found.own, replace(after, notes=(*prepared.notes, *notes)), found.record
+    return found.own, replace(after, notes=(*prepared.notes, *notes), copies=prepared.copies), found.record
 
 
 def _read(
@@ -517,7 +526,7 @@ def _written(
         importance=report["feature_importance"],
         single_feature_leak=report.get("single_feature_leak", {}),
         denied=denied.among((*report["feature_importance"], *prepared.signature.names)),
-        copies=str(copied_rows(prepared.frame, prepared.signature) or ""),
+        copies=prepared.copies,
     )
     checks = (NO_LEAK,) if prepared.signature.task is Task.ANOMALY else (NO_LEAK, BEATS_CONSTANT)
     after = (check.apply(fitted, settings.quality_gates) for check in checks)

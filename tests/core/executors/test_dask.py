@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +15,15 @@ from core.executors.bench import versions
 from core.executors.dask_cluster import DaskExecutor
 from core.executors.dask_connection import require_dask
 from core.executors.errors import ExecutorError, MissingDaskError
+from core.executors.local_certificate import write_certificate
 from core.executors.local_cluster import local_cluster
 from core.executors.packing import packed
 from core.executors.standing import cluster_standing, settings_for
 from core.executors.work import Work
 from core.files import FileAccessError
+from core.settings import TrainingSettings
 from core.settings.executor import ExecutorSettings, ExecutorTls
+from core.training.session_domain import checked
 from tests.clusters import Cluster
 from tests.processes import free_port
 from tests.waiting import until
@@ -218,6 +222,27 @@ def test_a_missing_certificate_is_named(tmp_path, monkeypatch):
 
     with pytest.raises(UsageError, match=r"executor\.tls\.ca: 'none\.pem' cannot be read"):
         cluster_standing(ExecutorSettings(kind="dask", address="tls://127.0.0.1:1", tls=tls))
+
+
+def test_files_that_are_no_certificate_or_of_another_key_are_named_before_a_session_starts(tmp_path):
+    ca, key = write_certificate(tmp_path / "own", "127.0.0.1")
+    other = write_certificate(tmp_path / "other", "127.0.0.1")[1]
+    text = tmp_path / "text.pem"
+    text.write_text("no certificate")
+
+    def asked(**files: Path) -> TrainingSettings:
+        tls = ExecutorTls(**{name: str(file) for name, file in ({"ca": ca, "cert": ca, "key": key} | files).items()})
+        return TrainingSettings(executor=ExecutorSettings(kind="dask", address="tls://127.0.0.1:1", tls=tls))
+
+    checked(asked())
+    for files, said in (
+        ({"ca": tmp_path / "none.pem"}, r"executor\.tls\.ca: .*none\.pem'? cannot be read"),
+        ({"ca": text}, r"executor\.tls\.ca: .*text\.pem'? holds no certificate"),
+        ({"cert": text}, r"executor\.tls\.cert and key: .*text\.pem'? and .* are not a certificate and its key"),
+        ({"key": other}, r"executor\.tls\.cert and key: .* are not a certificate and its key"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            checked(asked(**files))
 
 
 def test_the_address_of_a_state_is_held_to_the_rules_of_the_settings():
