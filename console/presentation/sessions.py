@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from console.presentation.cells import age_cell, duration_cell, share_cell
 from console.presentation.gates import gate_lines, summary
 from console.presentation.phrases import NOTHING, counted, duration, end_reason, instant, number, share
@@ -30,6 +32,8 @@ COLUMNS = (
     Column("eta", "ETA", 8, align="right", field="eta_seconds"),
     Column("age", "AGE", 4, align="right", field="created_at", priority=4),
 )
+_OF_AGENTS = {"name": 1, "best": 2, "gates": 3, "age": 4}
+"""Which columns go first where there are agents: names tell them apart, and the pane below has the gates of each."""
 _USUAL_DOMAIN = TrainingSettings().domain  # which stored settings leave out
 NONE_YET = "No session yet."
 AGENTS_HAVE = "Each of its agents has its own: select one."
@@ -111,6 +115,13 @@ def _domain_of(session: Session) -> str:
 
 def _name(session: Session, *, with_domain: bool) -> str:
     return f"{session.name} ({_domain_of(session)})".strip() if with_domain else session.name
+
+
+def columns_of(sessions: Sequence[Session]) -> tuple[Column, ...]:
+    """Return the columns of these sessions; in a narrow pane, those of agents keep their names the longest."""
+    if not any(session.parent for session in sessions):
+        return COLUMNS
+    return tuple(replace(column, priority=_OF_AGENTS.get(column.key, column.priority)) for column in COLUMNS)
 
 
 def session_rows(

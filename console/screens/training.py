@@ -88,6 +88,8 @@ class TrainingScreen(ConsoleScreen):
         table = self.main_table()
         app, absence = self.console_app, snapshot.absence
         ordered = sessions.active_first(snapshot.sessions)
+        self.set_class(any(session.parent for session in ordered), "-agents")
+        table.set_columns(sessions.columns_of(ordered))
         table.set_rows(sessions.session_rows(ordered, app.now(), app.glyphs, absence=absence))
         self.set_title(table, "Sessions", self.filter_words(table))
         self._show_session(self.selected_session())

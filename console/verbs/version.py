@@ -21,7 +21,7 @@ from widgets.line import Line, section
 
 if TYPE_CHECKING:
     from console.context import ConsoleControls
-    from core.registry import Plan
+    from core.registry import ModelVersion, Plan, Registry
     from core.view.snapshot import Snapshot
 
 
@@ -305,6 +305,21 @@ class Release(Change[VersionName]):
 RELEASE = Release()
 
 
+def _becomes(registry: "Registry", ensemble: "ModelVersion", member: str) -> str:
+    """Say what a member becomes, also where it is registered already."""
+    from core.registry.members import MemberOf, member_of
+
+    own = MemberOf(ensemble.key, member)
+    known = [each.version for each in registry.versions(ensemble.model) if member_of(each) == own]
+    becomes = f"the next version of {ensemble.model}, in Development, and answers as it does in the ensemble"
+    if not known:
+        return f"The member becomes {becomes}."
+    return (
+        f"{ensemble.model} {known[-1]} is this member already: nothing is changed, unless its files differ now. "
+        f"Then it becomes {becomes}."
+    )
+
+
 class RegisterMember(Change[VersionName]):
     """Register a member of an ensemble as a version of its own."""
 
@@ -346,8 +361,7 @@ class RegisterMember(Change[VersionName]):
                 *section(
                     "What will happen",
                     (
-                        f"The member becomes the next version of {version.model}, in Development, and answers as it "
-                        "does in the ensemble.",
+                        _becomes(registry, version, member),
                         "It is measured on the test panels of the session that trained the ensemble, if there are any.",
                     ),
                 ),

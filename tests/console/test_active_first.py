@@ -1,5 +1,7 @@
 """Newer objects that are idle must not hide the object at work."""
 
+import re
+
 import msgspec
 
 from console.presentation import rollouts, sessions
@@ -51,6 +53,17 @@ async def test_agents_stand_below_their_parent_which_shows_their_totals(open_con
     child = "\n".join(line.text for line in sessions.detail_lines(Sessions(workspace).get("s-0004"), UNICODE))
     assert "spread of s-0003" in child
     assert "priority 0, weight 1, niceness 10" in child
+
+
+async def test_a_small_terminal_names_the_agents_and_shows_the_whole_tree(open_console, workspace):
+    models = {name: ModelSettings() for name in ("spread", "anomaly", "downgrade")}
+    agents = AgentsSettings(by="model", of=tuple(models))
+    Sessions(workspace).start(TrainingSettings(models=models, agents=agents), name="all", actor=OPERATOR)
+    async with open_console((80, 24)) as console:
+        await console.press("2")
+        drawn = console.text()
+        for place in ("s-0003 +all", *(f"{UNICODE.corner}s-000{i} +{name}" for i, name in enumerate(models, 4))):
+            assert re.search(place, drawn), drawn
 
 
 async def test_a_fresh_console_stands_on_the_running_session(open_console, workspace):

@@ -902,7 +902,7 @@ async def test_a_member_of_an_ensemble_is_registered_and_the_answer_says_how_it_
     async with open_console() as console:
         await at(console, "spread/1.3.0")
         await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"forest", "enter")
-        assert "spread has no member forest" in console.text().replace("'", "")
+        assert f"spread {found.version} has no member forest" in console.text().replace("'", "")
         assert "Only an ensemble" not in console.text()
         await console.press("escape")
         await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"linear", "enter")
@@ -912,3 +912,5 @@ async def test_a_member_of_an_ensemble_is_registered_and_the_answer_says_how_it_
         assert "no figures of its own" in console.sentence
         newest = registry.get("spread", registry.numbers("spread")[-1])
         assert newest.lineage["member"] == {"of": found.key, "member": "linear"}
+        await console.dialog(":", *"member", "space", *"spread", "space", *found.version, "space", *"linear", "enter")
+        assert f"spread {newest.version} is this member already" in " ".join(console.text().replace("│", "").split())
