@@ -221,7 +221,10 @@ def _reading_lines(rollout: Rollout, reading: GuardReading, glyphs: Glyphs) -> l
         interval = f"{reading.level:.0%} interval {interval_text(reading)}"
         facts.insert(0, f"{what} {effect_text(reading, reading.effect)}, {interval}")
     if reading.callers_stable is not None and reading.callers_candidate is not None:
-        facts.append(f"callers worth {reading.callers_stable:,.0f} stable, {reading.callers_candidate:,.0f} candidate")
+        counts = (
+            f"{reading.callers_stable:,.0f} equally active callers stable, {reading.callers_candidate:,.0f} candidate"
+        )
+        facts.append(f"counts as {counts}")
     if reading.is_check:
         facts.append(f"evidence of a difference {share(reading.harm_share, 0)}")
         return [head, *_indented(facts)]

@@ -287,4 +287,4 @@ def _why(found: Improvement, groups: str, single: str) -> str:
     if found.high < 0:
         worse = f"{-found.value:.4g} ({-found.high:.4g} to {-found.low:.4g}) {over}"
         return f"the single model ships: the loss of the ensemble is above that of {single}, by {worse}"
-    return f"the single model ships: the ensemble is not shown to have a lower loss than {single}; lower by {told}"
+    return f"the single model ships: the ensemble is not shown to have a lower loss than {single}; its gain is {told}"

@@ -101,7 +101,7 @@ def choose_with_ensemble(
         worse = f"{-found.value:.3g} ({-found.high:.3g} to {-found.low:.3g})"
         why = f"{choice.why}; the loss of {ensemble} is above that of {best}, by {worse}"
     else:
-        why = f"{choice.why}; the loss of {ensemble} is not shown to be below that of {best}: lower by {told}"
+        why = f"{choice.why}; the loss of {ensemble} is not shown to be below that of {best}: its gain is {told}"
     return Choice(choice.ships, why, standings, found)
 
 
