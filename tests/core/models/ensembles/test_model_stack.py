@@ -159,7 +159,7 @@ def test_one_group_is_too_few():
         ({"members": "downgrade, liquidity_shock"}, ParameterValueError, "spread among them"),
         ({"members": "spread, anomaly"}, ParameterValueError, "of spread, downgrade, liquidity_shock"),
         ({"members": 3}, ParameterValueError, "members of model_stacking is 3"),
-        ({"folds": 1}, ParameterValueError, "a whole number of at least 2"),
+        ({"folds": 1}, ParameterValueError, "a whole number from 2 to 20"),
         ({"meta_learner": "best"}, ParameterValueError, "linear or lightgbm"),
         ({"member_algorithm": "stacking"}, ParameterValueError, "auto or linear"),
         ({"diversity": 0.1}, UnknownParameterError, "takes no parameter 'diversity'"),
