@@ -251,7 +251,10 @@ class LiveTable(Painted, can_focus=True):
     def order_out_of_sight(self) -> str:
         """Name the column that the rows are sorted by if there is no room for it and its arrow."""
         order = self._order
-        if order is None or any(
+        if order is None or not self.size.width:  # it has no room yet
+            return ""
+        self._lay_out(*self.size)  # which may be another one than that of the last drawing
+        if any(
             self._columns[index].key == order.key and _has_room_for_arrow(self._columns[index], width)
             for index, width in self._layout
         ):
@@ -407,15 +410,7 @@ class LiveTable(Painted, can_focus=True):
 
     def paint(self, width: int, height: int) -> list[Line]:
         """Draw the header and the rows in view."""
-        n_visible = max(1, height - self._show_header)
-        self._scroll(n_visible)
-        overflows = len(self._rows) > n_visible
-        self._fit_columns(width - overflows)
-        self._split_at = self._place_of_split(n_visible)
-        if self._split_at is not None:
-            n_visible -= 1
-            overflows = len(self._rows) > n_visible
-            self._fit_columns(width - overflows)
+        n_visible, overflows = self._lay_out(width, height)
         lines = [self._header()] if self._show_header else []
         if not self._rows:
             return lines + self._empty_lines(width)
@@ -426,6 +421,19 @@ class LiveTable(Painted, can_focus=True):
         if self._split_at is not None:
             body[self._split_at : self._split_at + 1] = self._in_two_lines(body[self._split_at])
         return lines + (self._with_thumb(body, n_visible, width) if overflows else body)
+
+    def _lay_out(self, width: int, height: int) -> tuple[int, bool]:
+        """Scroll to the cursor and fit the columns; return how many rows are in view, and whether there are more."""
+        n_visible = max(1, height - self._show_header)
+        self._scroll(n_visible)
+        overflows = len(self._rows) > n_visible
+        self._fit_columns(width - overflows)
+        self._split_at = self._place_of_split(n_visible)
+        if self._split_at is not None:
+            n_visible -= 1
+            overflows = len(self._rows) > n_visible
+            self._fit_columns(width - overflows)
+        return n_visible, overflows
 
     def _split(self) -> tuple[int, int, str, str] | None:
         """Split the text that its column cuts, of the row in full: place of its span, width, head and rest."""
