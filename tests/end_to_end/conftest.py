@@ -35,7 +35,7 @@ from tests.waiting import PATIENCE_SECONDS, until
 HERE = Path(__file__).parent
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 SETTINGS = """
-explanation: {rows: 20, background_rows: 10}
+explanation: {rows: 0}
 policy:
   promotion: {min_accuracy: 0.5, max_attainment_drop: 0.1}
   canary:

@@ -20,7 +20,7 @@ from tests.processes import free_port
 
 DRIFTED, POISONED = "drifted", "poisoned"
 SETTINGS = """
-explanation: {rows: 20, background_rows: 10}
+explanation: {rows: 0}
 serving: {log_features: {share: 1.0}}
 policy:
   promotion: {min_accuracy: 0.2, max_attainment_drop: 1.0}

@@ -23,6 +23,8 @@ SETTINGS = (
     "promotion: {min_accuracy: 0.0, max_attainment_drop: 1.0}\nquality_gates: {negative_spreads_max: 10}\n"
     "alerts: {cpu_percent_max: 100, memory_percent_max: 100, disk_percent_max: 100}\n"  # whatever else runs here
 )
+HARDLY_EXPLAINED = SETTINGS + "explanation: {rows: 20, background_rows: 10}\n"
+"""The same, without what takes half of a short session."""
 
 
 def end_tmux(*server: str) -> None:
@@ -154,9 +156,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, bondx) -> Path:
     def train(folder: Path) -> None:
         workspace = folder / "w"
         assert bondx("--workspace", workspace, "init").returncode == 0
-        (workspace / "bondx.yaml").write_text(SETTINGS)
+        (workspace / "bondx.yaml").write_text(HARDLY_EXPLAINED)
         (folder / "sample_configs").mkdir()
-        (folder / "sample_configs" / "quick.yaml").write_text(SETTINGS)
+        (folder / "sample_configs" / "quick.yaml").write_text(HARDLY_EXPLAINED)
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("BONDX_HOME", str(workspace))
             environment.setenv("PATH", f"{BONDX.parent}:{os.environ['PATH']}")

@@ -16,7 +16,7 @@ import pytest
 
 from core.clock import utc_now
 from tests.terminal import documented
-from tests.terminal.conftest import end_tmux
+from tests.terminal.conftest import SETTINGS, end_tmux
 
 IN_TMUX = "tmux new -s bondx 'bondx run --headless --stay'"
 SERVING = r"serving on https?://\S+:8501|Address already in use"  # another test or person may hold the default port
@@ -125,6 +125,7 @@ def test_a_cluster_of_your_own(desk):
 
 
 def test_a_model_of_your_own_is_explained(desk):
+    Path(os.environ["BONDX_HOME"], "bondx.yaml").write_text(SETTINGS)
     for name, seed, n in (("prices", 1, 400), ("new", 3, 300)):
         write_prices(desk / f"{name}.csv", n, random.Random(seed))
     documented.play("explain", desk)

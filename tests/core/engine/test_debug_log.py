@@ -10,7 +10,7 @@ from core.settings import ModelSettings, TrainingSettings
 from core.settings.explanation import ExplanationSettings
 
 SETTINGS = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10),
+    explanation=ExplanationSettings(rows=0),
     dataset_size=150,
     max_epochs=1,
     models={"liquidity_shock": ModelSettings(algorithm="linear")},

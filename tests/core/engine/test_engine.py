@@ -23,7 +23,7 @@ from core.training.sessions import Sessions
 from core.training.wire import RunEpoch
 
 ENDLESS = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10),
+    explanation=ExplanationSettings(rows=0),
     dataset_size=150,
     max_epochs=10_000,
     patience=10_000,

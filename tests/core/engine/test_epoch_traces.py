@@ -12,7 +12,7 @@ from tests.span_collector import span_collector, told
 
 pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
 SHORT = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10),
+    explanation=ExplanationSettings(rows=0),
     dataset_size=150,
     max_epochs=2,
     patience=10,

@@ -12,7 +12,7 @@ from core.training.session import SessionPhase
 from tests.packages import installed
 
 SMALL = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10),
+    explanation=ExplanationSettings(rows=0),
     dataset_size=150,
     max_epochs=1,
     models={"liquidity_shock": ModelSettings(algorithm="linear")},

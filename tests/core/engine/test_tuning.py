@@ -20,7 +20,7 @@ from core.training.sessions import Sessions
 from tests.core.engine.test_kill import computed, run_engine
 
 TUNED = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10),
+    explanation=ExplanationSettings(rows=0),
     dataset_size=150,
     max_epochs=1,
     models={"spread": ModelSettings(algorithm="lightgbm", parameters={"first_trees": 20})},

@@ -17,7 +17,7 @@ from core.training.session_files import SessionFiles
 from core.view.source import SnapshotSource
 
 QUICK = TrainingSettings(
-    explanation=ExplanationSettings(rows=20, background_rows=10), dataset_size=150, max_epochs=3, patience=3
+    explanation=ExplanationSettings(rows=0), dataset_size=150, max_epochs=3, patience=3
 )
 REFUSED = msgspec.structs.replace(QUICK, models={"spread": ModelSettings(algorithm="lightgbm")})
 
