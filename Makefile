@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest licences docs clean
+.PHONY: help install run test proof coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +41,10 @@ install: $(VENV)/.base ## Install bondx into .venv
 run: $(VENV)/.base ## Train and open the console (headless without a terminal); workspace in ./workspace
 	@$(BIN)/bondx --workspace "$(WORKSPACE)" run $(if $(filter file,$(origin WORKSPACE)),--create) $(ARGS)
 
-test: $(VENV)/.dev ## Run every test
+test: $(VENV)/.dev ## Run the tests of every change: all but long journeys, simulations and kills
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not (journey or truth or crash)" $(ARGS)
+
+proof: $(VENV)/.dev ## Run every test, as before a release
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(VENV)/.dev ## Run every test, print which lines none runs, in child processes either, and hold 95 % (ARGS=… LEAST=0: some tests)

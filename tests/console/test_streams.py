@@ -73,6 +73,7 @@ def test_no_error_moves_the_cursor_of_the_terminal(workspace, line):
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.journey
 def test_a_session_ends_though_nobody_takes_its_lines(workspace, tmp_path):
     other = Workspace.create(tmp_path / "other", settings_text=workspace.settings_file.read_text())
     headless = f"{BONDX} run --headless --epochs 1 --workspace"

@@ -106,6 +106,7 @@ def test_energy_positions_are_stressed_kept_and_shown(stress, tmp_path):
     assert found[1]["shock"]["level"]["POWER"] > 0
 
 
+@pytest.mark.journey
 def test_the_smallest_shock_of_an_impact_and_of_a_gate_is_searched(stress, book):
     code, out, _ = stress("reverse", "--portfolio", book, "--impact", "0.1", "--scenario", "rates_up")
     assert code == 0

@@ -34,7 +34,7 @@ policy:
 """
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=["bonds", pytest.param("etrm", marks=pytest.mark.journey)])
 def domain(request):
     return session_domain(request.param)
 

@@ -49,11 +49,13 @@ def typed(folder, words):
     return done.stdout
 
 
+@pytest.mark.journey
 def test_the_example_is_about_sixty_lines():
     code = [re.search(rf"`{name}`.*?```py\n(.*?)```", TEXT, re.DOTALL)[1] for name in FILES if name.endswith(".py")]
     assert sum(bool(line.strip()) for line in "".join(code).splitlines()) <= 75
 
 
+@pytest.mark.journey
 def test_a_domain_of_a_users_own_package_is_trained_promoted_and_served(desk):
     said = [typed(desk, shlex.split(line)) for line in LINES[1:5]]
     assert "500 houses" in said[0]

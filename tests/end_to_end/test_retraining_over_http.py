@@ -110,6 +110,7 @@ def ended(desk: Desk, retraining_id: str) -> Retraining:
     return desk.until(passed, f"the end of {retraining_id}")
 
 
+@pytest.mark.journey
 def test_drifting_traffic_leads_to_a_better_live_version_though_nobody_touches_anything(loop: Desk) -> None:
     n_records = len(AuditLog(loop.workspace).tail(10_000))
     usual = call(loop, DRIFTED, market.flats(2_000, seed=7))
@@ -138,6 +139,7 @@ def test_drifting_traffic_leads_to_a_better_live_version_though_nobody_touches_a
     assert AuditLog(loop.workspace).verify().ok
 
 
+@pytest.mark.journey
 def test_outcomes_that_are_flipped_leave_the_old_version_live(loop: Desk) -> None:
     dice = random.Random(9)
     flats = [LabelledFlat.of(flat, flipped=dice.random() < 0.3) for flat in market.flats(3_000, seed=10)]

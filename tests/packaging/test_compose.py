@@ -168,6 +168,7 @@ def test_every_service_that_the_page_names_is_there():
     assert set(words) - {""} <= set(SERVICES)
 
 
+@pytest.mark.journey
 def test_the_server_is_asked_for_its_health(workspace):
     _, program, *words = SERVICES["server"]["healthcheck"]["test"]
     assert program == "python3"

@@ -164,6 +164,7 @@ def test_the_root_is_read_only_and_the_account_has_no_rights(container):
     assert "NoNewPrivs:\t1" in container.run("cat", "/proc/self/status").stdout
 
 
+@pytest.mark.journey
 def test_engine_and_server_work_on_a_read_only_root(container):
     assert container.run("bondx", "init").returncode == 0
     engine = container.start("bondx", *last("CMD").words)

@@ -39,7 +39,8 @@ STAYS = {
 }
 # What they do takes minutes or gigabytes, or is running just now; here they only say what they would do.
 WOULD = {
-    "make test": "-m pytest -n",
+    "make test": "not (journey or truth or crash)",
+    "make proof": "-m pytest -n",
     "make coverage": "coverage combine",
     "make check": "lint-imports",
     "make bench": "benchmarks/bench_",
@@ -95,7 +96,19 @@ def own_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSPACE", os.environ["BONDX_HOME"])
 
 
-@pytest.mark.parametrize("name", ["reading", "access", "tokens", "damage", "alerting", "ensembles", "tuning", "agents"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reading",
+        "access",
+        "tokens",
+        "damage",
+        "alerting",
+        pytest.param("ensembles", marks=pytest.mark.journey),
+        "tuning",
+        "agents",
+    ],
+)
 def test_a_shell_beside_no_engine(name, desk):
     documented.play(name, desk)
 
@@ -105,6 +118,7 @@ def test_a_home_of_your_own(desk, monkeypatch):
     documented.play("installed", desk)
 
 
+@pytest.mark.journey
 def test_a_table_of_your_own(desk, monkeypatch):
     monkeypatch.delenv("BONDX_HOME")
     monkeypatch.setenv("XDG_STATE_HOME", str(desk))  # the default workspace is created on first use
@@ -114,6 +128,7 @@ def test_a_table_of_your_own(desk, monkeypatch):
     documented.play("own-data", desk)
 
 
+@pytest.mark.journey
 def test_a_cluster_of_your_own(desk):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     write_prices(desk / "prices.csv", 400, random.Random(1))
@@ -124,6 +139,7 @@ def test_a_cluster_of_your_own(desk):
     documented.play("executors", desk)
 
 
+@pytest.mark.journey
 def test_a_model_of_your_own_is_explained(desk):
     Path(os.environ["BONDX_HOME"], "bondx.yaml").write_text(SETTINGS)
     for name, seed, n in (("prices", 1, 400), ("new", 3, 300)):
@@ -140,6 +156,7 @@ def test_trades_of_your_own(desk):
     documented.play("trades", desk)
 
 
+@pytest.mark.journey
 def test_a_portfolio_of_your_own(desk):
     page = (documented.ROOT / "docs" / "stress.md").read_text()
     for name, first in (
@@ -159,6 +176,7 @@ def test_views_of_a_desk(desk):
     documented.play("views", desk)
 
 
+@pytest.mark.journey
 def test_texts(desk):
     page = (documented.ROOT / "docs" / "text.md").read_text()
     for name, block in (("text.yaml", "yaml"), ("reports.csv", "csv")):

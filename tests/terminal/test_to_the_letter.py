@@ -138,6 +138,7 @@ def test_what_does_not_exist_is_refused_when_the_session_is_asked_for(shell, tmp
     assert json.loads(shell("bondx session list --json")[1]) == []
 
 
+@pytest.mark.journey
 def test_a_headless_session_tells_its_criteria_on_request(shell, tmp_path):
     (tmp_path / "long.yaml").write_text(LONG)
     with subprocess.Popen(

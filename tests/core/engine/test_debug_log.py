@@ -17,6 +17,7 @@ SETTINGS = TrainingSettings(
 )
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_an_epoch_is_followed_from_its_draw_to_its_record(workspace, sessions, person, until, monkeypatch, level):
     workspace.settings_file.write_text(f"logging: {{level: {level}, format: json}}\n")

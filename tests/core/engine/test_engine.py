@@ -166,6 +166,7 @@ def test_a_killed_child_is_a_failed_attempt_and_the_session_completes(workspace,
     assert (alert.state, alert.labels) == (AlertState.RESOLVED, {"session": session_id})
 
 
+@pytest.mark.journey
 def test_a_session_whose_child_keeps_dying_fails_after_its_retries(workspace, sessions, start, until, monkeypatch):
     ask = ChildProcess.ask
 
@@ -216,6 +217,7 @@ def test_the_time_limit_ends_a_session_gracefully_and_reports_skipped_work(works
     )
 
 
+@pytest.mark.journey
 def test_an_engine_that_cannot_wait_leaves_the_epoch_to_the_next_one(tmp_path, person, until):
     workspace = Workspace.create(tmp_path / "bondx", settings_text="{}\n")
     sessions = Sessions(workspace)

@@ -32,6 +32,7 @@ def workspace(tmp_path, collector):
     return Workspace.create(tmp_path / "bondx", settings_text=text)
 
 
+@pytest.mark.journey
 def test_epochs_are_spans_with_their_computing_and_their_recording(workspace, sessions, person, until, collector):
     engine = Engine(workspace, mode="headless", actor=person)
     engine.start()

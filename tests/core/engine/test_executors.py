@@ -46,6 +46,7 @@ def on_threads(tmp_path_factory, person):
     return computed(workspace)
 
 
+@pytest.mark.journey
 def test_a_scheduler_that_is_killed_is_a_failed_attempt_and_the_session_goes_on_once_it_is_back(
     tmp_path, person, until, on_threads, monkeypatch
 ):
@@ -84,6 +85,7 @@ def command_of(process: psutil.Process) -> str:
         return ""
 
 
+@pytest.mark.journey
 def test_the_worker_processes_end_with_the_engine(tmp_path, person, until, on_threads):
     workspace = begin(tmp_path / "w", person, on(ExecutorSettings(kind="process", workers=2)))
     sessions = Sessions(workspace)

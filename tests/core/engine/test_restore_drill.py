@@ -49,6 +49,7 @@ def test_a_workspace_lost_under_load_is_restored_elsewhere_and_ends_with_the_sam
     assert_complete(restored, as_in=peaceful)
 
 
+@pytest.mark.journey
 def test_the_versions_of_a_restored_workspace_give_the_same_answers_to_the_bit(tmp_path, person):
     trained = Workspace.create(tmp_path / "trained", settings_text="{}\n")
     Sessions(trained).start(

@@ -61,6 +61,7 @@ def settings(gate, **trainer):
     return msgspec.structs.replace(wanted, trainer=msgspec.structs.replace(SMALL.trainer, **trainer))
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(("gate", "did"), [("spins", "computed for"), ("waits", "did nothing for")])
 def test_a_gate_that_never_returns_fails_its_epoch_by_name_and_once(
     workspace, engine, sessions, person, until, gate, did
@@ -83,6 +84,7 @@ def test_a_gate_that_returns_nonsense_is_a_failed_gate_and_no_failed_attempt(eng
     assert any(gate.name == "nonsense" and "does not read" in gate.reason for gate in observed.gates)
 
 
+@pytest.mark.journey
 def test_a_stopping_engine_does_not_wait_for_a_gate_that_never_returns(workspace, engine, sessions, person, until):
     workspace.settings_file.write_text("trainer: {stop_seconds: 0}\n")
     second = None

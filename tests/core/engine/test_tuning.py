@@ -55,6 +55,7 @@ def assert_every_trial_is_a_run(workspace, n_trials):
     reader.close()
 
 
+@pytest.mark.journey
 def test_every_trial_is_a_child_of_the_session_s_run(tmp_path, person):
     workspace = begin(tmp_path / "w", person)
 
@@ -84,6 +85,7 @@ def test_a_repeatedly_killed_search_has_the_same_trials_verdict_and_models(tmp_p
         assert_every_trial_is_a_run(violent, 7)
 
 
+@pytest.mark.journey
 def test_a_person_ends_the_search_and_the_epochs_begin(workspace, person, until):
     endless = TrainingSettings(
         dataset_size=150,
@@ -119,6 +121,7 @@ def test_an_end_of_the_search_is_requested_once(workspace, person):
         sessions.stop_tuning(session_id, actor=person)
 
 
+@pytest.mark.journey
 def test_a_search_ends_when_its_minutes_are_used(tmp_path, person):
     settings = TrainingSettings(
         dataset_size=150,

@@ -16,9 +16,7 @@ from core.training.session import SessionPhase
 from core.training.session_files import SessionFiles
 from core.view.source import SnapshotSource
 
-QUICK = TrainingSettings(
-    explanation=ExplanationSettings(rows=0), dataset_size=150, max_epochs=3, patience=3
-)
+QUICK = TrainingSettings(explanation=ExplanationSettings(rows=0), dataset_size=150, max_epochs=3, patience=3)
 REFUSED = msgspec.structs.replace(QUICK, models={"spread": ModelSettings(algorithm="lightgbm")})
 
 
@@ -34,6 +32,7 @@ def at_rest(observed):
     return observed.phase.is_at_rest
 
 
+@pytest.mark.journey
 @pytest.mark.usefixtures("engine")
 def test_a_session_completes_with_scikit_learn_and_warns_everywhere(workspace, sessions, person, until):
     session_id = sessions.start(QUICK, name="", actor=person).session_id

@@ -230,6 +230,7 @@ def test_characters_that_the_fonts_lack_are_spelled_and_the_file_says_so(pack):
     assert "Theyarespelledastheircodepoints" not in text_of(pdf_of(pack))
 
 
+@pytest.mark.journey
 def test_every_drawable_character_is_drawn(pack):
     from core.evidence.printable import _DRAWN
 

@@ -208,6 +208,7 @@ def own(tmp_path_factory):
     return workspace
 
 
+@pytest.mark.journey
 @needs_prometheus
 def test_every_query_returns_data_from_a_prometheus_that_scraped_an_engine_and_servers(
     workspace, staged, rolling, running, rows_of, configured, own, tmp_path

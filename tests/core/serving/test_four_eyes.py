@@ -139,6 +139,7 @@ def test_in_the_name_of_an_invalid_account(ask, guarded, ana):
         assert answer.status == 400, person
 
 
+@pytest.mark.journey
 def test_while_two_people_with_tokens_of_their_own_get_through(workspace, artifacts, put_live, register, running, ana):
     put_live(workspace, "spread", artifacts / "spread")
     register(workspace, "spread", artifacts / "spread_other")

@@ -43,6 +43,7 @@ def said(home, called, tmp_path):
     return said
 
 
+@pytest.mark.journey
 def test_rows_over_http_get_the_verdicts_of_the_same_rows_in_a_file(home, said, running, ana):
     moved = prices(2, shift=1.0)
     rows = moved.to_dict("records")

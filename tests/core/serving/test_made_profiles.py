@@ -128,6 +128,7 @@ def home(tmp_path_factory, ana):
     return workspace
 
 
+@pytest.mark.journey
 def test_profiles_over_http_are_those_of_the_command(home, running, ana):
     operator, viewer = (Tokens(home).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER))
     rows = [*prices(2).to_dict("records")[1:], {"size": 0.25, "grade": "Ä", "price": 1.0}]

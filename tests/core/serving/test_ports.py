@@ -71,6 +71,7 @@ def test_a_port_that_cannot_be_is_refused_at_its_place(tmp_path, text, problem):
     assert problem in str(refusal.value)
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
 def test_a_port_of_their_own_answers_probes_and_metrics_alone(
     workspace, artifacts, put_live, running, rows_of, workers

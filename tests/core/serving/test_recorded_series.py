@@ -90,6 +90,7 @@ def ask(server, rows, n):
     return longest
 
 
+@pytest.mark.journey
 def test_one_of_several_workers_records_the_totals_and_another_goes_on_when_it_is_killed(workspace, running, rows_of):
     rows = rows_of("spread", 2)
     with running(workspace, "--workers", "2") as server:
@@ -109,6 +110,7 @@ def test_one_of_several_workers_records_the_totals_and_another_goes_on_when_it_i
         server.connection.close()
 
 
+@pytest.mark.journey
 def test_a_restart_of_the_workers_goes_on_with_the_series_and_the_end_of_the_server_ends_them(
     workspace, running, rows_of
 ):
@@ -148,6 +150,7 @@ def test_a_server_alone_records_every_metric_that_it_alone_provides(workspace, r
     assert recorded(workspace, "process_resident_memory_bytes")
 
 
+@pytest.mark.journey
 def test_no_ready_made_rule_holds_in_a_healthy_workspace_with_an_engine_and_a_server(workspace, running, rows_of):
     engine = Engine(workspace, mode="headless", actor=ANA)
     engine.start()

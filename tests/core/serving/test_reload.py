@@ -4,6 +4,8 @@ import socket
 import sqlite3
 import threading
 
+import pytest
+
 from core.registry import Registry
 from core.serving.access import Role, Tokens
 from core.settings.promotion import PromotionSettings
@@ -90,6 +92,7 @@ def test_a_promotion_over_http_is_served_by_the_server_that_took_it(
         )
 
 
+@pytest.mark.journey
 def test_a_killed_server_starts_again_where_it_was(workspace, artifacts, running, put_live, rows_of, ana):
     put_live(workspace, "spread", artifacts / "spread")
     _, secret = Tokens(workspace).create("client", Role.VIEWER, actor=ana)

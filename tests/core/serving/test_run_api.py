@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.processes import free_port
@@ -48,6 +49,7 @@ def test_the_engine_and_the_api_share_a_process(workspace):
         engine.wait()
 
 
+@pytest.mark.journey
 def test_a_prometheus_finds_the_training_of_the_engine_that_it_asks(workspace):
     port = free_port()
     command = [sys.executable, "-m", "console.cli.main", "--workspace", str(workspace.root), "run", "--headless"]

@@ -52,6 +52,7 @@ def schemathesis(tmp_path):
     return run
 
 
+@pytest.mark.journey
 def test_every_answer_is_as_documented(schemathesis, workspace, artifacts, put_live, register, running, ana):
     for add in (put_live, register):
         add(workspace, "spread", artifacts / "spread")

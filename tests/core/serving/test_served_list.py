@@ -54,6 +54,7 @@ def test_a_list_of_tensorflow_serving_says_what_is_served(workspace, registered,
     assert "spread: base_path and model_platform of the list are ignored: the registry holds the files" in said
 
 
+@pytest.mark.journey
 def test_a_list_in_the_settings_may_pin_a_version_and_load_all(workspace, registered, running, rows_of):
     workspace.settings_file.write_text(
         "policy: {promotion: {min_accuracy: 0}}\n"
@@ -67,6 +68,7 @@ def test_a_list_in_the_settings_may_pin_a_version_and_load_all(workspace, regist
         assert server.ask("/ready").json["models"] == {"downgrade": True, "spread": True}
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "text",
     ["serving: {models: {spread: {}}}\n", "model_config_list: {config: [{name: spread, base_path: /models/spread}]}\n"],

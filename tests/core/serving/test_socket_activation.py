@@ -59,6 +59,7 @@ def serving(workspace, opened, *arguments):
             assert process.returncode == ExitCode.GOOD, out + err
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
 def test_callers_wait_through_a_restart(workspace, listener, rows_of, workers):
     row = json.dumps({"row": rows_of("spread", 1)[0]}).encode()

@@ -108,6 +108,7 @@ def post(port, model, row):
     return connection
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("arguments", [(), ("--workers", "1")], ids=["alone", "supervised"])
 def test_a_server_ends_in_time_beside_a_model_that_never_returns(
     package, workspace, put_live, running, tmp_path, monkeypatch, at_start_of_children, arguments

@@ -72,6 +72,7 @@ def test_what_cannot_be_stressed_is_named(stress, registered, words, message):
     assert message in err
 
 
+@pytest.mark.journey
 def test_a_version_is_stressed_over_http(workspace, running, registered):
     wish = {"n_rows": 200, "scenarios": ["inflation"], "severities": ["mild"], "models": ["spread"]}
     with running(workspace) as server:

@@ -35,6 +35,7 @@ def work(settings, folder, *, restart_after=()):
     return session.finish()
 
 
+@pytest.mark.journey
 def test_a_session_resumed_from_its_checkpoints_ends_in_the_same_bytes(tmp_path):
     whole = work(ALL_FOUR, tmp_path / "whole")
     pieces = work(ALL_FOUR, tmp_path / "pieces", restart_after=(1, 2, 3))

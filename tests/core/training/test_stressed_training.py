@@ -25,6 +25,7 @@ def settings_of(share, *, domain="bonds", **given):
     return TrainingSettings(domain=domain, dataset_size=200, stress_testing=stressed, **given)
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("domain", ["bonds", "etrm"])
 def test_a_share_of_the_groups_is_drawn_under_a_scenario_and_the_rest_is_as_before(domain):
     plain, stressed = (SessionPanels(settings_of(share, domain=domain)) for share in (0.0, 0.25))
@@ -46,6 +47,7 @@ def test_a_share_of_the_groups_is_drawn_under_a_scenario_and_the_rest_is_as_befo
         assert case == stressed.epoch(number + 2).record.stressed.popitem()[0]  # the two cases take turns
 
 
+@pytest.mark.journey
 def test_labels_and_truth_are_those_of_the_scenario():
     plain, stressed = (SessionPanels(settings_of(share)).epoch(1) for share in (0.0, 0.5))
     assert list(stressed.record.stressed) == [FREEZE]
@@ -55,6 +57,7 @@ def test_labels_and_truth_are_those_of_the_scenario():
     assert (stressed.panel.truth["bond_id"] == stressed.panel.frame["bond_id"]).all()
 
 
+@pytest.mark.journey
 def test_the_draws_of_a_refit_count_their_stressed_rows_and_know_the_calm_ones():
     panels = SessionPanels(settings_of(0.25))
     pool = panels.pooled([True, True, True])
@@ -64,6 +67,7 @@ def test_the_draws_of_a_refit_count_their_stressed_rows_and_know_the_calm_ones()
     assert SessionPanels(settings_of(0.0)).pooled([True]).without_stress is None
 
 
+@pytest.mark.journey
 def test_groups_come_as_near_to_the_share_as_they_can():
     group = np.repeat(np.arange(20), 10)
     assert stressed_groups(group, 0.25, seed=1).sum() == 50
@@ -73,6 +77,7 @@ def test_groups_come_as_near_to_the_share_as_they_can():
     assert stressed_groups(np.array(["a"] * 9 + ["b"]), 0.2, seed=1).sum() in (0, 1)
 
 
+@pytest.mark.journey
 def test_a_domain_that_draws_other_rows_under_a_shock_is_refused(monkeypatch):
     drawn = BondStressEngine.stressed_panel
 
@@ -85,6 +90,7 @@ def test_a_domain_that_draws_other_rows_under_a_shock_is_refused(monkeypatch):
         SessionPanels(settings_of(0.25)).epoch(1)
 
 
+@pytest.mark.journey
 def test_settings_without_a_share_have_the_document_of_earlier_releases():
     assert "stressed_share" not in as_document(TrainingSettings())["stress_testing"]
     assert as_document(settings_of(0.25))["stress_testing"]["stressed_share"] == 0.25
@@ -100,6 +106,7 @@ def finished(tmp_path_factory):
     return settings, folder, epochs, work.finish()
 
 
+@pytest.mark.journey
 def test_a_shock_fails_no_gate_of_a_draw(finished):
     settings, _, epochs, _ = finished
     calm = settings_of(0.0)
@@ -109,6 +116,7 @@ def test_a_shock_fails_no_gate_of_a_draw(finished):
     assert settings.stress_testing.stressed_share == 0.25
 
 
+@pytest.mark.journey
 def test_the_final_report_says_what_it_bought_and_what_it_cost(finished):
     _, folder, _, final = finished
     sections = {section.title: section for section in final.sections}
@@ -126,6 +134,7 @@ def test_the_final_report_says_what_it_bought_and_what_it_cost(finished):
     assert trained.words in section.about
 
 
+@pytest.mark.journey
 def test_live_traffic_is_compared_with_the_rows_in_calm(finished):
     settings, folder, _, final = finished
     pool = SessionPanels(settings).pooled([True, True, True])
@@ -136,6 +145,7 @@ def test_live_traffic_is_compared_with_the_rows_in_calm(finished):
     assert final.models[0].name == "spread"
 
 
+@pytest.mark.journey
 def test_a_stressed_draw_is_drawn_again_from_its_report(finished, tmp_path):
     settings, _, epochs, final = finished
     report = {"settings": as_document(settings), "panels": final.draws, "last_draw": epochs[-1].draw, "n_epochs": 3}

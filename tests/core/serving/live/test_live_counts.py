@@ -87,6 +87,7 @@ def metric(server, name):
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name}{{"))
 
 
+@pytest.mark.journey
 def test_every_path_of_every_process_is_counted(workspace, profiled, put_live, running, rows_of, index):
     put_live(workspace, "spread", profiled)
     rows = rows_of("spread", 200)
@@ -116,6 +117,7 @@ def test_every_path_of_every_process_is_counted(workspace, profiled, put_live, r
     assert sum(counts.rows for name, counts in total.slices.items() if name.startswith("rating=")) <= 245
 
 
+@pytest.mark.journey
 def test_whole_minutes_are_in_the_store_when_a_server_is_killed(workspace, profiled, put_live, running, rows_of, index):
     put_live(workspace, "spread", profiled)
     (row,) = rows_of("spread", 1)

@@ -57,6 +57,7 @@ def test_a_rollout_splits_http_and_grpc_alike_and_records_both(workspace, rollin
     assert on_candidate == 2 * list(by_http.values()).count("1.1.0")
 
 
+@pytest.mark.journey
 def test_workers_share_the_port_and_a_restart_answers_all_calls_that_a_worker_has(
     workspace, artifacts, put_live, rows_of
 ):
@@ -105,6 +106,7 @@ def may_ask(port):
         caller.close()
 
 
+@pytest.mark.journey
 def test_a_call_is_computed_whether_its_caller_gives_up_or_the_server_stops(workspace, artifacts, put_live, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     port = free_port()

@@ -108,6 +108,7 @@ def test_the_settings_switch_on_an_ensemble_of_a_file_where_its_task_allows_it(t
         assert [entry["member"] for entry in trained.report["ensemble"]["members"]] == ["linear", "lightgbm"]
 
 
+@pytest.mark.journey
 def test_the_same_file_and_seed_give_the_same_bytes_under_another_name(workspace, own, tmp_path):
     (tmp_path / "copy.csv").write_bytes((own / "learn.csv").read_bytes())
     settings = Settings(random_seed=7)
