@@ -41,6 +41,7 @@ class Caller(NamedTuple):
     actor: Actor  # the author of this caller's changes
     role: Role
     has_token: bool = True  # without a token, a caller is any program on this machine
+    asks_by_grant: bool = False  # whether grants, which may cover some models alone, let it ask for predictions
 
 
 class Authenticator:
@@ -153,7 +154,7 @@ class Authenticator:
         if not reaches(rules, principal, takes, now=self._clock()):
             roles = " or ".join(role for role in Role if takes in classes_of(role))
             raise ForbiddenError(f"This requires the role {roles}, which {account} lacks.", verb=takes, actor=actor)
-        return Caller(actor, Role.VIEWER)
+        return Caller(actor, Role.VIEWER, asks_by_grant=True)
 
     def _admit_subject(self, provider: "OidcProvider", token: str, host: str, takes: VerbClass) -> Caller:
         """Admit a subject of the OIDC provider, whose token vouches for it, by its grants and those of its groups."""
@@ -178,7 +179,7 @@ class Authenticator:
         if not reaches(rules, principal, takes, now=now):
             roles = " or ".join(role for role in Role if takes in classes_of(role))
             raise ForbiddenError(f"This requires the role {roles}, which {principal} lacks.", verb=takes, actor=actor)
-        return Caller(actor, Role.VIEWER)
+        return Caller(actor, Role.VIEWER, asks_by_grant=True)
 
     def require_to_ask(self, caller: Caller, model: str) -> None:
         """Refuse an admitted caller whose grants do not cover a model.

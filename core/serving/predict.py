@@ -105,6 +105,8 @@ class Predictor:
             given = _given_id(headers)
             own = given or self.new_id()
             served = self._served(target)
+            if caller.asks_by_grant:
+                self._authenticator.require_to_ask(caller, served.model)
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None or not assignment.version.scorer.is_fast:
                 return None
@@ -198,6 +200,8 @@ class Predictor:
             given = _given_id(headers)
             own: str = given or request_id
             served = self._served(target)
+            if caller.asks_by_grant:
+                await self.require_to_ask(caller, served.model)
             assignment = self._assigned(target, served, headers, given, caller)
             if assignment is None:
                 assignment = await self._loaded(target, served, caller)

@@ -113,6 +113,28 @@ def test_an_operator_can_use_it_from_the_settings_to_a_refusal(configured, provi
         assert server.ask(STATUS, headers=bearer(token)).status == 200
 
 
+def test_a_grant_of_some_models_lets_a_subject_ask_no_other_for_predictions(
+    configured, provider, running, artifacts, rows_of, put_live
+):
+    for model in ("spread", "downgrade"):
+        put_live(configured, model, artifacts / model)
+    grant(configured, "oidc:ana", "viewer", "--model", "down*")
+    own = bearer(provider.token())
+    with running(configured) as server:
+        assert server.ask("/api/v1/predict/downgrade", {"rows": rows_of("downgrade")}, headers=own).status == 200
+        for path in ("/api/v1/predict/spread", "/v1/models/spread:predict", "/v2/models/spread/infer"):
+            refused = server.ask(path, {"rows": rows_of("spread")}, headers=own)
+            assert refused.status == 403, path
+            assert "oidc:ana may not ask 'spread'" in str(refused.json)
+        assert refusals(configured)[-1] == ("spread", {"verb": "prediction.ask", "by": "oidc:ana"})
+
+        grant(configured, "oidc:ana", "viewer", "--model", "spread")
+        until(
+            lambda: server.ask("/api/v1/predict/spread", {"rows": rows_of("spread")}, headers=own).status == 200,
+            "the new grant",
+        )
+
+
 def test_while_the_keys_are_awaited_others_are_answered(configured, provider, running):
     grant(configured, "oidc:ana", "viewer")
     token = provider.token()
