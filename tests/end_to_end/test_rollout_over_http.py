@@ -107,7 +107,6 @@ def test_after_a_rollback_the_stable_version_answers_everybody(desk, bad_rollout
         desk.until(lambda model=model: only_answered_by(desk.callers[model], "1.0.0"), f"{model} 1.0.0 alone")
 
 
-@pytest.mark.journey
 def test_a_good_candidate_goes_live_though_server_and_engine_are_killed_on_the_way(desk) -> None:
     caller = desk.callers["good"]
     n_answered_before = caller.n_answered

@@ -204,6 +204,7 @@ def muted_by_theirs(real):
     return found
 
 
+@pytest.mark.journey  # Alertmanager lets one of its groups wait for minutes now and then
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_real_alertmanager_tells_and_withholds_the_same(seed, workspace, context, tmp_path):
     all_labels = label_sets(seed, 120)
