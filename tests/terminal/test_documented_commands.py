@@ -102,10 +102,10 @@ def own_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "reading",
         "access",
         "tokens",
-        "damage",
         "alerting",
+        pytest.param("damage", marks=pytest.mark.journey),
         pytest.param("ensembles", marks=pytest.mark.journey),
-        "tuning",
+        pytest.param("tuning", marks=pytest.mark.journey),
         "agents",
     ],
 )
@@ -185,6 +185,7 @@ def test_texts(desk):
     documented.play("text", desk)
 
 
+@pytest.mark.journey
 def test_a_shell_beside_an_engine_in_tmux(desk, terminal, monkeypatch, tmp_path_factory):
     sockets = tmp_path_factory.mktemp("tmux")
     engine = terminal(f"unset TMUX; export TMUX_TMPDIR={sockets}; {IN_TMUX}", cwd=desk)
