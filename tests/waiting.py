@@ -14,7 +14,9 @@ PATIENCE_SECONDS = 900.0
 It bounds every wait of every test, and measures nothing.
 """
 
-_LOOK_EVERY_SECONDS = 0.01
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 0.5
+_PAUSE_TO_LOOK = 3.0
+"""So the looks take a quarter of a processor at most: what they wait for may need it."""
 
 
 class Watchdog:
@@ -62,7 +64,14 @@ def until(
         The first true result.
     """
     watchdog = Watchdog(what, progress, told=told)
-    while not (found := look()):
+    while True:
+        begin = time.monotonic()
+        if found := look():
+            return found
         watchdog.look()
-        time.sleep(_LOOK_EVERY_SECONDS)
-    return found
+        time.sleep(pause_after(time.monotonic() - begin))
+
+
+def pause_after(seconds: float) -> float:
+    """Return how long to pause after a look that took so long."""
+    return min(max(_SHORTEST_PAUSE_SECONDS, _PAUSE_TO_LOOK * seconds), _LONGEST_PAUSE_SECONDS)

@@ -35,6 +35,7 @@ def config(tmp_path: Path) -> MLOpsConfig:
     return found
 
 
+@pytest.mark.journey
 def test_a_loop_trains_a_registered_model_anew_up_to_a_proposal(config):
     pipeline = ContinuousLearningPipeline(config)
     overrides = "    min_new_samples: 100\n"

@@ -30,6 +30,7 @@ def test_a_program_trains_a_model_of_language_as_a_session(home, tmp_path):
     assert outcome.metrics["prose.above_floor"] > 0
 
 
+@pytest.mark.journey
 def test_a_program_trains_a_session_and_reports_on_it(home, tmp_path, capsys):
     (tmp_path / "small.yaml").write_text(SMALL)
 

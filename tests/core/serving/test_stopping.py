@@ -132,6 +132,7 @@ def test_a_server_ends_in_time_beside_a_model_that_never_returns(
     assert PredictionReader(workspace.predictions_file).holds("asked")
 
 
+@pytest.mark.journey
 def test_an_engine_that_serves_ends_in_time_too(
     package, workspace, put_live, tmp_path, monkeypatch, at_start_of_children
 ):
@@ -198,6 +199,7 @@ def states_of(process_id):
     return {facts_of(f"{process_id}/task/{thread}")[0] for thread in os.listdir(f"/proc/{process_id}/task")}
 
 
+@pytest.mark.journey
 def test_a_frozen_worker_is_named_and_replaced_while_the_port_answers(workspace, artifacts, put_live, running, rows_of):
     put_live(workspace, "spread", artifacts / "spread")
     (row,) = rows_of("spread", 1)

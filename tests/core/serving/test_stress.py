@@ -1,5 +1,7 @@
 """Stress tests over HTTP."""
 
+import pytest
+
 from core.serving.access import Role, Tokens
 
 ROW = {"bond_id": "A", "rating": "BBB", "coupon_pct": 4, "maturity_years": 5, "ytm_pct": 4, "position_musd": 10}
@@ -8,6 +10,7 @@ ROW = {"bond_id": "A", "rating": "BBB", "coupon_pct": 4, "maturity_years": 5, "y
 HELD = {"hub": "FR", "tenor_months": 6, "net_quantity_units": -1000, "mark_price": 60}
 
 
+@pytest.mark.journey
 def test_positions_are_stressed_and_the_result_is_kept(workspace, running, ana):
     operator, viewer = (
         Tokens(workspace).create(role.value, role, actor=ana)[1] for role in (Role.OPERATOR, Role.VIEWER)

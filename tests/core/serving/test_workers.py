@@ -114,6 +114,7 @@ def workspace(make_workspace, put_live, artifacts, tmp_path_factory):
     return workspace
 
 
+@pytest.mark.journey
 def test_a_restart_loses_no_request_and_the_counters_go_on(workspace, running, rows_of):
     row = json.dumps({"row": rows_of("spread", 1)[0]}).encode()
     with running(workspace, "--workers", "2") as server:
@@ -139,6 +140,7 @@ def test_a_restart_loses_no_request_and_the_counters_go_on(workspace, running, r
         server.connection.close()
 
 
+@pytest.mark.journey
 def test_every_figure_is_that_of_all_workers(workspace, running):
     memory = 'bondx_version_memory_bytes{model="spread",version="1.0.0"}'
     with running(workspace, "--workers", "1") as server:
@@ -168,6 +170,7 @@ def test_every_figure_is_that_of_all_workers(workspace, running):
         server.connection.close()
 
 
+@pytest.mark.journey
 def test_a_full_temporary_folder_ends_no_worker_and_no_server(workspace, running, rows_of, tmp_path, monkeypatch):
     row = {"row": rows_of("spread", 1)[0]}
     with mounted(tmp_path / "disk", "4m") as disk:
@@ -330,6 +333,7 @@ class TestTheSum:
         SharedCounts(tmp_path, "worker-3").settle()
 
 
+@pytest.mark.journey
 def test_the_log_of_every_worker_is_a_log_of_the_workspace(workspace, running, capsys):
     with running(workspace, "--workers", "2") as server:
         wanted = [f"[{pid}]: serving on " for pid in workers_of(server.process)]

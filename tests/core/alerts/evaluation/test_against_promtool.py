@@ -107,6 +107,7 @@ def firing_at(alerts, step: int) -> set[tuple[str, tuple[tuple[str, str], ...]]]
     }
 
 
+@pytest.mark.journey
 @pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
 def test_firing_agrees_with_prometheus_to_one_interval_over_a_day(rule_file, tmp_path):
     series = day()

@@ -218,6 +218,7 @@ def value_text(value: float | None) -> str:
     return "stale" if np.isnan(value) else repr(value)
 
 
+@pytest.mark.journey
 @pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
 def test_firing_intervals_of_the_shipped_and_other_rules_agree_with_prometheus_over_a_day(tmp_path):
     (tmp_path / "more.yaml").write_text(MORE, encoding="utf-8")
