@@ -12,8 +12,10 @@ itself (`tests/core/test_files.py`): below a workspace, no link is followed out 
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape
 from io import BytesIO
 from itertools import takewhile
 from pathlib import Path
@@ -25,6 +27,9 @@ from core.plain_files import open_plain, require_plain, require_plain_descriptor
 
 UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
+ABANDONED_SECONDS = 3_600.0
+"""Nobody takes as long from one entry of a folder to the next: what is older was left by a killed process."""
+_OLD = f".old{UNFINISHED}"
 
 PRIVATE_FILE = 0o600
 """The mode of a file for its owner alone; the umask can only take bits away."""
@@ -443,6 +448,7 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         require_inside(path, follows=False)
         _make_durable_folder(path.parent)
         _remove(unfinished)
+        _sweep_beside(path)
         unfinished.mkdir(mode=PRIVATE_FOLDER)
         fill(unfinished)
         _make_private(unfinished)
@@ -480,7 +486,7 @@ def _exchange(unfinished: Path, path: Path) -> None:
     if not os.path.lexists(path):
         unfinished.rename(path)
         return
-    old = unfinished.with_name(unfinished.name.removesuffix(UNFINISHED) + f".old{UNFINISHED}")
+    old = unfinished.with_name(unfinished.name.removesuffix(UNFINISHED) + _OLD)
     path.rename(old)
     try:
         unfinished.rename(path)
@@ -488,6 +494,17 @@ def _exchange(unfinished: Path, path: Path) -> None:
         old.rename(path)
         raise
     _remove(old)
+
+
+def _sweep_beside(path: Path) -> None:
+    """Remove what killed writers of a folder left beside it; a former one that was just moved aside is put back."""
+    for left in path.parent.glob(f".{escape(path.name)}.*-*{UNFINISHED}"):
+        if time.time() - left.lstat().st_ctime < ABANDONED_SECONDS:
+            continue
+        if left.name.endswith(_OLD) and not os.path.lexists(path):
+            left.rename(path)
+        else:
+            _remove(left)
 
 
 def _make_private(folder: Path) -> None:

@@ -4,6 +4,7 @@ import ast
 import errno
 import io
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -291,6 +292,37 @@ def test_a_folder_takes_the_place_of_what_stands_there(tmp_path, stands):
     write_folder(place, fill)
     assert [path.name for path in place.rglob("*")] == ["parts", "one.txt"]
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("stage", ["while it is filled", "between the two renames"])
+def test_what_a_killed_writer_of_a_folder_left_beside_it_goes_with_the_next_one(stage, tmp_path, fork, monkeypatch):
+    place = tmp_path / "epoch [1]"
+    write_folder(place, lambda folder: (folder / "old.txt").touch())
+
+    def killed(folder: Path) -> None:
+        fill(folder)
+        if stage == "while it is filled":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        def rename(path: Path, target: Path, own=Path.rename) -> None:
+            if target == place:
+                os.kill(os.getpid(), signal.SIGKILL)
+            own(path, target)
+
+        Path.rename = rename
+        write_folder(place, killed)
+
+    fork(work).wait()
+    assert leftovers(tmp_path) != []
+    with pytest.raises(ZeroDivisionError):
+        write_folder(place, lambda folder: 1 / 0)
+    assert leftovers(tmp_path) != []  # somebody may still be at it
+    monkeypatch.setattr("core.files.ABANDONED_SECONDS", 0.0)
+    with pytest.raises(ZeroDivisionError):
+        write_folder(place, lambda folder: 1 / 0)
+    assert leftovers(tmp_path) == []
+    assert [path.name for path in place.iterdir()] == ["old.txt"]
 
 
 def test_a_folder_whose_filling_fails_leaves_the_old_one(tmp_path):
