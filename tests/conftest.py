@@ -37,7 +37,7 @@ PROMISES = pytest.StashKey[list[Promise]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the long form of simulations and crashes be asked for."""
     parser.addoption("--long", action="store_true", help="simulate, search and kill much more than by default")
-    parser.addoption("--examples", type=int, default=100, help="so many examples of each generated input")
+    parser.addoption("--examples", type=int, default=50, help="so many examples of each generated input")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -88,6 +88,7 @@ def test_who_interrupts_the_work_does_not_wait_for_its_end(monkeypatch):
     assert abandoned.is_set()
 
 
+@pytest.mark.journey
 def test_work_that_loses_a_worker_is_begun_again_and_who_waits_for_the_lost_one_is_started_again(
     with_spares, works, marks, tmp_path, monkeypatch
 ):
@@ -111,6 +112,7 @@ def test_work_that_loses_a_worker_is_begun_again_and_who_waits_for_the_lost_one_
     assert len(again) == 2, "the other worker waited, and was started again"
 
 
+@pytest.mark.journey
 def test_work_that_ends_its_workers_again_and_again_is_given_up(with_spares, works):
     def work(client):
         with contextlib.suppress(distributed.CancelledError, distributed.KilledWorker):
@@ -236,6 +238,7 @@ def test_a_scheduler_that_goes_in_the_middle_is_a_failure_in_words(works, marks,
     executor.close()
 
 
+@pytest.mark.journey
 def test_workers_of_an_encrypted_cluster_talk_in_the_clear_only_where_that_is_allowed(monkeypatch):
     tls = ExecutorTls(ca="a", cert="b", key="c")
     monkeypatch.setattr(DaskExecutor, "standing_workers", lambda _: [("tls://127.0.0.1:1", 1), ("tls://10.0.0.2:1", 1)])

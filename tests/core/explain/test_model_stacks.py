@@ -60,6 +60,7 @@ def test_what_is_no_sum_of_scores_is_asked_by_sampling_and_says_so(name, meta):
         Explainer(model, frame.head(20), columns=read, method=ExplainMethod.PATH_DEPENDENT)
 
 
+@pytest.mark.journey
 def test_a_member_on_another_scale_is_named():
     model, frame = trained("downgrade", "model_stacking", member_algorithm="random_forest", folds=2), bonds()
 

@@ -112,6 +112,7 @@ def test_the_meta_learner_sees_only_answers_to_groups_that_the_members_have_not_
     assert set().union(*(answered for _, answered in seen)) == set(table["issuer_id"])
 
 
+@pytest.mark.journey
 def test_a_planted_code_of_the_issuer_is_not_exploited(draw):
     """Trees that memorise issuers by a code answer their own rows too well; the slope must not rest on these."""
     table = draw(1, 900).frame

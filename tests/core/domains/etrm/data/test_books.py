@@ -180,6 +180,7 @@ def test_scenarios_have_the_law_of_the_next_move_on_fridays_and_on_other_days(tr
         truth.at_most(found.mean(), most, n=len(found))
 
 
+@pytest.mark.journey
 def test_the_next_days_loss_exceeds_var_about_as_often_as_it_says():
     """Over seeds: 5 % and 1 % nominal; a historical VaR of 500 days is exceeded by 5.2 % and 1.2 % on average.
 

@@ -230,6 +230,7 @@ def test_more_rows_get_larger_trees_and_the_settings_prevail():
     assert (own.num_leaves, own.learning_rate) == (7, 0.3)
 
 
+@pytest.mark.journey
 def test_the_number_of_threads_changes_no_byte(monkeypatch):
     frame = noise(2_000, seed=1, signal=1.0)
     dumped = []

@@ -46,6 +46,7 @@ def test_otherwise_the_single_method_ships_and_the_reason_has_the_improvement(ga
     assert [standing.candidate for standing in choice.standings][-1] == "constant"
 
 
+@pytest.mark.journey
 def test_the_report_of_a_table_has_the_members_and_the_improvement():
     model = TableModel.described(
         signature_of("price", Task.REGRESSION, group="desk"),

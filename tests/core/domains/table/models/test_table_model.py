@@ -87,6 +87,7 @@ def test_the_same_rows_and_seed_give_the_same_bytes_and_a_restored_copy_the_same
     assert copy.feature_importance() == model.feature_importance()
 
 
+@pytest.mark.journey
 def test_boosting_continues_as_long_as_it_improves_on_rows_held_out():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(rng.uniform(1, 10, size=(3_000, 3)), columns=["a", "b", "c"])
