@@ -79,6 +79,7 @@ def test_both_gates_are_judged_in_words_and_an_explained_robust_version_is_regis
     bonds.pipeline.close()
 
 
+@pytest.mark.journey
 def test_a_version_that_errs_more_under_stress_is_rejected_and_not_registered(bonds: World) -> None:
     harsh = msgspec.structs.replace(WHOLE.stress, max_error_ratio=0.01)
     policy = msgspec.structs.replace(RULES, validation=msgspec.structs.replace(WHOLE, stress=harsh))
@@ -90,6 +91,7 @@ def test_a_version_that_errs_more_under_stress_is_rejected_and_not_registered(bo
     bonds.pipeline.close()
 
 
+@pytest.mark.journey
 def test_a_version_without_an_explanation_is_rejected_where_the_policy_of_promotions_wants_one(world: World) -> None:
     file = world.workspace.settings_file
     text = file.read_text().replace("promotion: {", "promotion: {require_explainability: true, ")
@@ -101,6 +103,7 @@ def test_a_version_without_an_explanation_is_rejected_where_the_policy_of_promot
     assert world.registry.numbers(MODEL) == ["1.0.0"]
 
 
+@pytest.mark.journey
 def test_a_model_that_no_domain_can_stress_is_rejected_in_words(world: World) -> None:
     world.offer(*market.flats(300, seed=2, dearer=1.4))
     policy = PolicySource(world.workspace.root).policy().for_model(MODEL).retraining

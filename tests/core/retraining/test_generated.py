@@ -60,6 +60,7 @@ def live_world(workspace: Workspace, clock: HandClock, domain: str, model: str, 
     return World(workspace, clock)
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(("domain", "model", "algorithm"), MODELS, ids=[each[1] for each in MODELS])
 def test_it_is_drawn_trained_compared_and_registered(
     workspace: Workspace, clock: HandClock, small: None, domain: str, model: str, algorithm: str
@@ -85,6 +86,7 @@ def test_it_is_drawn_trained_compared_and_registered(
     world.pipeline.close()
 
 
+@pytest.mark.journey
 def test_a_specialist_is_trained_anew_on_rows_of_its_slice_under_its_own_name(
     workspace: Workspace, clock: HandClock, small: None
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_killed_training_resumes_its_epochs_to_the_same_bytes(
     assert made[0] == made[1]
 
 
+@pytest.mark.journey
 def test_a_later_change_of_the_settings_does_not_touch_a_retraining_and_its_version_is_retrained_by_its_recipe(
     workspace: Workspace, clock: HandClock, small: None
 ) -> None:
@@ -180,6 +183,7 @@ def version_recipe(version):
     return converted(version.lineage["recipe"]["models"][version.model], ModelSettings)
 
 
+@pytest.mark.journey
 def test_draws_that_fail_a_gate_end_it_with_the_live_version_in_place(
     workspace: Workspace, clock: HandClock, small: None
 ) -> None:

@@ -1,5 +1,7 @@
 """A retraining from new rows to a watched live version, with real child processes."""
 
+import pytest
+
 from core.explain.documents import DENIED
 from core.governance import AuditLog
 from core.retraining.document import RetrainingPhase, StepName, StepState
@@ -34,6 +36,7 @@ def test_a_dearer_market_is_learned_approved_rolled_out_and_watched(world: World
     assert set(verbs) >= {"retraining.propose", "retraining.approve", "retraining.rollout", "retraining.watch.done"}
 
 
+@pytest.mark.journey
 def test_a_comparison_names_no_slice_of_a_denied_column(world: World) -> None:
     with world.workspace.settings_file.open("a") as settings:
         settings.write("explanation:\n  denied_columns: [dist*]\n")

@@ -101,6 +101,7 @@ def test_the_plan_says_that_the_weights_follow_outcomes(world: World) -> None:
     assert f"Check them, and let the weights of {world.live} follow their outcomes, without the newest 25%." in told
 
 
+@pytest.mark.journey
 def test_weights_that_hardly_move_leave_the_live_version(world: World, workspace: Workspace) -> None:
     text = workspace.settings_file.read_text().replace("method: reweigh", "method: reweigh\n    least_weight_move: 0.9")
     workspace.settings_file.write_text(text)
@@ -112,6 +113,7 @@ def test_weights_that_hardly_move_leave_the_live_version(world: World, workspace
     assert "less than 90.0% (policy, retraining.least_weight_move)" in found.observed.reason
 
 
+@pytest.mark.journey
 def test_a_model_without_weights_is_told_what_to_train(world: World, workspace: Workspace, tmp_path: Path) -> None:
     workspace.settings_file.write_text(workspace.settings_file.read_text().replace(BLENDED, ""))
     file = market.write_csv(tmp_path / "again.csv", market.flats(400, seed=1))

@@ -152,6 +152,7 @@ def test_scrambled_outcomes_are_not_learned(world: World) -> None:
     assert [alert.rule for alert in world.alerts.open()] == ["retraining_failed"]
 
 
+@pytest.mark.journey
 def test_a_version_that_is_not_shown_to_be_better_is_not_registered(world: World) -> None:
     world.offer(*market.flats(400, seed=2))
     policy = rules_of(world)

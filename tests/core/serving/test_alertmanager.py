@@ -100,6 +100,7 @@ def test_a_real_prometheus_fires_and_resolves_an_alert_here(server, workspace, t
         process.wait(PATIENCE_SECONDS)
 
 
+@pytest.mark.journey
 @pytest.mark.skipif(not HAS_AMTOOL, reason="apt-get install --no-install-recommends prometheus-alertmanager")
 def test_amtool_lists_our_alerts_and_external_alerts(server, workspace, token_of, tmp_path):
     Alerts(workspace).fire("gate_failed", labels={"session": "s-0001"}, summary="A gate failed", now=utc_now())
@@ -136,6 +137,7 @@ def amtool(server, token_of, tmp_path):
     return run
 
 
+@pytest.mark.journey
 def test_amtool_shows_the_routing_in_force_without_its_secrets(amtool, workspace):
     assert amtool("config", "show", role=Role.VIEWER)[:2] == (0, "")  # there is no routing file
     workspace.settings_file.write_text("alerts: {routing: alertmanager.yaml}\n")
@@ -171,6 +173,7 @@ def test_the_last_good_routing_is_in_force_while_the_file_cannot_be_used(server,
     assert routing["configuration"]["route"]["group_by"] == ["zone"]
 
 
+@pytest.mark.journey
 def test_amtool_makes_lists_updates_and_ends_silences(amtool, workspace):
     code, silence_id, complaints = amtool(
         "silence",
@@ -212,6 +215,7 @@ def test_amtool_makes_lists_updates_and_ends_silences(amtool, workspace):
     assert set(amtool("silence", "query", "-q", "--expired")[1].split()) == {silence_id, updated}
 
 
+@pytest.mark.journey
 def test_amtool_sends_an_alert_and_sees_that_a_silence_hides_it(amtool, workspace):
     code, _, complaints = amtool("alert", "add", "HostDown", "zone=eu-1", "--annotation=summary=it is down")
     assert code == 0, complaints
@@ -224,6 +228,7 @@ def test_amtool_sends_an_alert_and_sees_that_a_silence_hides_it(amtool, workspac
     assert hidden["status"]["silencedBy"] == [silence.silence_id]
 
 
+@pytest.mark.journey
 def test_amtool_sees_what_an_inhibition_hides(amtool, workspace):
     (workspace.root / "routing.yaml").write_text(
         "route: {receiver: desk}\nreceivers: [{name: desk}]\n"
@@ -256,6 +261,7 @@ def a_silence(**changes):
     return known | {"endsAt": (now + timedelta(hours=1)).isoformat()} | changes
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "changes",
     [

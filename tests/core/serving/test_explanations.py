@@ -246,6 +246,7 @@ def test_a_bad_question_about_what_a_model_relied_on_is_refused(desk, relied, pa
     assert named in refused.json["error"]
 
 
+@pytest.mark.journey
 def test_what_a_model_relied_on_is_told_to_those_who_may_look(desk, relied, monkeypatch):
     monkeypatch.setattr(desk, "token", None)
     assert desk.ask(OVER).status == 401

@@ -92,6 +92,7 @@ def test_a_batch_in_python_gets_the_verdicts_of_the_same_rows_in_a_file(home, sa
         service.estimate_batch("pricing", moved.head(3))
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "cells",
     [
