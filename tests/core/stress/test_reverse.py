@@ -186,6 +186,7 @@ def test_a_gate_that_no_shock_moves_is_not_reached_at_the_largest_shock_rather_t
     assert least.pnl_share < 0
 
 
+@pytest.mark.journey
 def test_no_shock_that_is_nearer_fails_the_gate():
     panel, checks = drawn_request("bonds", n_rows=100, seed=4), session_domain("bonds").checks
     target = gate_target(ENGINE, panel, checks, wanted=["liquidity_index_median"])

@@ -200,6 +200,7 @@ def kill_one(marks, n, folder):
     return killed
 
 
+@pytest.mark.journey
 def test_a_worker_that_is_killed_in_the_middle_of_a_fit_costs_nothing_but_the_fit(
     with_spares, own, marks, paused_fits, tmp_path, monkeypatch
 ):

@@ -85,12 +85,14 @@ def test_every_trial_of_every_fold_is_a_child_of_the_run(workspace, own):
     assert all(run.is_over for run in children)
 
 
+@pytest.mark.journey
 def test_the_same_file_and_seed_give_the_same_verdict(workspace, own):
     one, again = (trained(workspace, own, settings(method="random_search"), group="desk")[1] for _ in range(2))
 
     assert one["tuning"] == again["tuning"]
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize("more", [{"group": "desk"}, {"time": "day"}], ids=["groups", "times"])
 def test_worker_processes_read_the_file_again_and_give_the_same_version(workspace, own, more):
     plain = settings(method="random_search")
