@@ -29,7 +29,7 @@ from core.training.sessions import Sessions
         ),
         (
             TrainingSettings(ensemble=EnsembleSettings(base_models=("spread", "nothing_model"))),
-            r"ensemble.base_models\[1\] is 'nothing_model': expected an algorithm \(auto, .*\) or a model \(spread",
+            r"ensemble.base_models\[1\] is 'nothing_model': expected an algorithm \(linear, .*\) or a model \(spread",
         ),
         (
             TrainingSettings(models={"spread": ModelSettings(parameters={"rige": 0.5})}),
@@ -41,11 +41,11 @@ from core.training.sessions import Sessions
         ),
         (
             TrainingSettings(models={"spread": ModelSettings(parameters={"num_leaves": "many"})}),
-            "num_leaves of auto is 'many': expected a whole number of at least 0",
+            "num_leaves of auto is 'many': expected a whole number from 2 to 131,072",
         ),
         (
             TrainingSettings(models={"downgrade": ModelSettings(parameters={"feature_fraction": 5})}),
-            "feature_fraction of auto is 5: expected a number from 0 to 1",
+            "feature_fraction of auto is 5: expected a number above 0, at most 1",
         ),
         (
             TrainingSettings(models={"anomaly": ModelSettings(parameters={"n_estimators": 0.5})}),
