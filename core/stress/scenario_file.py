@@ -174,7 +174,7 @@ class _Reader:
 
     def _ladder_of(self, path: YamlPath, name: object) -> tuple[Any, Any, Any] | None:
         scenario = self._known.get(name) if isinstance(name, str) else None
-        if scenario is None and name in self._declared:
+        if scenario is None and isinstance(name, str) and name in self._declared:
             self._fault(path, f"{shown(str(name))} has a fault of its own, or stands further below: put it above")
             return None
         if scenario is None:
