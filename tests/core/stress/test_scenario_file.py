@@ -83,7 +83,7 @@ def test_own_scenarios_stand_beside_those_of_the_domain(written):
         ("scenarios:\n  A b:\n    shocks: {cycle: 1}", r"line 2, column 3: 'A b' is no name"),
         ("scenarios:\n  inflation:\n    shocks: {cycle: 1}", r"inflation.* is a scenario of the domain"),
         ("scenarios:\n  a: {title: x}", r"needs exactly one of shocks, combine, sequence"),
-        ("scenarios:\n  a:\n    sequence: [{scenario: [rates_up]}]", r"line 3, column 17: .* is no scenario known here"),
+        ("scenarios:\n  a:\n    sequence: [{scenario: [rates_up]}]", r"line 3, column 17: .* is no scenario known"),
         ("scenarios:\n  a:\n    shocks: {}", r"line 3, column 5: no shock is named"),
         ("scenarios:\n  a:\n    shocks:\n      cycel: 1", r"line 4, column 7: 'cycel' is no key of a shock"),
         ("scenarios:\n  a:\n    shocks:\n      cycle: lots", r"line 4, column 7: cycle is 'lots': expected a number"),
