@@ -426,7 +426,7 @@ def shared_rows(room: int, wanted: Sequence[int], focused: int) -> list[int]:
         The height of each pane; 1 for a pane that is folded to its title.
 
     >>> shared_rows(20, [0, 0, 0], 0), shared_rows(12, [0, 0, 0], 2), shared_rows(20, [6, 0], 0)
-    ([7, 7, 6], [6, 1, 5], [6, 14])
+    ([7, 7, 6], [5, 1, 6], [6, 14])
     """
     n = len(wanted)
     open_ones = [focused]
