@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run the tests of every change: all but long journeys, simu
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not (journey or truth or crash)" $(ARGS)
 
 proof: $(VENV)/.dev ## Run every test, as before a release
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --examples 100 $(ARGS)
 
 coverage: $(VENV)/.dev ## Run every test, print which lines none runs, in child processes either, and hold 95 % (ARGS=… LEAST=0: some tests)
 	@$(BIN)/coverage erase

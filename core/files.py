@@ -499,12 +499,13 @@ def _exchange(unfinished: Path, path: Path) -> None:
 def _sweep_beside(path: Path) -> None:
     """Remove what killed writers of a folder left beside it; a former one that was just moved aside is put back."""
     for left in path.parent.glob(f".{escape(path.name)}.*-*{UNFINISHED}"):
-        if time.time() - left.lstat().st_ctime < ABANDONED_SECONDS:
-            continue
-        if left.name.endswith(_OLD) and not os.path.lexists(path):
-            left.rename(path)
-        else:
-            _remove(left)
+        with suppress(FileNotFoundError):  # another writer of the folder sweeps, too
+            if time.time() - left.lstat().st_ctime < ABANDONED_SECONDS:
+                continue
+            if left.name.endswith(_OLD) and not os.path.lexists(path):
+                left.rename(path)
+            else:
+                _remove(left)
 
 
 def _make_private(folder: Path) -> None:
