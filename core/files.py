@@ -292,12 +292,13 @@ def takes_another(file: Path) -> bool:
 # Whole files and folders
 
 
-def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
+def write_file(path: Path, content: bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> str:
     """Replace a file atomically: readers see the old content or the new, also after a crash.
 
     Args:
         path: The file; its folder is created if missing.
         content: The whole content.
+        mode: Its permissions.
         durable: Whether it must survive a power cut once this returns. False for files that can be regenerated, and
             inside `write_folder`, which syncs all files together.
     Returns:
@@ -310,7 +311,7 @@ def write_file(path: Path, content: bytes, *, durable: bool = True) -> str:
     try:
         require_inside(path, follows=False)
         _make_durable_folder(path.parent) if durable else make_folder(path.parent)
-        _write_unfinished(unfinished, content, durable=durable)
+        _write_unfinished(unfinished, content, mode=mode, durable=durable)
         os.replace(unfinished, path)
     except OSError as error:
         _remove(unfinished)

@@ -12,6 +12,7 @@ Sources:
     CRYPTO 2015: the STREAM construction.
 """
 
+import errno
 import hashlib
 import hmac
 import io
@@ -20,7 +21,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -41,6 +42,13 @@ _CHECKED, _WRAPPED = b"bondx sealed files", b"bondx content key"
 
 class SealedFileError(UsageError):
     """A sealed file cannot be read, or none can be written."""
+
+
+class UnreadableContentError(OSError):
+    """A sealed file cannot be read, for those who read any file and know `OSError` alone; `strerror` is a sentence."""
+
+    def __init__(self, error: UsageError, path: Path) -> None:
+        super().__init__(errno.EACCES, str(error), str(path))
 
 
 class AnotherSealKeyError(SealedFileError):
@@ -121,6 +129,13 @@ def sealer_of(key: bytes, derivation: KeyDerivation | None = None) -> FileSealer
     return found
 
 
+def known_sealer(derivation: KeyDerivation) -> FileSealer | None:
+    """Return the sealer of a derivation if this process has used it before: its key need not be asked for again."""
+    if not derivation.check:
+        return None
+    return next((sealer for (_, known), sealer in _sealers.copy().items() if known == derivation), None)
+
+
 class SealedOutput(io.RawIOBase):
     """The content of a sealed file, as it is written. `write_sealed` opens one."""
 
@@ -196,21 +211,42 @@ def seal(content: bytes, sealer: FileSealer) -> bytes:
     return out.getvalue()
 
 
-class UnsealedInput:
-    """The content of a sealed file, a piece at each call."""
+class UnsealedInput(io.RawIOBase):
+    """The content of a sealed file, as it is read. `open_unsealed` and `open_content` open one."""
 
-    def __init__(self, pieces: Iterator[bytes], file: BinaryIO) -> None:
-        self._pieces, self._file = pieces, file
+    def __init__(self, file: BinaryIO, path: Path, find: "FindSealer", *, tells: bool) -> None:
+        super().__init__()
+        self._pieces, self._file, self._path, self._tells = _opened(file, path, find), file, path, tells
+        self._waiting, self._n_read = memoryview(b""), 0
 
-    def read(self, _most: int = -1) -> bytes:
-        """Return the next megabyte, or less; nothing at the end."""
-        return next(filter(None, self._pieces), b"")
+    def readable(self) -> bool:
+        """Say that it is read from."""
+        return True
 
-    def __enter__(self) -> "UnsealedInput":
-        return self
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what comes next, or a part of it; nothing at the end."""
+        if not self._waiting:
+            try:
+                self._waiting = memoryview(next(filter(None, self._pieces), b""))
+            except UsageError as error:  # `find` cannot read settings or the key, or a `SealedFileError`
+                if self._tells:
+                    raise
+                raise UnreadableContentError(error, self._path) from None
+        target = memoryview(buffer).cast("B")
+        n_bytes = min(len(target), len(self._waiting))
+        target[:n_bytes] = self._waiting[:n_bytes]
+        self._waiting = self._waiting[n_bytes:]
+        self._n_read += n_bytes
+        return n_bytes
 
-    def __exit__(self, *_: object) -> None:
+    def tell(self) -> int:
+        """Return the number of bytes that were read so far."""
+        return self._n_read
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
+        super().close()
 
 
 def open_unsealed(path: Path, find: FindSealer) -> BinaryIO:
@@ -221,13 +257,31 @@ def open_unsealed(path: Path, find: FindSealer) -> BinaryIO:
         find: Finds the key.
     Raises:
         OSError: It cannot be read.
-        SealedFileError: It is sealed, and the key cannot be had, or it was changed; reading raises so, too.
+        SealedFileError: By reading: it is sealed, and the key cannot be had, or it was changed.
     """
-    file = open_plain(path)
+    return _open_either(path, find, tells=True, follow_links=True)
+
+
+def open_content(path: Path, find: FindSealer, *, follow_links: bool) -> BinaryIO:
+    """Open a plain file, sealed or not, for those who read any file: what is read is the content.
+
+    Args:
+        path: The file.
+        find: Finds the key.
+        follow_links: Whether it may be a symbolic link to a plain file.
+    Raises:
+        OSError: It cannot be read.
+        UnreadableContentError: By reading: it is sealed, and the key cannot be had, or it was changed.
+    """
+    return _open_either(path, find, tells=False, follow_links=follow_links)
+
+
+def _open_either(path: Path, find: FindSealer, *, tells: bool, follow_links: bool) -> BinaryIO:
+    file = open_plain(path, follow_links=follow_links)
     try:
         if file.peek(len(MAGIC))[: len(MAGIC)] != MAGIC:  # type: ignore[attr-defined]  # it is buffered
             return file
-        return cast(BinaryIO, UnsealedInput(_opened(file, path, find), file))
+        return io.BufferedReader(UnsealedInput(file, path, find, tells=tells), _PIECE_BYTES)
     except BaseException:
         file.close()
         raise
@@ -241,6 +295,26 @@ def is_sealed(path: Path) -> bool:
     """
     with open_plain(path) as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def is_unsealing(file: BinaryIO) -> bool:
+    """Say whether a file that `open_unsealed` or `open_content` opened is a sealed one."""
+    return isinstance(getattr(file, "raw", None), UnsealedInput)
+
+
+def unsealed(content: bytes, path: Path, find: FindSealer) -> bytes | None:
+    """Return the content of a sealed file whose bytes are at hand; None if they are not those of a sealed file.
+
+    Args:
+        content: Its bytes.
+        path: The file.
+        find: Finds the key.
+    Raises:
+        SealedFileError: The key cannot be had, or the file was changed.
+    """
+    if not content.startswith(MAGIC):
+        return None
+    return b"".join(_opened(io.BytesIO(content), path, find))
 
 
 def unsealed_content(path: Path, find: FindSealer, *, most: int | None = None) -> bytes | None:

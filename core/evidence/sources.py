@@ -13,7 +13,7 @@ from core.evidence.pack import EvidenceFact, EvidenceSource, Figure
 from core.files import digest
 from core.governance.record import AuditRecord
 from core.json_documents import decode_json
-from core.plain_files import open_regular
+from core.settings.sealing import read_content
 from core.state.encoding import fields_of
 from core.state.workspace import Workspace
 
@@ -135,8 +135,7 @@ class SourceBook:
 
     def _read(self, path: str) -> bytes | None:
         try:
-            with open_regular(self._workspace.root / Path(path)) as file:
-                content = file.read(_MOST_READ_BYTES + 1)
+            content = read_content(self._workspace.root / Path(path), most=_MOST_READ_BYTES)
             content.decode()
         except (OSError, UnicodeDecodeError):
             return None

@@ -7,7 +7,7 @@ import msgspec
 
 from core.explain.documents import SUM_TOLERANCE, GlobalExplanation
 from core.json_documents import decode_json
-from core.plain_files import open_plain
+from core.settings.sealing import read_content
 
 EXPLANATION_NAME: Final = "explanation.json"
 MOST_BYTES: Final = 16 << 20
@@ -55,8 +55,7 @@ def read_explanation(folder: Path) -> GlobalExplanation | None:
         msgspec.DecodeError: It is damaged, or of another release.
     """
     try:
-        with open_plain(folder / EXPLANATION_NAME) as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_content(folder / EXPLANATION_NAME, most=MOST_BYTES, follow_links=True)
     except FileNotFoundError:
         return None
     if len(content) > MOST_BYTES:

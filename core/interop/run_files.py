@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.errors import RefusedError
 from core.files import make_folder, write_new
-from core.plain_files import open_regular
+from core.settings.sealing import opened_content
 from core.state import Workspace
 from core.tracking.run import Run, RunArtifact
 
@@ -37,7 +37,7 @@ def copy_run_files(workspace: Workspace, run: Run, place: Path) -> list[Path]:
     copies = []
     for number, artifact in enumerate(run.artifacts):
         try:
-            content = open_regular(workspace.root / artifact.path)
+            content = opened_content(workspace.root / artifact.path)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -5,7 +5,8 @@ with the next call.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,9 @@ from core.key_source import KeySource
 from core.output_files import require_new_output, require_output
 from core.plain_files import read_file
 from core.progress import begins
+from core.registry.artifacts import ArtifactStore
+from core.registry.documents import MADE_PROFILE_FOLDER
+from core.registry.manifest import MANIFEST_NAME, walk
 from core.retraining.results import COLLECTED_FILES
 from core.sealed_files import (
     SEALED_SUFFIX,
@@ -85,8 +89,13 @@ def seal_as_configured(
     before = None if former is None or former == KeySource() else former.read(of=OF)
     has_key = settings.source != KeySource()
     work = _Sealing(take_new_key(workspace.root) if has_key else None, before)
-    for path, has_mark in _files_of(workspace):
+    for path, has_mark in _files_of_data(workspace):
         work.bring(path, is_wanted=SealedKind.DATASETS in settings.apply_to, has_mark=has_mark)
+    store, is_wanted = ArtifactStore(workspace.artifacts_dir), SealedKind.ARTIFACTS in settings.apply_to
+    for path in _files_of_versions(store):
+        work.bring(path, is_wanted=is_wanted, has_mark=False, write=store.rewrite)
+    for path in sorted(workspace.artifacts_dir.glob(f"[!.]*/{MADE_PROFILE_FOLDER}/*.json")):
+        work.bring(path, is_wanted=is_wanted, has_mark=False)
     result = work.result()
     with audited(workspace, "registry", actor=actor, reason=reason, clock=clock) as change:
         change.record(
@@ -153,8 +162,22 @@ class _Sealing:
     def result(self) -> SealingResult:
         return SealingResult(**self._counts, left=tuple(self._left))
 
-    def bring(self, path: Path, *, is_wanted: bool, has_mark: bool) -> None:
-        """Bring a file; its name says whether it is sealed if it has a mark."""
+    def bring(
+        self,
+        path: Path,
+        *,
+        is_wanted: bool,
+        has_mark: bool,
+        write: Callable[[Path, bytes], object] = write_file,
+    ) -> None:
+        """Bring a file.
+
+        Args:
+            path: The file.
+            is_wanted: Whether the settings want it sealed.
+            has_mark: Whether its name says if it is sealed.
+            write: Writes a content in its place.
+        """
         begins(f"looking at {path.name}")
         try:
             derivation = derivation_of(path)
@@ -162,14 +185,14 @@ class _Sealing:
             if derivation is None and is_wanted and self._sealer is not None:
                 content = read_file(path)
                 target = plain.with_name(plain.name + SEALED_SUFFIX) if has_mark else path
-                self._replace(path, target, seal(content, self._sealer), "n_sealed")
+                self._replace(write, path, target, seal(content, self._sealer), "n_sealed")
             elif derivation is not None and not is_wanted:
                 content = unsealed_content(path, lambda found: self._sealer_of(path, found)) or b""
-                self._replace(path, plain, content, "n_unsealed")
+                self._replace(write, path, plain, content, "n_unsealed")
             elif derivation is not None and self._sealer is not None and derivation != self._sealer.derivation:
                 out = io.BytesIO()
                 with_another_key(path, out, self._sealer_of(path, derivation), self._sealer)
-                self._replace(path, path, out.getvalue(), "n_taken")
+                self._replace(write, path, path, out.getvalue(), "n_taken")
             else:
                 self._counts["n_as_they_were"] += 1
         except FileNotFoundError:  # replaced or removed meanwhile
@@ -191,20 +214,31 @@ class _Sealing:
                 raise SealedFileError(f"{path} is sealed, and {error}.") from None
         return sealer_for(path)(derivation)
 
-    def _replace(self, path: Path, target: Path, content: bytes, count: str) -> None:
-        write_file(target, content)
+    def _replace(
+        self, write: Callable[[Path, bytes], object], path: Path, target: Path, content: bytes, count: str
+    ) -> None:
+        write(target, content)
         if target != path:
             remove_file(path)
         self._counts[count] += 1
         self._counts["n_bytes"] += len(content)
 
 
-def _files_of(workspace: Workspace) -> Iterator[tuple[Path, bool]]:
+def _files_of_data(workspace: Workspace) -> Iterator[tuple[Path, bool]]:
     """Yield the files that `datasets` names, and whether the name of each says that it is sealed."""
     for lineage in sorted(workspace.reports_dir.glob(f"*/datasets/[!.]*/{LINEAGE_FILE}")):
         yield from ((path, True) for path in sorted(lineage.parent.iterdir()) if _has_rows(path))
     for name in COLLECTED_FILES:
         yield from ((path, False) for path in sorted(workspace.datasets_dir.glob(f"retraining/*/{name}")))
+
+
+def _files_of_versions(store: ArtifactStore) -> Iterator[Path]:
+    """Yield the files of versions but for their manifests."""
+    for model, version in store.published():
+        folder = store.folder(model, version)
+        with suppress(FileNotFoundError):  # pruned meanwhile
+            files = [name for name, entry in walk(folder) if entry.is_file(follow_symlinks=False)]
+            yield from (folder / name for name in files if name != MANIFEST_NAME)
 
 
 def _has_rows(path: Path) -> bool:

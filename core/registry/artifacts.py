@@ -2,6 +2,9 @@
 
 A process killed at any instant leaves either nothing at `artifacts/<model>/<version>/` or the complete folder. Its
 leftovers in the staging area differ from a copy in progress by their lock, which was released when the process died.
+
+Where the settings have artifacts sealed, all files but the manifest are, whose hashes are those of the contents. Copies
+to load a sealed version from are plain, and lie in memory where the system has a folder of it.
 """
 
 import errno
@@ -21,12 +24,14 @@ from core.confinement import link_on_the_way
 from core.escape import is_shown_as_is, shown
 from core.files import (
     FileAccessError,
+    access_error,
     digest,
     make_folder,
     new_folder,
     remove_tree,
     rename,
     sync,
+    write_file,
     write_new,
 )
 from core.json_documents import decode_json
@@ -36,11 +41,15 @@ from core.registry.card import CARD_NAME
 from core.registry.errors import ArtifactRefusedError, ChangedFileError, CopyFailedError, InvalidNameError
 from core.registry.manifest import MANIFEST_NAME, Manifest, ManifestFile, walk
 from core.registry.numbering import SemanticVersion, checked_model_name
+from core.sealed_files import FileSealer, UnreadableContentError, is_sealed, seal
+from core.settings.sealing import opened_content, read_content
 
 log = logging.getLogger(__name__)
 
 STAGING_NAME = ".staging"
+MEMORY_FOLDER = Path("/dev/shm")  # of Linux; its files are gone with the power
 RESERVED = frozenset({MANIFEST_NAME, CARD_NAME})
+_READ_ONLY = 0o400
 PICKLED = frozenset({".pkl", ".pickle", ".joblib", ".dill"})
 
 
@@ -95,7 +104,7 @@ class ArtifactStore:
             raise ArtifactRefusedError(f"{self.root} cannot be written: {error.strerror or error}.") from error
         try:
             try:
-                files = {name: _copy(open_regular(place / name), folder / name, part="copying") for name in names}
+                files = {name: _copy(opened_content(place / name), folder / name, part="copying") for name in names}
                 for name in additions.keys() - files.keys():
                     files[name] = _write(additions[name], folder / name)
                 manifest = Manifest(files=files)
@@ -110,6 +119,36 @@ class ArtifactStore:
             with suppress(FileAccessError):
                 remove_tree(folder, root=self.root.parent)
             os.close(lock)
+
+    @staticmethod
+    def seal(staged: StagedArtifact, sealer: FileSealer) -> None:
+        """Seal the files of a staged copy; its manifest, which has the hashes of their contents, stays as it is.
+
+        Raises:
+            FileAccessError: A file cannot be written.
+            OSError: A file cannot be read.
+        """
+        for name in staged.manifest.files:
+            begins(f"sealing {name}")
+            path = staged.folder / name
+            write_file(path, seal(read_content(path), sealer), mode=_READ_ONLY)
+
+    def rewrite(self, path: Path, content: bytes) -> None:
+        """Replace a file of a version, sealed or not: what a killed process leaves lies in the staging area.
+
+        Raises:
+            FileAccessError: It cannot be written.
+        """
+        try:
+            folder, lock = self._new_staging_folder()
+            try:
+                write_new(folder / path.name, io.BytesIO(content), mode=_READ_ONLY)
+                rename(folder / path.name, path)
+                sync(path.parent)
+            finally:
+                _remove_private_folder(folder, lock, root=self.root.parent)
+        except OSError as error:
+            raise access_error(path, "write", error) from error
 
     def publish(self, staged: StagedArtifact, model: str, version: str) -> None:
         """Rename a staged copy to its permanent place; the caller holds the registry's database lock.
@@ -148,38 +187,54 @@ class ArtifactStore:
         """
         source = self.folder(model, version)
         with ExitStack() as made:
-            folder = self._private_folder(made)
             manifest = _read_manifest(source, manifest_sha256)
+            files = decode_json(manifest, type=Manifest)
+            folder = self._private_folder(made, files.n_bytes if _has_sealed(source, files) else None)
             try:
                 _copy(io.BytesIO(manifest), folder / MANIFEST_NAME, durable=False)
             except OSError as error:
                 raise CopyFailedError(folder, error) from error
-            for name, expected in decode_json(manifest, type=Manifest).files.items():
+            for name, expected in files.files.items():
                 try:
-                    content = open_regular(source / name)
+                    content = opened_content(source / name)
                 except OSError as error:
                     raise ChangedFileError(f"{name} cannot be read ({error.strerror or error})") from error
                 try:
                     found = _copy(content, folder / name, durable=False, part="checking")
+                except UnreadableContentError as error:
+                    raise ChangedFileError(f"{name} cannot be read ({error.strerror})") from error
                 except OSError as error:
                     raise CopyFailedError(folder, error) from error
                 if found != expected:
                     raise ChangedFileError(f"{name} was changed")
             yield folder
 
-    def _private_folder(self, made: ExitStack) -> Path:
+    def _private_folder(self, made: ExitStack, n_sealed: int | None) -> Path:
         """Make a folder that is removed with the context; of a read-only volume, among the machine's temporary files.
 
+        Args:
+            made: The context.
+            n_sealed: How many bytes of sealed files will lie in it, in memory if that has room; None: none will.
         Raises:
             CopyFailedError: There is no place for it.
         """
+        if n_sealed is not None:
+            try:
+                if n_sealed <= _free_bytes(MEMORY_FOLDER) // 2:
+                    folder, lock = _locked_folder(MEMORY_FOLDER, self._memory_prefix())
+                    made.callback(_remove_private_folder, folder, lock, root=MEMORY_FOLDER)
+                    return folder
+                problem = "it has no room"
+            except OSError as error:
+                problem = error.strerror or str(error)
+            log.warning("a sealed version is copied to the disk to be loaded: %s: %s", MEMORY_FOLDER, problem)
         try:
             folder, lock = self._new_staging_folder()
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise CopyFailedError(self.root, error) from error
         else:
-            made.callback(self._remove_private_folder, folder, lock)
+            made.callback(_remove_private_folder, folder, lock, root=self.root.parent)
             return folder
         import tempfile
 
@@ -188,10 +243,8 @@ class ArtifactStore:
         except OSError as error:
             raise CopyFailedError("a temporary folder", error) from error
 
-    def _remove_private_folder(self, folder: Path, lock: int) -> None:
-        with suppress(FileAccessError):
-            remove_tree(folder, root=self.root.parent)
-        os.close(lock)
+    def _memory_prefix(self) -> str:
+        return f"bondx-{digest(os.fsencode(os.path.realpath(self.root)))[:16]}-"
 
     def manifest(self, model: str, version: str, manifest_sha256: str) -> Manifest:
         """Return the hashes of a version's files, as they were registered.
@@ -215,8 +268,7 @@ class ArtifactStore:
         files = self.manifest(model, version, manifest_sha256).files
         for name in files.keys() & set(names):
             try:
-                with open_regular(source / name) as file:
-                    content = file.read()
+                content = read_content(source / name)
             except OSError as error:
                 raise ChangedFileError(f"{name} cannot be read ({error.strerror or error})") from error
             if digest(content) != files[name].sha256:
@@ -259,18 +311,21 @@ class ArtifactStore:
     def clear_staging(self) -> int:
         """Remove the copies that killed processes left in the staging area, and return their number."""
         n_removed = 0
+        for folder in self._left_in_memory():
+            n_removed += _remove_if_left(folder, root=MEMORY_FOLDER)
         if link := self._link_to(self.root / STAGING_NAME):
             log.warning("not cleared: %s is a link, and may lead to files of others", link)
-            return 0
+            return n_removed
         for name in self._folders_to_sweep(self.root / STAGING_NAME):
-            folder = self.root / STAGING_NAME / name
-            with suppress(OSError):
-                lock = _lock_folder(folder)
-                with suppress(FileAccessError):
-                    remove_tree(folder, root=self.root.parent)
-                    n_removed += 1
-                os.close(lock)
+            n_removed += _remove_if_left(self.root / STAGING_NAME / name, root=self.root.parent)
         return n_removed
+
+    def _left_in_memory(self) -> Iterator[Path]:
+        """Yield the folders of copies of this workspace that this account made in memory."""
+        with suppress(OSError):
+            for folder in MEMORY_FOLDER.glob(f"{self._memory_prefix()}*"):
+                if folder.lstat().st_uid == os.geteuid():
+                    yield folder
 
     def _link_to(self, folder: Path) -> Path | None:
         return link_on_the_way(folder, root=self.root.parent)  # `artifacts/` itself may be a link, too
@@ -278,14 +333,7 @@ class ArtifactStore:
     def _new_staging_folder(self) -> tuple[Path, int]:
         area = self.root / STAGING_NAME
         make_folder(area)
-        while True:
-            folder = area / secrets.token_hex(8)
-            new_folder(folder)
-            with suppress(OSError):  # a sweep saw the folder before it was locked, and took it for an orphan
-                lock = _lock_folder(folder)
-                if folder.exists():
-                    return folder, lock
-                os.close(lock)
+        return _locked_folder(area)
 
     def _folders_to_sweep(self, place: Path) -> list[str]:
         """Return the folders in a place; none, with a line in the log, of one that cannot be listed."""
@@ -301,6 +349,52 @@ class ArtifactStore:
             return []
         with os.scandir(place) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _locked_folder(area: Path, prefix: str = "") -> tuple[Path, int]:
+    while True:
+        folder = area / f"{prefix}{secrets.token_hex(8)}"
+        new_folder(folder)
+        with suppress(OSError):  # a sweep saw the folder before it was locked, and took it for an orphan
+            lock = _lock_folder(folder)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _remove_private_folder(folder: Path, lock: int, *, root: Path) -> None:
+    with suppress(FileAccessError):
+        remove_tree(folder, root=root)
+    os.close(lock)
+
+
+def _remove_if_left(folder: Path, *, root: Path) -> bool:
+    """Remove a folder that no process holds; return whether it is gone."""
+    try:
+        lock = _lock_folder(folder)
+    except OSError:
+        return False
+    try:
+        remove_tree(folder, root=root)
+    except FileAccessError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _free_bytes(folder: Path) -> int:
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+def _has_sealed(folder: Path, manifest: Manifest) -> bool:
+    """Whether a file of an artifact is sealed; one that cannot be read is told of when it is copied."""
+    for name in manifest.files:
+        with suppress(OSError):
+            if is_sealed(folder / name):
+                return True
+    return False
 
 
 def _version_numbers(names: Iterable[str]) -> list[SemanticVersion]:
@@ -356,7 +450,7 @@ def _copy(content: BinaryIO, target: Path, *, durable: bool = True, part: str = 
         begins(f"{part} {target.name}")
     make_folder(target.parent)
     with content:
-        sha256, size = write_new(target, content, mode=0o400, durable=durable)
+        sha256, size = write_new(target, content, mode=_READ_ONLY, durable=durable)
     return ManifestFile(sha256=sha256, size=size)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from core.json_documents import decode_json
-from core.plain_files import open_regular
 from core.quality.gate import GateResult
 from core.registry.documents import ModelVersion
+from core.settings.sealing import read_content
 
 CARD_NAME = "registration.json"
 
@@ -42,8 +42,7 @@ class RegistrationCard(msgspec.Struct, frozen=True, kw_only=True):
             OSError: The card is missing or cannot be read.
             msgspec.DecodeError: It is not a card.
         """
-        with open_regular(folder / CARD_NAME) as file:
-            return decode_json(file.read(), type=cls)
+        return decode_json(read_content(folder / CARD_NAME), type=cls)
 
     def contradictions(self, version: ModelVersion) -> list[str]:
         """Name every fact on which the database disagrees, one clause each."""

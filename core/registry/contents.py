@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from core.json_documents import TOO_DEEP, decode_json
-from core.plain_files import open_regular
+from core.settings.sealing import read_content
 
 MODEL_NAME = "model.json"  # the header that `core.models.persistence.archive` writes
 NO_MODEL = f"its files hold no {MODEL_NAME}, so this program cannot serve it"
@@ -31,8 +31,7 @@ def onnx_files(folder: Path) -> list[Path]:
 def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty if the file is missing or holds something else."""
     try:
-        with open_regular(path) as file:
-            return parsed_object(file.read())
+        return parsed_object(read_content(path))
     except OSError:
         return {}
 
@@ -53,8 +52,7 @@ def unreadable_file(folder: Path) -> str:
     """
     for name in (MODEL_NAME, REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME):
         try:
-            with open_regular(folder / name) as file:
-                decode_json(file.read())
+            decode_json(read_content(folder / name))
         except OSError:
             continue
         except msgspec.DecodeError as error:

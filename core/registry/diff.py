@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from core.explain.deny_list import DenyList, naming
 from core.files import digest
 from core.json_documents import decode_json
-from core.plain_files import open_regular
 from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object, sliced_by
 from core.registry.documents import ModelVersion
 from core.registry.gates import ATTAINMENT
 from core.registry.manifest import MANIFEST_NAME, Manifest
+from core.settings.sealing import read_content
 from core.state import Workspace
 from core.tracking import Runs
 from core.tracking.comparison import flatten
@@ -276,8 +276,7 @@ def _gather(workspace: Workspace, store: ArtifactStore, version: ModelVersion, n
 
 def _read(path: Path, sha256: str) -> bytes | None:
     try:
-        with open_regular(path) as file:
-            content = file.read()
+        content = read_content(path)
     except OSError:
         return None
     return content if digest(content) == sha256 else None

@@ -21,12 +21,15 @@ from core.clock import Clock
 from core.files import UNFINISHED, FileAccessError, digest, remove_file, write_file
 from core.governance.audit import require_access
 from core.governance.record import Evidence
-from core.plain_files import NotPlainError, open_regular
+from core.plain_files import NotPlainError
 from core.registry.artifacts import ArtifactStore
 from core.registry.changes import registry_change
 from core.registry.documents import MADE_PROFILE_FOLDER, MadeProfile, ModelVersion
 from core.registry.errors import ChangedFileError, ReasonNeededError
 from core.registry.records import Records
+from core.sealed_files import seal
+from core.settings.encryption import SealedKind
+from core.settings.sealing import read_content, sealer_to_write
 from core.state import Workspace
 from core.state.errors import StateError
 from core.text_limits import require_reason
@@ -148,6 +151,7 @@ class MadeProfiles:
         if (same := self._same(wanted)) is not None:
             return same
         self._require_place(wanted)
+        sealer = sealer_to_write(self._workspace.root, SealedKind.ARTIFACTS)
         with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             stage = self._records.version(version.model, version.version).stage
             before = self.find(version.key)
@@ -168,7 +172,8 @@ class MadeProfiles:
                 evidence=[Evidence(path=f"artifacts/{wanted.path}", sha256=wanted.sha256)],
                 stage=stage,
             )
-            write_file(self._store.root / wanted.path, content)  # durable before the record
+            sealed = content if sealer is None else seal(content, sealer)
+            write_file(self._store.root / wanted.path, sealed)  # durable before the record
         return stored
 
     def forget(self, keys: Iterable[str]) -> None:
@@ -277,8 +282,7 @@ class MadeProfiles:
     def _content(self, made: MadeProfile) -> bytes:
         place = self._store.root / made.path
         try:
-            with open_regular(place) as file:
-                content = file.read(made.n_bytes + 1)
+            content = read_content(place, most=made.n_bytes)
         except FileNotFoundError:
             raise DamagedProfileError(f"{made.path} is missing") from None
         except NotPlainError as error:

@@ -13,6 +13,8 @@ import msgspec
 from core.files import digest, sha256_of
 from core.json_documents import decode_json
 from core.plain_files import open_regular
+from core.sealed_files import is_unsealing
+from core.settings.sealing import opened_content
 
 MANIFEST_NAME = "MANIFEST.json"
 
@@ -103,8 +105,8 @@ def _differences(folder: Path, expected: Mapping[str, ManifestFile]) -> list[str
 
 def _content_problem(path: Path, expected: ManifestFile) -> str | None:
     try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
+        with opened_content(path) as file:
+            size = expected.size if is_unsealing(file) else os.fstat(file.fileno()).st_size
             if size != expected.size:
                 return f"has {size:,} bytes instead of {expected.size:,}"
             if sha256_of(file) != expected.sha256:

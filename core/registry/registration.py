@@ -29,6 +29,8 @@ from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, 
 from core.registry.records import Records
 from core.registry.stages import Stage
 from core.registry.version_bump import Makeup, bump_record, part_to_raise
+from core.settings.encryption import SealedKind
+from core.settings.sealing import sealer_to_write
 from core.state import Workspace
 from core.state.brief import whole
 from core.state.encoding import plain
@@ -75,6 +77,7 @@ class Registrar:
         stage = Stage.DEVELOPMENT
         require_access(self._workspace, actor, "version.register", model=card.model, stage=stage, clock=self._clock)
         self._store.clear_staging()
+        sealer = sealer_to_write(self._workspace.root, SealedKind.ARTIFACTS)
         with self._store.staged(source, _additions(card)) as staged:
             if (twin := self._twin(card.model, staged.manifest_sha256, run_id)) is not None:
                 return twin if twin.run_id else self._reclaim(twin, run_id, session_id, actor)
@@ -82,6 +85,8 @@ class Registrar:
                 raise ArtifactRefusedError(f"{problem}.")
             checked = read(staged.folder, staged.manifest_sha256) if read is not None else ""
             number = ""
+            if sealer is not None:
+                self._store.seal(staged, sealer)
             try:
                 with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
                     number, why = self._number(card, staged.folder, bump, wanted)

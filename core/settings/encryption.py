@@ -15,6 +15,7 @@ class SealedKind(StrEnum):
 
     DATASETS = "datasets"
     EXPORTS = "exports"
+    ARTIFACTS = "artifacts"
 
 
 class EncryptionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,7 +25,7 @@ class EncryptionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         tuple[SealedKind, ...],
         Meta(
             description="Files that are written sealed: `datasets`, those of the workspace and the rows that "
-            "retraining collects; `exports`, those of telemetry."
+            "retraining collects; `exports`, those of telemetry; `artifacts`, the files of registered versions."
         ),
     ] = ()
     key_file: Annotated[str, file_of_key("the key that seals files")] = ""

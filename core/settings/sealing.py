@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -18,6 +19,8 @@ from core.sealed_files import (
     FileSealer,
     FindSealer,
     SealedFileError,
+    known_sealer,
+    open_content,
     sealer_of,
     unsealed_content,
 )
@@ -115,6 +118,18 @@ def sealer_for(path: Path, named: KeySource | None = None) -> FindSealer:
     return find
 
 
+def sealer_in_use(path: Path) -> FindSealer:
+    """Return who finds the key of a sealed file, and does not ask for one again that this process has used before.
+
+    A key may come from a command, and a version has many files. So a server goes on reading while the key is away.
+    """
+
+    def find(derivation: KeyDerivation) -> FileSealer:
+        return known_sealer(derivation) or sealer_for(path)(derivation)
+
+    return find
+
+
 def plain_content(path: Path, *, most: int | None = None) -> bytes | None:
     """Return the content of a sealed file by the key of its workspace; None if the file is not sealed.
 
@@ -123,6 +138,30 @@ def plain_content(path: Path, *, most: int | None = None) -> bytes | None:
         SealedFileError: The key cannot be had, the file was changed, or it has more than `most` bytes.
     """
     return unsealed_content(path, sealer_for(path), most=most)
+
+
+def opened_content(path: Path, *, follow_links: bool = False) -> BinaryIO:
+    """Open a plain file, sealed or not: what is read is the content.
+
+    Args:
+        path: The file.
+        follow_links: Whether it may be a symbolic link to a plain file.
+    Raises:
+        OSError: It cannot be read. Reading raises so, too, if it is sealed and the key cannot be had.
+    """
+    return open_content(path, sealer_in_use(path), follow_links=follow_links)
+
+
+def read_content(path: Path, *, most: int = -1, follow_links: bool = False) -> bytes:
+    """Return the content of a plain file, sealed or not; raises as `opened_content` does.
+
+    Args:
+        path: The file.
+        most: How many bytes it may have: of a larger file only one more is read, by which the caller sees it.
+        follow_links: Whether it may be a symbolic link to a plain file.
+    """
+    with opened_content(path, follow_links=follow_links) as file:
+        return file.read(most + 1) if most >= 0 else file.read()
 
 
 def content_sha256(path: Path) -> str:

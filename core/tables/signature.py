@@ -17,8 +17,8 @@ import msgspec
 
 from core.escape import shown
 from core.json_documents import decode_json
-from core.plain_files import read_file
 from core.settings.protection import Sensitivity
+from core.settings.sealing import read_content
 from core.tables.errors import InputError, TableError
 
 SIGNATURE_NAME = "signature.json"
@@ -196,7 +196,7 @@ class TableSignature(msgspec.Struct, frozen=True, kw_only=True):
         """
         path = folder / SIGNATURE_NAME
         try:
-            content = read_file(path)
+            content = read_content(path, follow_links=True)
             return None if is_of_texts(content) else cls.from_bytes(content)
         except FileNotFoundError:
             return None

@@ -15,7 +15,7 @@ from core.errors import RefusedError, UsageError
 from core.escape import is_shown_as_is, shown
 from core.files import sha256_of
 from core.governance.audit import audited
-from core.plain_files import open_plain
+from core.settings.sealing import opened_content
 from core.state import Workspace
 from core.text_limits import require_tags
 from core.tracking import heartbeat
@@ -342,7 +342,7 @@ class Runs(RunReader):
 
     def _hashed(self, path: Path) -> RunArtifact:
         try:
-            with open_plain(path) as file:
+            with opened_content(path, follow_links=True) as file:
                 sha256 = sha256_of(file)
                 n_bytes = file.tell()
         except OSError as error:

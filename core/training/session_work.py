@@ -24,7 +24,9 @@ from core.quality import QualityReport, assess
 from core.quality.report import with_gate
 from core.seeds import derive_seed
 from core.settings import TrainingSettings, cautions
+from core.settings.encryption import SealedKind
 from core.settings.executor import ExecutorSettings
+from core.settings.sealing import sealer_around
 from core.settings.training import FEW_ROWS
 from core.training.checkpoint import Checkpoint, Checkpoints, prepared_after
 from core.training.data_sets import DataSets
@@ -103,6 +105,7 @@ class SessionWork:
         self._slices = EpochSlices(self._panels.domain, DenyList(settings.explanation.denied_columns))
         self._stress = SessionStress(settings)
         self._data_sets = DataSets(settings, document, data_folder)
+        sealer_around(folder, SealedKind.ARTIFACTS)  # what cannot be sealed is told before the work, not after it
         self._fit_seconds: dict[str, float] = {}
 
     def where_it_stands(self) -> Prepared:

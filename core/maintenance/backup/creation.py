@@ -14,7 +14,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
-from core.errors import CoreError
+from core.errors import CoreError, UsageError
 from core.escape import is_shown_as_is, shown
 from core.files import (
     UNFINISHED,
@@ -22,6 +22,7 @@ from core.files import (
     FileAccessError,
     access_error,
     create_private,
+    digest,
     make_folder,
     remove_file,
     remove_tree,
@@ -41,6 +42,8 @@ from core.progress import begins
 from core.registry.artifacts import STAGING_NAME
 from core.registry.manifest import MANIFEST_NAME, Manifest
 from core.registry.records import Records
+from core.sealed_files import unsealed
+from core.settings.sealing import sealer_in_use
 from core.state.workspace import Workspace
 from core.telemetry.schema import connect_as_it_is
 from core.training.session_files import CHECKPOINTS
@@ -360,10 +363,29 @@ class _Creation:
                 continue
             content = b"".join(map(self._repository.get, stored.chunks))
             for name, registered in decode_json(content, type=Manifest).files.items():
-                found = progress.files.get(f"artifacts/{version.path}/{name}")
-                if found is None or found.sha256 != registered.sha256:
-                    how = "is missing" if found is None else "differs from the registered file"
+                if how := self._difference(progress, f"artifacts/{version.path}/{name}", registered.sha256):
                     progress.problems.append(f"{where}: {name} {how}")
+
+    def _difference(self, progress: _Progress, path: str, recorded: str) -> str:
+        """Say how a copied file, or the content of a sealed one, differs from its recorded hash; empty if it does not.
+
+        What is compared is the copy. The hash of a sealed one's content is kept with it, so that the next backup, for
+        which it is unchanged, need not unseal it.
+        """
+        found = progress.files.get(path)
+        if found is None:
+            return "is missing"
+        if recorded in (found.sha256, found.content_sha256):
+            return ""
+        try:
+            file = self._root / path
+            content = unsealed(b"".join(map(self._repository.get, found.chunks)), file, sealer_in_use(file))
+        except UsageError as error:
+            return f"could not be compared: {error}"
+        if content is None or digest(content) != recorded:
+            return "differs from the recorded file"
+        progress.files[path] = msgspec.structs.replace(found, content_sha256=recorded)
+        return ""
 
     def _judge_profiles(self, progress: _Progress, instant: WorkspaceInstant) -> None:
         """Compare the profiles that were made later with their records.
@@ -373,13 +395,11 @@ class _Creation:
         """
         records = Records(self._workspace).made_profiles
         for made in instant.made_profiles:
-            found = progress.files.get(f"artifacts/{made.path}")
-            if found is not None and found.sha256 == made.sha256:
-                continue
-            if found is None and records.find(made.key) != made:
+            path = f"artifacts/{made.path}"
+            if path not in progress.files and records.find(made.key) != made:
                 raise _RemovedMeanwhileError
-            how = "is missing" if found is None else "differs from the recorded file"
-            progress.problems.append(f"{made.model} {made.version}: {made.path} {how}")
+            if how := self._difference(progress, path, made.sha256):
+                progress.problems.append(f"{made.model} {made.version}: {made.path} {how}")
 
 
 def _copied(store: OpenedStore, copy: Path) -> str:

@@ -27,6 +27,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
     chunks: tuple[str, ...]
     identity: FileIdentity | None = None  # None: read anew each time
+    content_sha256: str = ""  # of a sealed file whose content was compared with a record
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):

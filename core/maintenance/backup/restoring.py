@@ -30,6 +30,8 @@ from core.registry.documents import MADE_PROFILES, ModelVersion
 from core.registry.manifest import check
 from core.registry.records import DATABASE as REGISTRY
 from core.registry.records import Records
+from core.settings.encryption import SealedKind
+from core.settings.sealing import sealer_to_write
 from core.state.encoding import StoredDocument, fields_of, plain
 from core.state.filesystem import require_local
 from core.state.generation import load
@@ -269,7 +271,13 @@ def _require_log(workspace: Workspace, manifest: BackupManifest) -> int:
 
 
 def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], manifest: BackupManifest) -> None:
-    """Refuse a version that differs from the registered one, unless it did when the backup was taken."""
+    """Refuse a version that differs from the registered one, unless it did when the backup was taken.
+
+    Raises:
+        BackupDamagedError: One differs.
+        UsageError: Versions are sealed, and the key cannot be had.
+    """
+    sealer_to_write(workspace.root, SealedKind.ARTIFACTS)
     for version in versions:
         begins(f"verifying {version.model} {version.version}")
         problems = check(workspace.artifacts_dir / version.path, version.manifest_sha256)

@@ -14,7 +14,8 @@ import numpy as np
 from core.arrays import AnyArray
 from core.files import digest, make_folder, write_file
 from core.models.errors import ArtifactError
-from core.plain_files import open_regular, what_it_is
+from core.plain_files import what_it_is
+from core.settings.sealing import read_content
 
 HEADER = "model.json"
 FORMAT = 1
@@ -139,9 +140,8 @@ def _is_ours(header: Path) -> bool:
 
 
 def _content(file: Path) -> bytes:
-    """Return the content of a file that is no link, raising as `open_regular` does."""
-    with open_regular(file) as content:
-        return content.read()
+    """Return the content of a file that is no link, raising as `read_content` does."""
+    return read_content(file)
 
 
 def read_model(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -362,7 +362,7 @@ def test_a_damaged_version_is_backed_up_as_it_is_and_named(full, back_up):
     (full.artifacts_dir / "downgrade" / "1.0.0" / "model.txt").unlink()
     assert set(back_up().problems) == {
         "downgrade 1.0.0: model.txt is missing",
-        "spread 1.0.0: model.txt differs from the registered file",
+        "spread 1.0.0: model.txt differs from the recorded file",
     }
 
 
