@@ -15,7 +15,17 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
 from core.escape import shown_path
-from core.files import UNFINISHED, access_error, is_occupied, remove_file, rename, write_file, write_folder, write_new
+from core.files import (
+    UNFINISHED,
+    access_error,
+    is_occupied,
+    make_folder,
+    remove_file,
+    rename,
+    write_file,
+    write_folder,
+    write_new,
+)
 from core.governance.audit import audited, require_access
 from core.key_derivation import KeyDerivation
 from core.key_source import KeySource
@@ -32,6 +42,7 @@ from core.sealed_files import (
     FileSealer,
     SealedFileError,
     derivation_of,
+    is_sealed,
     open_unsealed,
     seal,
     sealer_of,
@@ -116,7 +127,7 @@ def unseal(source: Path, out: Path, key: KeySource | None = None) -> list[Unseal
     """Write a sealed file, or those of a folder, unsealed into a new place: all or nothing.
 
     Args:
-        source: The file or the folder.
+        source: The file or the folder; of that of a version, all files are written.
         out: The new file or folder, outside of every workspace.
         key: Where the key is; by default that of the workspaces around the file, and in use here.
     Raises:
@@ -137,15 +148,16 @@ def unseal(source: Path, out: Path, key: KeySource | None = None) -> list[Unseal
     require_output(out)
     if is_occupied(out):
         raise UsageError(f"--out {out} is not empty. Name a new folder.")
-    sealed = [path for path in sorted(source.iterdir()) if path.is_file() and path.name.endswith(SEALED_SUFFIX)]
-    if not sealed:
+    names = _names_of_version(source) or _marked_names(source)
+    if not names:
         raise UsageError(f"{shown_path(source)} has no file whose name ends in {SEALED_SUFFIX}.")
     found: list[UnsealedFile] = []
 
     def fill(folder: Path) -> None:
-        for path in sealed:
-            name = path.name.removesuffix(SEALED_SUFFIX)
-            found.append(_unsealed(path, folder / name, name, key))
+        for name in names:
+            plain = name.removesuffix(SEALED_SUFFIX)
+            make_folder((folder / plain).parent)
+            found.append(_unsealed(source / name, folder / plain, plain, key, may_be_plain=plain == name))
 
     write_folder(out, fill)
     return found
@@ -246,10 +258,30 @@ def _has_rows(path: Path) -> bool:
     return path.name.removesuffix(SEALED_SUFFIX) != path.name or path.suffix in (".parquet", ".csv", ".jsonl")
 
 
-def _unsealed(source: Path, target: Path, name: str, key: KeySource | None) -> UnsealedFile:
+def _names_of_version(folder: Path) -> list[str]:
+    """Return the names of a version's files if one of them is sealed, which no name tells; none of other folders."""
+    try:
+        if not (folder / MANIFEST_NAME).is_file():
+            return []
+        names = [name for name, entry in walk(folder) if entry.is_file(follow_symlinks=False)]
+        return names if any(is_sealed(folder / name) for name in names) else []
+    except OSError as error:
+        raise access_error(folder, "read", error) from error
+
+
+def _marked_names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.is_file() and path.name.endswith(SEALED_SUFFIX))
+    except OSError as error:
+        raise access_error(folder, "read", error) from error
+
+
+def _unsealed(
+    source: Path, target: Path, name: str, key: KeySource | None, *, may_be_plain: bool = False
+) -> UnsealedFile:
     begins(f"unsealing {source.name}")
     try:
-        if derivation_of(source) is None:
+        if not may_be_plain and derivation_of(source) is None:
             raise UsageError(f"{shown_path(source)} is not sealed.")
         with open_unsealed(source, sealer_for(source, key)) as content:
             sha256, n_bytes = write_new(target, content)

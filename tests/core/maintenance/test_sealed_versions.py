@@ -11,15 +11,15 @@ import pytest
 from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core import sealed_files
-from core.errors import ExitCode
+from core.errors import ExitCode, UsageError
 from core.key_source import KeySourceError
 from core.maintenance.backup import BackupRepository, create_backup, restore_workspace
 from core.maintenance.doctor import examine
-from core.maintenance.sealing import SealingResult, seal_as_configured
+from core.maintenance.sealing import SealingResult, seal_as_configured, unseal
 from core.registry import Registry, artifacts
 from core.registry.artifacts import MEMORY_FOLDER, ArtifactStore
 from core.registry.errors import HashMismatchError
-from core.registry.manifest import MANIFEST_NAME
+from core.registry.manifest import MANIFEST_NAME, check
 from core.sealed_files import is_sealed
 from core.state import Workspace
 from tests.prices import prices, train_on_prices
@@ -220,6 +220,20 @@ def test_what_an_interrupted_writer_leaves_is_no_part_of_a_version(
     assert all(result.ok for result in Registry(plain).verify(None))
     assert seal_as_configured(plain, actor=ANA).left == ()
     assert all(result.ok for result in Registry(plain).verify(None))
+
+
+def test_a_version_is_unsealed_elsewhere_as_it_was_registered(
+    plain: Workspace, sealed: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = sealed.artifacts_dir / "pricing" / "1.0.0", tmp_path / "out"
+    assert main(["data", "unseal", str(source), "--out", str(out), "--key-env", "SEAL_KEY"]) == 0
+    version = Registry(plain).get("pricing", "1.0.0")
+    assert check(out, version.manifest_sha256) == []
+    assert all(
+        (out / path.name).read_bytes() == path.read_bytes() for path in (plain.artifacts_dir / version.path).iterdir()
+    )
+    with pytest.raises(UsageError, match="has no file whose name ends in"):
+        unseal(plain.artifacts_dir / version.path, tmp_path / "again")
 
 
 def test_a_damaged_sealed_file_is_told_from_one_without_a_key(sealed: Workspace) -> None:
