@@ -8,7 +8,7 @@ import secrets
 
 import msgspec
 
-_MOST_N, _MOST_R = 1 << 18, 16  # a file that somebody edited must not take all memory
+_MOST_MEMORY, _MOST_WORK = 1 << 22, 1 << 22  # n × r, and n × r × p: 512 MiB, and 16 times the work of ours
 
 
 class KeyDerivation(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +34,15 @@ def derived_key(key: bytes, derivation: KeyDerivation, n_bytes: int) -> bytes:
         derivation: How it is derived.
         n_bytes: The length of the result.
     Raises:
-        ValueError: The derivation cannot be used, or would take too much memory.
+        ValueError: The derivation cannot be used, or would take too much memory or time: somebody edited the file.
     """
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-    if derivation.n > _MOST_N or derivation.r > _MOST_R or derivation.p > _MOST_R:
-        raise ValueError("the derivation of the key would take too much memory")
-    salt = bytes.fromhex(derivation.salt)
-    return Scrypt(salt=salt, length=n_bytes, n=derivation.n, r=derivation.r, p=derivation.p).derive(key)
+    n, r, p = derivation.n, derivation.r, derivation.p
+    if min(n, r, p) < 1:
+        raise ValueError("the derivation of the key cannot be used")
+    if n * r > _MOST_MEMORY or n * r * p > _MOST_WORK:
+        raise ValueError("the derivation of the key would take too much memory or time")
+    if not derivation.check.isascii():
+        raise ValueError("the check of the key is no hash")
+    return Scrypt(salt=bytes.fromhex(derivation.salt), length=n_bytes, n=n, r=r, p=p).derive(key)

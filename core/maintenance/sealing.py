@@ -91,7 +91,7 @@ def seal_as_configured(
     Raises:
         AccessRefusedError: The actor may not do it.
         KeySourceError: A key cannot be read.
-        SealedFileError: No key is named, and there is a sealed file.
+        SealedFileError: The key is another than before, and the former key is not named or is not that of before.
         SettingsError: The settings cannot be read.
         FileAccessError: A file cannot be written; those before it have been.
     """
@@ -99,7 +99,7 @@ def seal_as_configured(
     settings = settings_in_force(workspace.root).encryption
     before = None if former is None or former == KeySource() else former.read(of=OF)
     has_key = settings.source != KeySource()
-    work = _Sealing(take_new_key(workspace.root) if has_key else None, before)
+    work = _Sealing(take_new_key(workspace.root, before) if has_key else None, before)
     for path, has_mark in _files_of_data(workspace):
         work.bring(path, is_wanted=SealedKind.DATASETS in settings.apply_to, has_mark=has_mark)
     store, is_wanted = ArtifactStore(workspace.artifacts_dir), SealedKind.ARTIFACTS in settings.apply_to

@@ -1,7 +1,6 @@
 """The key of sealed files: of the settings for what is written, of the workspace of a file for what is read."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +25,7 @@ from core.sealed_files import (
 )
 from core.settings.encryption import SealedKind
 from core.settings.errors import SettingsError
-from core.settings.in_force import SETTINGS_NAME, settings_in_force
+from core.settings.in_force import settings_in_force
 
 OF = "sealed files"
 _PLACE = "keys/sealing.json"
@@ -69,28 +68,43 @@ def sealer_around(folder: Path, kind: SealedKind) -> FileSealer | None:
     """Return what seals the files of a folder by the settings of the workspace around it; raises as `sealer_to_write`.
 
     Args:
-        folder: The folder; it need not exist.
+        folder: The folder; it need not exist. Outside of the workspaces that this process has opened, nothing seals.
         kind: The files.
     """
-    root = next((place for place in folder.absolute().parents if is_root(place) or _is_set(place)), None)
+    root = next(filter(is_root, folder.absolute().parents), None)
     return None if root is None else sealer_to_write(root, kind)
 
 
-def take_new_key(root: Path) -> FileSealer:
-    """Seal by the key of the settings from now on, also if it is another than before; raises as `sealer_to_write`."""
-    key = _key_of(root)
-    if key is None:
-        return sealer_in_force(root)
+def take_new_key(root: Path, former: bytes | None) -> FileSealer:
+    """Seal by the key of the settings from now on, also if it is another than before.
+
+    Args:
+        root: The folder of the workspace.
+        former: The key of before: who has it means to change it, and has not mistyped the new one as the old one.
+    Raises:
+        AnotherSealKeyError: The key is another one, and the former key is not that of before; nothing was written.
+        UsageError: As `sealer_to_write`.
+    """
+    key, known = _key_of(root), _known_derivation(root)
     try:
         return sealer_in_force(root)
     except AnotherSealKeyError:
-        made = sealer_of(key)
-        write_file(root / _PLACE, msgspec.json.encode(made.derivation) + b"\n")
-        return sealer_of(key, made.derivation)
+        if key is None or known is None or former is None:
+            raise
+    try:
+        sealer_of(former, known)
+    except AnotherSealKeyError:
+        raise AnotherSealKeyError(f"The former key that is named is not the one of before either: {_CHANGE}.") from None
+    made = sealer_of(key)
+    write_file(root / _PLACE, msgspec.json.encode(made.derivation) + b"\n")
+    return sealer_of(key, made.derivation)
 
 
 def sealer_for(path: Path, named: KeySource | None = None) -> FindSealer:
-    """Return who finds the key of a sealed file: a named one, or those of the workspaces around it and in use here.
+    """Return who finds the key of a sealed file: a named one, or those of the workspaces that this process has opened.
+
+    The settings of another workspace around a file, which anybody may have put there, are not asked: they may name a
+    command.
 
     Args:
         path: The file.
@@ -111,8 +125,8 @@ def sealer_for(path: Path, named: KeySource | None = None) -> FindSealer:
         if has_key:
             raise AnotherSealKeyError(f"{about} with another key than that of the settings: {_CHANGE}.")
         raise SealedFileError(
-            f"{about}, and no key is named: set encryption.key_file, key_env or key_command in bondx.yaml, or unseal "
-            "it with bondx data unseal."
+            f"{about}, and no key is named: set encryption.key_file, key_env or key_command in bondx.yaml of the "
+            "workspace in use, or unseal it with bondx data unseal."
         )
 
     return find
@@ -174,21 +188,20 @@ def _keys(path: Path, named: KeySource | None) -> Iterator[bytes]:
     if named is not None and named != KeySource():
         yield named.read(of=OF) or b""
         return
-    around = [place for place in path.absolute().parents if _is_set(place)]
-    yield from filter(None, map(_key_of, around))
+    inside = path.absolute().parents
     for root in roots_near(path):
-        # What is wrong with another workspace says nothing of this file.
-        with suppress(SettingsError, KeySourceError):
-            if root not in around and (key := _key_of(root)) is not None:
-                yield key
+        try:
+            key = _key_of(root)
+        except (SettingsError, KeySourceError):
+            if root in inside:
+                raise
+            continue  # what is wrong with another workspace says nothing of this file
+        if key is not None:
+            yield key
 
 
 def _key_of(root: Path) -> bytes | None:
     return settings_in_force(root).encryption.source.read(root, of=OF)
-
-
-def _is_set(folder: Path) -> bool:
-    return (folder / SETTINGS_NAME).is_file()
 
 
 def _known_derivation(root: Path) -> KeyDerivation | None:

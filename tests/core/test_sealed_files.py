@@ -80,12 +80,15 @@ SEALED_PIECE = PIECE + 16
         ),
         pytest.param(seal(b"b", SEALER)[:BODY] + WHOLE[BODY:], id="the header of another file"),
         pytest.param(WHOLE.replace(b'"n":32768', b'"n":99999999'), id="a derivation that takes all memory"),
+        pytest.param(WHOLE.replace(b'"p":1', b'"p":9' + b"9" * 9), id="a derivation that takes all day"),
+        pytest.param(WHOLE.replace(b'"n":32768', b'"n":-1'), id="a derivation that there is not"),
+        pytest.param(WHOLE.replace(b'"check":"', b'"check":"\xc3\xa4'), id="a check that is no hash"),
     ],
 )
 def test_a_changed_file_is_refused(tmp_path: Path, damaged: bytes) -> None:
     file = tmp_path / "f"
     file.write_bytes(damaged)
-    with pytest.raises((SealedFileError, ValueError), match=r"changed|cut short|memory"):
+    with pytest.raises((SealedFileError, ValueError), match=r"changed|cut short|memory|cannot be used|is no hash"):
         unsealed_content(file, lambda found: sealer_of(b"the key of these tests", found))
 
 

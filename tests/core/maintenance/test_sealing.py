@@ -12,7 +12,7 @@ from core.errors import ExitCode
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
 from core.maintenance.sealing import SealingResult, seal_as_configured
-from core.sealed_files import AnotherSealKeyError, SealedFileError, is_sealed
+from core.sealed_files import AnotherSealKeyError, SealedFileError, is_sealed, seal, sealer_of
 from core.settings.in_force import settings_in_force
 from core.settings.sealing import content_sha256
 from core.tables import read_table
@@ -136,8 +136,11 @@ def test_the_key_changes_and_the_files_follow_the_settings_there_and_back(
     monkeypatch.setenv("SEAL_KEY", NEW)
     monkeypatch.setenv("OLD_KEY", KEY)
     command = ["--workspace", str(workspace.root), "data", "seal"]
-    assert main(command) == ExitCode.FAILING  # without the former key, the files stay and are named
-    assert "data.csv.sealed' is sealed with another key" in capsys.readouterr().err
+    derivation = (workspace.root / "keys" / "sealing.json").read_bytes()
+    for former in ([], ["--old-key-env", "SEAL_KEY"]):  # the new key may be a mistyped old one
+        assert main([*command, *former]) == ExitCode.USAGE
+        assert "bondx data seal --old-key-file FILE takes the files" in capsys.readouterr().err
+    assert (workspace.root / "keys" / "sealing.json").read_bytes() == derivation
     assert main([*command, "--old-key-env", "OLD_KEY", "--reason", "the yearly change"]) == 0
     assert "0 files sealed, 0 unsealed, 3 taken to the new key" in capsys.readouterr().out
     assert (folder / "data.csv.sealed").read_bytes()[-1000:] == sealed[-1000:]
@@ -149,7 +152,7 @@ def test_the_key_changes_and_the_files_follow_the_settings_there_and_back(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     records = [each for each in AuditLog(workspace).tail(20) if each.verb == "workspace.seal"]
     assert [(each.after["sealed"], each.after["taken"], each.after["unsealed"]) for each in records] == [
-        *((3, 0, 0), (0, 0, 0), (0, 0, 0), (0, 3, 0), (0, 0, 3))
+        *((3, 0, 0), (0, 0, 0), (0, 3, 0), (0, 0, 3))
     ]
 
 
@@ -162,3 +165,19 @@ def test_settings_without_a_key_are_refused(workspace: Any, capsys: pytest.Captu
         workspace.settings_file.write_text(text)
         assert main(["config", "validate", str(workspace.settings_file)]) == 1
         assert why in capsys.readouterr().out
+
+
+def test_the_settings_of_a_folder_where_a_file_lies_are_not_asked_for_a_key(
+    workspace: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strange = tmp_path / "strange"
+    strange.mkdir()
+    (strange / "bondx.yaml").write_text(f"encryption: {{key_command: 'sh -c \"touch {tmp_path}/ran; echo {KEY}\"'}}\n")
+    (strange / "prices.csv").write_bytes(seal(b"price\n1\n", sealer_of(KEY.encode())))
+    ways = (["data", "classify"], ["data", "unseal", "--out", str(tmp_path / "out")])
+    for way in ways:
+        command = [*way[:2], str(strange / "prices.csv"), *way[2:], "--workspace", str(workspace.root)]
+        assert main(command) == ExitCode.USAGE
+        assert "no key is named: set encryption.key_file" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "out").exists()
