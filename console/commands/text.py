@@ -1,6 +1,7 @@
 """`bondx text`: texts with a known truth, and models of language that are judged by it."""
 
 import argparse
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,9 @@ def add_parser(commands: Subparsers) -> None:
     serve.set_defaults(command=serve_model)
     draft = command_parser(verbs, "draft", help="the narrative of a risk report, every number traced to its cell")
     draft.add_argument("reports", type=Path, metavar="REPORTS", help="the columns of risk_reports: CSV or Parquet")
+    draft.add_argument(
+        "--risk-report", metavar="BOOK@DAY", type=_report, help="the report, such as GAS_DESK@2024-03-28"
+    )
     draft.add_argument("--book", metavar="NAME", help="of the report (default: the only book)")
     draft.add_argument("--date", metavar="DAY", type=day, help="of the report (default: the last day)")
     source = draft.add_mutually_exclusive_group()
@@ -143,6 +147,13 @@ def add_parser(commands: Subparsers) -> None:
     add_reason_argument(draft)
     add_json_argument(draft)
     draft.set_defaults(command=draft_note)
+
+
+def _report(text: str) -> tuple[str, date]:
+    book, _, written = text.rpartition("@")
+    if not book:
+        raise argparse.ArgumentTypeError(f"{text!r} must be BOOK@DAY, such as GAS_DESK@2024-03-28")
+    return book, day(written)
 
 
 def write(args: argparse.Namespace) -> int:
@@ -371,7 +382,10 @@ def draft_note(args: argparse.Namespace) -> int:
         raise UsageError("--version and --seed are of --by MODEL: without it no model writes.")
     if args.changes is not None and not (args.check is not None and args.record):
         raise UsageError("--changes DRAFT needs --check FILE, the edited text, and --record.")
-    chosen = {"book": args.book, "date": None if args.date is None else args.date.isoformat()}
+    if args.risk_report is not None and (args.book, args.date) != (None, None):
+        raise UsageError("--risk-report names the book and the day: leave --book and --date out.")
+    book, on = args.risk_report or (args.book, args.date)
+    chosen = {"book": book, "date": None if on is None else on.isoformat()}
     if args.by is not None or args.record:
         return _drafted_in_workspace(args, chosen)
     if args.check is not None:

@@ -113,6 +113,13 @@ def test_the_command_prints_the_draft_and_fails_where_it_is_marked(file, tmp_pat
     path = file(GOOD)
     assert main(["text", "draft", str(path), "--book", "GAS_DESK", "--date", "2024-03-28"]) == 0
     said = capsys.readouterr().out
+    assert main(["text", "draft", str(path), "--risk-report", "GAS_DESK@2024-03-28"]) == 0
+    assert capsys.readouterr().out == said
+    for wrong in (["--risk-report", "GAS_DESK"], ["--risk-report", "GAS_DESK@March"]):
+        assert main(["text", "draft", str(path), *wrong]) == 2
+        assert "must be" in capsys.readouterr().err
+    assert main(["text", "draft", str(path), "--risk-report", "GAS_DESK@2024-03-28", "--book", "GAS_DESK"]) == 2
+    assert "--risk-report names the book and the day" in capsys.readouterr().err
     assert "VaR 99 of GAS_DESK" in said
     assert "var99_hist" in said
     text = tmp_path / "note.txt"
