@@ -1,5 +1,6 @@
 """A table without what leads to a person: what is done to each column, and the table that comes of it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -191,7 +192,7 @@ def anonymise(
         how[name] = "HMAC-SHA-256" if domain == name else f"HMAC-SHA-256, of {domain}"
     for name, share in request.noise.items():
         assert key is not None
-        frame[name] = _noisy(table, name, share, key, request.seed)
+        frame[name] = _noisy(table, name, float(share), key, request.seed)
         how[name] = f"normal, {share:g} of the standard deviation"
     for name, period in request.coarsen.items():
         _require_times(table, name)
@@ -263,8 +264,10 @@ def _noisy(table: Table, name: str, share: float, key: bytes, seed: int) -> "pd.
         raise AnonymisingError(
             f"{shown(name)} does not vary, so noise in proportion to its spread is none: leave it out."
         )
-    # Of the file, too: the same rows in another file have other errors, so no difference of files shows a value.
-    noise = normal_noise(key, len(values), str(seed), table.source.sha256, name)
+    # Of the file, the numbers as they were read and the share, too: were two exports to have the same errors in another
+    # proportion, a weighted difference of the two would be the true values.
+    read = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
+    noise = normal_noise(key, len(values), str(seed), table.source.sha256, name, read, share.hex())
     moved = with_noise(values, noise, share, is_whole=kind is ColumnKind.INTEGER)
     return pd.Series(moved, index=table.frame.index)
 

@@ -3,8 +3,9 @@
 What it guarantees: each number is moved by an error of its own, whose standard deviation is the share asked of the
 column's; without the key nobody can compute the errors, and who knows some of them learns nothing of the others. What
 it does not: it is no differential privacy, since the scale follows the data, and an unusual number stays unusual. The
-mean of many rows is hardly moved, which is what keeps a model useful. Who gets several exports of changing data may
-average the noise away.
+mean of many rows is hardly moved, which is what keeps a model useful. Another share, seed, file or reading of the file
+gives errors that have nothing to do with the former ones, so no difference of two exports is free of errors; their mean
+has smaller errors than each of them, and who gets many exports can average the noise away.
 """
 
 import hashlib

@@ -145,6 +145,37 @@ def test_the_noise_of_other_columns_files_and_seeds_is_unrelated():
     assert np.abs(drawn).max() < 9
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        pytest.param(("--noise", "income=1"), id="twice the share"),
+        pytest.param(("--noise", "income=0.5000000000000001"), id="nearly the same share"),
+        pytest.param(("--noise", "income=0.5", "--na", "9999.5"), id="a cell that is read as empty"),
+        pytest.param(("--noise", "income=0.5", "--seed", "43"), id="another seed"),
+    ],
+)
+def test_no_weighted_difference_of_two_exports_gives_the_true_numbers(desk, tmp_path, called, others):
+    true = pd.read_csv(desk / "customers.csv")
+    true.loc[7, "income"] = 9999.5
+    (tmp_path / "customers.csv").write_text(true.to_csv(index=False))
+    errors = []
+    for out, words in (("one.csv", ("--noise", "income=0.5")), ("other.csv", others)):
+        to = ("--out", tmp_path / out, "--key-file", desk / "key", "--workspace", desk / "workspace")
+        code, _, err = called(main, "data", "anonymise", tmp_path / "customers.csv", *to, *words)
+        assert code == 0, err
+        errors.append(pd.read_csv(tmp_path / out)["income"] - true["income"])
+    assert abs(errors[0].corr(errors[1])) < 0.2
+
+
+def test_leaving_rows_out_changes_no_error_of_the_rows_that_stay(desk, tmp_path, called):
+    """Independent errors of the same number could be averaged."""
+    for out, words in (("all.csv", ()), ("some.csv", ("--quasi", "age", "--k", "9", "--suppress", "0.5"))):
+        assert called(main, *line(desk, tmp_path / out, "--noise", "income=0.5", *words))[0] == 0
+    every, some = pd.read_csv(tmp_path / "all.csv"), pd.read_csv(tmp_path / "some.csv")
+    assert len(some) < len(every)
+    assert set(some["income"]) < set(every["income"])
+
+
 def test_the_price_in_quality_is_measured_on_the_same_rows(desk, tmp_path, called):
     words = ("--quasi", "age", "--quasi", "town", "--noise", "income=1", "--target", "rate", "--group", "customer_id")
     code, shown, err = called(main, *line(desk, tmp_path / "out.csv", *words, "--json"))
