@@ -104,7 +104,11 @@ def add_anonymise(verbs: Subparsers) -> None:
     parser.add_argument(
         "--suppress", type=number, default=0.05, metavar="SHARE", help="largest share of rows left out for it (0.05)"
     )
-    parser.add_argument("--persons", metavar="COL", help="count the different values of this column, not rows")
+    parser.add_argument(
+        "--persons",
+        metavar="COL",
+        help="count the different values of this column, not rows; the empty cells of a class are at most one person",
+    )
     parser.add_argument(
         "--seed", type=whole, default=42, metavar="S", help="the seed of the noise, beside the key (42)"
     )
@@ -165,6 +169,11 @@ def anonymise_columns(args: argparse.Namespace) -> int:
             f"({found.k_asked:,} asked, {found.k_before:,} before); {found.n_suppressed:,} rows left out, "
             f"{found.n_generalised:,} generalised"
         )
+        if found.n_without_person:
+            print(
+                f"{found.n_without_person:,} rows have no {printable(args.persons)}: those of a class may be of one "
+                "person, or of one that is counted, so they count as one person where the class has no other"
+            )
     if made.quality is not None:
         print(f"quality: {printable(made.quality.sentence)}")
     return ExitCode.GOOD

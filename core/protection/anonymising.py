@@ -13,7 +13,7 @@ from core.arrays import BoolArray
 from core.escape import shown
 from core.protection.errors import AnonymisingError
 from core.protection.generalising import PERIODS, Ladder, coarsened
-from core.protection.k_anonymity import classes_of, k_anonymous
+from core.protection.k_anonymity import classes_of, k_anonymous, n_without_person
 from core.protection.noise import normal_noise, with_noise
 from core.protection.pseudonyms import Pseudonyms
 from core.settings.protection import ProtectionSettings, Sensitivity
@@ -136,6 +136,7 @@ class ReachedAnonymity(msgspec.Struct, frozen=True, kw_only=True):
         n_suppressed: Rows left out.
         n_generalised: Rows that stay with a quasi-identifier that is not as it was.
         counted: Whether classes are counted in `rows` or in `persons`.
+        n_without_person: Rows of the table that do not say whose they are; those of a class are at most one person.
     """
 
     k_asked: int
@@ -145,6 +146,7 @@ class ReachedAnonymity(msgspec.Struct, frozen=True, kw_only=True):
     n_suppressed: int
     n_generalised: int
     counted: Literal["rows", "persons"]
+    n_without_person: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def anonymise(
             n_suppressed=int((~kept).sum()),
             n_generalised=int((kept & is_other).sum()),
             counted="rows" if request.persons is None else "persons",
+            n_without_person=0 if persons is None else n_without_person(persons),
         )
     left_out = dict.fromkeys(request.drop, "asked") | {
         name: "secret" for name in request.drop if protection.sensitivity_of(name) is Sensitivity.SECRET

@@ -23,6 +23,7 @@ from core.arrays import BoolArray, IntArray
 from core.escape import shown
 from core.protection.errors import AnonymisingError
 from core.protection.generalising import Ladder
+from core.protection.pseudonyms import canonical_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ def classes_of(columns: "Sequence[pd.Series[Any]]", persons: "pd.Series[Any] | N
 
     Args:
         columns: At least one column, of the same length.
-        persons: Whose row each is; a row without a person is a person of its own. None: each row is one.
+        persons: Whose row each is. Rows without a person may be of any person, so those of a class are one person
+            where it has no other, and none where it has. None: each row is one.
     """
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
@@ -76,11 +78,23 @@ def classes_of(columns: "Sequence[pd.Series[Any]]", persons: "pd.Series[Any] | N
     n_classes = int(code.max(initial=-1)) + 1
     if persons is None:
         return Classes(code, np.bincount(code, minlength=n_classes).astype(np.int64))
-    person = pd.factorize(persons, use_na_sentinel=True)[0].astype(np.int64)
-    nobody = person < 0
-    person[nobody] = person.max(initial=-1) + 1 + np.arange(int(nobody.sum()))
-    pairs = np.unique(np.column_stack((code, person)), axis=0)
-    return Classes(code, np.bincount(pairs[:, 0], minlength=n_classes).astype(np.int64))
+    person = _codes_of(persons)
+    is_known = person >= 0
+    pairs = np.unique(np.column_stack((code[is_known], person[is_known])), axis=0)
+    n_known = np.bincount(pairs[:, 0], minlength=n_classes).astype(np.int64)
+    return Classes(code, np.maximum(n_known, 1))
+
+
+def n_without_person(persons: "pd.Series[Any]") -> int:
+    """Count the rows that do not say whose they are."""
+    return int((_codes_of(persons) < 0).sum())
+
+
+def _codes_of(persons: "pd.Series[Any]") -> IntArray:
+    """Return the number of each row's person, -1 without one: text in two forms of Unicode is the same person."""
+    values = persons.astype(object)
+    text_of = {value: (canonical_text(value) or "").strip() or None for value in values.dropna().unique()}
+    return pd.factorize(values.map(text_of), use_na_sentinel=True)[0].astype(np.int64)
 
 
 def k_anonymous(
@@ -105,9 +119,11 @@ def k_anonymous(
             break
         open_ = [name for name, ladder in ladders.items() if step[name] + 1 < len(ladder)]
         if not open_:
-            whose = "persons" if persons is not None else "rows"
+            whose = ("person" if persons is not None else "row") + ("" if found.smallest == 1 else "s")
+            n_nobody = 0 if persons is None else n_without_person(persons)
+            unknown = f" ({n_nobody:,} rows do not say whose they are)" if n_nobody else ""
             raise AnonymisingError(
-                f"k = {k} cannot be reached: the table has {found.smallest:,} {whose}, even if "
+                f"k = {k} cannot be reached: the table has {found.smallest:,} {whose}{unknown}, even if "
                 f"{', '.join(map(shown, ladders))} are emptied. Ask for a smaller k."
             )
         name = max(open_, key=lambda each: columns[each].nunique(dropna=False))  # the first of equals

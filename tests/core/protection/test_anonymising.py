@@ -77,6 +77,18 @@ def test_a_file_leaves_without_a_value_of_a_person(desk, tmp_path, called):
     assert KEY not in shown + err + out.read_text()
 
 
+def test_rows_without_a_person_leave_a_class_that_nobody_else_is_in(desk, tmp_path, called):
+    rows = ["53111,,1"] * 6 + [f"50667,c{n},2" for n in range(200)] + ["50667,,2"] * 3
+    (tmp_path / "t.csv").write_text("zip,person,size\n" + "\n".join(rows) + "\n")
+    to = ("--out", tmp_path / "o.csv", "--workspace", desk / "workspace")
+    words = ("--quasi", "zip", "--persons", "person", "--read", "zip=category")
+    code, shown, err = called(main, "data", "anonymise", tmp_path / "t.csv", *to, *words)
+    assert code == 0, err
+    assert "has 200 persons (5 asked, 1 before); 6 rows left out" in shown
+    assert "9 rows have no person: those of a class may be of one person" in shown
+    assert set(pd.read_csv(tmp_path / "o.csv")["zip"]) == {50667}
+
+
 def test_the_same_key_and_seed_give_the_same_bytes_and_another_key_others(desk, tmp_path, called, monkeypatch):
     monkeypatch.setenv("OTHER", "another key of pseudonyms")
     words = ("--noise", "income=0.1", "--quasi", "town")

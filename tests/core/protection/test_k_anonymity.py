@@ -19,9 +19,11 @@ def by_hand(columns, persons=None):
     found = defaultdict(set)
     for row in range(len(columns[0])):
         cells = tuple("missing" if pd.isna(column.iloc[row]) else str(column.iloc[row]) for column in columns)
-        nobody = persons is None or pd.isna(persons.iloc[row])
-        found[cells].add(("row", row) if nobody else ("person", str(persons.iloc[row])))
-    return {cells: len(who) for cells, who in found.items()}
+        if persons is None:
+            found[cells].add(row)
+        else:
+            found[cells] |= set() if pd.isna(persons.iloc[row]) else {str(persons.iloc[row])}
+    return {cells: max(len(who), 1) for cells, who in found.items()}
 
 
 def table(seed, n):
@@ -78,6 +80,28 @@ def test_rows_of_one_person_are_one_person():
     column, persons = pd.Series(["a"] * 5), pd.Series(["Ana"] * 4 + ["Bo"])
     assert classes_of([column]).smallest == 5
     assert classes_of([column], persons).smallest == 2
+
+
+@pytest.mark.parametrize(
+    ("persons", "n_persons"),
+    [
+        pytest.param([None] * 6, 1, id="nobody is named: it may be one person"),
+        pytest.param(["Ana", "Bo", None, None, None, None], 2, id="the rows may be of Ana"),
+        pytest.param(["Ana", "Ana", "", "  ", "\u00a0", np.nan], 1, id="blank text"),
+        pytest.param(["Ren\u00e9", "Rene\u0301"] * 3, 1, id="two forms of one name"),
+        pytest.param([1.0, 2.0, np.nan, np.nan, np.nan, 2.0], 2, id="numbers"),
+    ],
+)
+def test_rows_without_a_person_are_no_persons_of_their_own(persons, n_persons):
+    column = pd.Series(["53111"] * 6)
+    assert classes_of([column], pd.Series(persons)).smallest == n_persons
+    assert classes_of([column], pd.Series(persons).astype("category")).smallest == n_persons
+
+
+def test_rows_without_a_person_make_no_class_large_enough():
+    ladder = Ladder.of(pd.Series(["53111"] * 6).astype("category"), ColumnKind.CATEGORY, least=5)
+    with pytest.raises(AnonymisingError, match=r"the table has 1 person \(6 rows do not say whose they are\), even if"):
+        k_anonymous({"zip": ladder}, k=5, max_suppressed=0.05, persons=pd.Series([None] * 6))
 
 
 def test_many_columns_with_many_values_do_not_overflow():
