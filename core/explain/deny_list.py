@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import Settings, SettingsError, settings_in_force
-from core.settings.patterns import is_named
+from core.settings.patterns import is_listed, is_named
 from core.tables.errors import TableError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class DenyList:
         >>> [DenyList([each]).scale_of_answers("price") for each in ("price", "*")]
         ["the model's answer", 'price']
         """
-        return "the model's answer" if scale in self.patterns else scale
+        return "the model's answer" if is_listed(scale, self.patterns) else scale
 
     def merged(self, values: "FloatArray", players: Sequence[str]) -> "FloatArray":
         """Add up the contributions of denied players, shape (n, names)."""

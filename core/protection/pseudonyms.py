@@ -12,6 +12,8 @@ from datetime import date
 from numbers import Integral, Real
 from typing import Any
 
+from core.settings.patterns import visible
+
 _PURPOSE = b"bondx pseudonyms 1\0"
 _DIGITS = 32  # hexadecimal, 128 bits
 _MARK = "p"  # no pseudonym can be read as a number
@@ -32,7 +34,7 @@ class Pseudonyms:
 
         Args:
             value: Text, number, flag, date or nothing.
-            domain: Whose values it is one of, such as the name of the column.
+            domain: Whose values it is one of, such as the name of the column; names that look the same are the same.
 
         >>> names = Pseudonyms(b"sixteen letters!")
         >>> names.of("Ana", "customer") == names.of("Ana", "customer") != names.of("Ana", "seller")
@@ -43,7 +45,7 @@ class Pseudonyms:
         if (text := canonical_text(value)) is None:
             return None
         # The length of the domain stands first, so that no other pair of domain and text has the same bytes.
-        name = domain.encode("utf-8", "surrogatepass")
+        name = visible(domain).encode("utf-8", "surrogatepass")
         content = len(name).to_bytes(8, "big") + name + text.encode("utf-8", "surrogatepass")
         return _MARK + hmac.digest(self._key, content, "sha256").hex()[:_DIGITS]
 

@@ -38,6 +38,7 @@ from core.registry import ModelVersion, Registry
 from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
 from core.settings import ModelSettings, Settings
+from core.settings.patterns import is_listed
 from core.state import Workspace
 from core.tables import Table, Task, read_table
 from core.tables.copies import copied_rows
@@ -238,11 +239,11 @@ def _require_open_target(target: str | None, settings: Settings) -> None:
     Raises:
         UsageError: The settings name it.
     """
-    if target is not None and target in settings.explanation.denied_columns:
+    if target is not None and is_listed(target, settings.explanation.denied_columns):
+        by = "protection.secret" if is_listed(target, settings.protection.secret) else "explanation.denied_columns"
         raise UsageError(
-            f"{'protection.secret' if target in settings.protection.secret else 'explanation.denied_columns'} names "
-            f"{shown(target)}, the target: what a model answers are values of it, and the names of its classes. Take "
-            "it off the list, or train on another target."
+            f"{by} names {shown(target)}, the target: what a model answers are values of it, and the names of its "
+            "classes. Take it off the list, or train on another target."
         )
 
 

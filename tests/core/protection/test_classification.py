@@ -1,19 +1,25 @@
 """Columns have a class: by the settings, and as it was recorded when a version was made."""
 
 import json
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from console.cli.main import main
 from core.actor import Actor, Origin
 from core.explain.deny_list import DenyList
 from core.models.scoring.fields import fields_of
+from core.monitoring.estimation.held_out import hidden_among
 from core.registry import Registry
 from core.registry.artifacts import ArtifactStore
 from core.registry.diff import compare_versions
 from core.settings import SettingsError, load_settings, settings_in_force
+from core.settings.feature_log import FeatureLogSettings
+from core.settings.patterns import is_named
 from core.settings.protection import ProtectionSettings, Sensitivity
 from core.state import Workspace
 from core.tables import TableSignature
@@ -38,6 +44,67 @@ CLASSES = f"protection: {{public: ['rat*'], personal: ['name', 'tax_*'], secret:
 def test_a_column_has_the_most_sensitive_class_that_matches(column, expected):
     protection = ProtectionSettings(public=("rat*",), personal=("tax_*",), secret=("tax_id",))
     assert protection.sensitivity_of(column) is expected
+
+
+@pytest.mark.parametrize(
+    ("column", "pattern"),
+    [
+        pytest.param("ke\u0301nnung", "k\u00e9nnung", id="a letter and its accent as two characters"),
+        pytest.param("k\u00e9nnung", "ke\u0301nnung", id="the same in the settings"),
+        pytest.param("ke\u0301nnung", "k\u00e9*", id="a pattern"),
+        pytest.param("ke\u0301nnung", "k?nnung", id="one letter"),
+        pytest.param("ke\u0301nnung", "k??nnung", id="two characters, as it is written"),
+        pytest.param("iban\u200b", "iban", id="a zero-width space at the end"),
+        pytest.param("i\u200dban", "iban", id="a joiner inside"),
+        pytest.param("\ufeffiban", "iban", id="a byte order mark"),
+        pytest.param("ib\u00adan", "iban", id="a soft hyphen"),
+        pytest.param("iban\U000e0041", "iban", id="a tag"),
+        pytest.param("iban\ufe0f", "iban", id="a variation selector"),
+        pytest.param("e\u034f\u0301cole", "\u00e9cole", id="a joiner between a letter and its accent"),
+        pytest.param("iban", "iban\u200b", id="a character in the settings that nobody sees"),
+    ],
+)
+def test_names_that_look_the_same_have_the_same_class(column, pattern):
+    protection = ProtectionSettings(public=("*",), secret=(pattern,))
+    assert protection.sensitivity_of(column) is Sensitivity.SECRET
+    assert DenyList([pattern]).denies(column)
+    assert FeatureLogSettings(mask=(pattern,)).masks(column)
+    assert hidden_among([column], [pattern]) == {column}
+
+
+@pytest.mark.parametrize(
+    ("column", "pattern"),
+    [
+        pytest.param("\u0456ban", "iban", id="another alphabet"),
+        pytest.param("\ufb01rm", "firm", id="a ligature"),
+        pytest.param("kennung", "k\u00e9nnung", id="another letter"),
+    ],
+)
+def test_other_letters_make_another_name(column, pattern):
+    assert ProtectionSettings(secret=(pattern,)).sensitivity_of(column) is Sensitivity.INTERNAL
+
+
+@given(name=st.text(max_size=8), pattern=st.text(alphabet="ab*?[]!e\u0301\u00e9\u200b", max_size=8))
+def test_a_list_never_names_less_than_as_it_is_written(name, pattern):
+    assert is_named(name, [pattern]) or not (name == pattern or fnmatchcase(name, pattern))
+
+
+def test_look_alikes_leave_no_file_and_no_target(tmp_path, called):
+    text = "protection: {secret: ['k\u00e9nnung', iban], personal: ['pr\u00e9nom'], key_env: NAMES}\n"
+    workspace = Workspace.create(tmp_path / "w", settings_text=text)
+    rows = "".join(f"{n},secret{n},DE{n},Ana{n}\n" for n in range(60))
+    (tmp_path / "t.csv").write_text(f"size,ke\u0301nnung,iban\u200b,pre\u0301nom\n{rows}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NAMES", "0123456789abcdef")
+        to = ("--out", tmp_path / "o.csv", "--workspace", workspace.root)
+        code, _, err = called(main, "data", "anonymise", tmp_path / "t.csv", *to)
+    assert code == 0, err
+    written = (tmp_path / "o.csv").read_text()
+    assert not any(word in written for word in ("secret1", "DE1", "Ana1"))
+    (tmp_path / "t.csv").write_text("size,ke\u0301nnung\n" + "".join(f"{n % 7},{n / 4}\n" for n in range(90)))
+    request = TrainRequest(model="price", data=tmp_path / "t.csv", target="ke\u0301nnung")
+    with pytest.raises(Exception, match=r"protection\.secret names .*, the target"):
+        train_on_file(workspace, request, settings_in_force(workspace.root), actor=ANA)
 
 
 @pytest.mark.parametrize("order", [("tax_*", "tax_id"), ("tax_id", "tax_*")])

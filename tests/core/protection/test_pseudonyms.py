@@ -71,6 +71,11 @@ def test_a_pseudonym_depends_on_key_domain_and_value():
     assert len(found) == 8
 
 
+def test_names_of_a_domain_that_look_the_same_are_one_domain():
+    names = Pseudonyms(KEY)
+    assert names.of("Ana", "pre\u0301nom") == names.of("Ana", "pr\u00e9nom\u200b") == names.of("Ana", "pr\u00e9nom")
+
+
 def test_the_end_of_a_domain_and_the_start_of_a_value_are_not_mixed_up():
     names = Pseudonyms(KEY)
     assert names.of("bc", "a") != names.of("c", "ab")
