@@ -60,7 +60,7 @@ def add_parser(commands: Subparsers) -> None:
     revoke.set_defaults(command=take_back)
     glass = command_parser(verbs, "break-glass", help="in an emergency: be an admin for a short time; an alert says so")
     glass.add_argument("--reason", required=True, metavar="TEXT", help="the emergency: others will read it")
-    glass.add_argument("--for", dest="valid", metavar="TIME", default="1h", help="how long, at most 24h (default 1h)")
+    glass.add_argument("--for", dest="valid", metavar="TIME", help="how long, at most 24h (default 1h)")
     add_json_argument(glass)
     glass.set_defaults(command=break_glass)
     _add_role_parsers(verbs)
@@ -193,6 +193,10 @@ def give_role(args: argparse.Namespace) -> int:
         reason=args.reason,
     )
     _print_grants([made], "has", as_json=args.json)
+    if args.valid is None and made.expires_at is not None and not args.json:
+        from console.cli.output import complain, printable
+
+        complain(printable(f"It ends with your right to give it ({', '.join(made.rests_on)})."))
     if not was_governed and not args.json:
         from console.cli.output import complain
 
@@ -219,9 +223,7 @@ def break_glass(args: argparse.Namespace) -> int:
     from core.governance.grants import Grants
 
     workspace = open_workspace(args)
-    valid = _length(args.valid)
-    assert valid is not None, "the argument has a default"
-    made = Grants(workspace).break_glass(actor=person(), reason=args.reason, valid=valid)
+    made = Grants(workspace).break_glass(actor=person(), reason=args.reason, valid=_length(args.valid))
     BrokenGlass(workspace).keep_up()
     _print_grants([made], "has", as_json=args.json)
     return ExitCode.GOOD

@@ -22,7 +22,12 @@ def add_token_parsers(verbs: Subparsers) -> None:
     create.add_argument("name", metavar="NAME", help="its purpose, named in the audit log")
     create.add_argument("--person", metavar="ACCOUNT", help="the person responsible for it (default: you)")
     create.add_argument("--role", choices=ROLES, default="viewer", help="its role (default: %(default)s)")
-    create.add_argument("--days", type=number, metavar="N", help="how long it is valid (default: without limit)")
+    create.add_argument(
+        "--days",
+        type=number,
+        metavar="N",
+        help="how long it is valid (default: for good, or as long as you have its role)",
+    )
     create.set_defaults(command=create_token)
     listing = command_parser(verbs, "list", help="every token ever created, without its secret")
     add_json_argument(listing)
@@ -46,6 +51,7 @@ def add_token_parsers(verbs: Subparsers) -> None:
 def create_token(args: argparse.Namespace) -> int:
     """Create a token and print it."""
     from console.cli.output import complain, print_json
+    from core.clock import in_words
     from core.serving import Role, Tokens
 
     token, secret = Tokens(open_workspace(args)).create(
@@ -61,6 +67,11 @@ def create_token(args: argparse.Namespace) -> int:
     else:
         print(secret)
         complain(f"{token.token_id} for {token.name}, {token.person}'s, role {token.role}; it is not shown again")
+        if args.days is None and token.expires_at is not None:
+            complain(
+                f"It is valid until {in_words(token.expires_at)}, when your right to give its role ends "
+                f"({', '.join(token.rests_on)})."
+            )
     return ExitCode.GOOD
 
 

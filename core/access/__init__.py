@@ -5,7 +5,16 @@ grants, roles and tokens as stored, `principal.py` is who asks; `decision.py` de
 what it decides on. Whoever changes state comes through the door in `core.governance.audit`, with its record.
 """
 
-from core.access.decision import AccessDecision, AccessRules, can_ever, decide, reaches
+from core.access.decision import (
+    AccessDecision,
+    AccessRules,
+    GivingRight,
+    can_ever,
+    decide,
+    giving_right,
+    reaches,
+    resting_on,
+)
 from core.access.documents import CustomRole, Grant, Token
 from core.access.door import Door
 from core.access.errors import AccessRefusedError
@@ -22,6 +31,7 @@ __all__ = [
     "AccessRules",
     "CustomRole",
     "Door",
+    "GivingRight",
     "Grant",
     "Principal",
     "PrincipalKind",
@@ -31,6 +41,8 @@ __all__ = [
     "can_ever",
     "class_of",
     "decide",
+    "giving_right",
     "principal_of",
     "reaches",
+    "resting_on",
 ]

@@ -1,6 +1,6 @@
 """The decision: may this principal do this verb to this model, in this stage? Pure: what it decides on is given."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -16,6 +16,13 @@ class AccessDecision(NamedTuple):
 
     is_allowed: bool
     reason: str  # one sentence
+
+
+class GivingRight(NamedTuple):
+    """How long somebody has what they give away: nothing that is given outlasts the right of its giver."""
+
+    ends_at: datetime | None = None  # None: for good
+    rests_on: tuple[str, ...] = ()  # the grants and tokens that end
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,56 @@ def decide(
     return AccessDecision(
         False, f"{principal} has {' and '.join(held) or 'no role'}; this takes {_needed(rules, verb)}"
     )
+
+
+def giving_right(rules: AccessRules, principal: Principal, verbs: Collection[str], *, now: datetime) -> GivingRight:
+    """Say how long a principal has all of some verbs without limits, by what they have now.
+
+    The owner of the folder has them for good: in an emergency nobody else can make an admin for good, and the files
+    are the owner's. Verbs that the principal does not have are not looked at: see `Door.require_having`.
+
+    Args:
+        rules: Grants, roles and tokens as they are now.
+        principal: Who gives.
+        verbs: What the other will be able to do.
+        now: The time.
+    """
+    is_of_machine = principal.kind in _OF_THE_MACHINE
+    is_owner = principal == Principal(PrincipalKind.USER, rules.owner)
+    if principal.kind is PrincipalKind.ENGINE or is_owner or (is_of_machine and not rules.governed):
+        return GivingRight()
+    held = [
+        (grant.role, grant.expires_at, grant.grant_id)
+        for grant in rules.grants_of(principal, now)
+        if grant.covers(None, None)
+    ]
+    token = rules.tokens.get(principal.name) if principal.kind is PrincipalKind.TOKEN else None
+    if token is not None and token.is_valid(now):
+        held.append((token.role, token.expires_at, token.token_id))
+    ends = dict[str, datetime]()  # of what the right to some verb rests on longest
+    for verb in verbs:
+        having = [(ends_at, name) for role, ends_at, name in held if rules.holds(role, verb)]
+        ending = [(ends_at, name) for ends_at, name in having if ends_at is not None]
+        if ending and len(ending) == len(having):
+            last, name = max(ending)
+            ends[name] = last
+    return GivingRight(min(ends.values(), default=None), tuple(sorted(ends)))
+
+
+def resting_on(rules: AccessRules, name: str) -> frozenset[str]:
+    """Return the ids of the grants and tokens that were given by right of a grant or a token, over any number of steps.
+
+    Args:
+        rules: Grants, roles and tokens as they are now.
+        name: The id of the grant or token.
+    """
+    rests = {grant.grant_id: grant.rests_on for grant in rules.grants}
+    rests |= {token.token_id: token.rests_on for token in rules.tokens.values()}
+    found, new = frozenset[str](), frozenset({name})
+    while new:
+        new = frozenset(each for each, on in rests.items() if not new.isdisjoint(on)) - found - {name}
+        found |= new
+    return found
 
 
 def reaches(rules: AccessRules, principal: Principal, kind: VerbClass, *, now: datetime) -> bool:

@@ -28,6 +28,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     expires_at: datetime | None = None
     is_break_glass: bool = False
+    rests_on: tuple[str, ...] = ()  # grants and tokens that end, by which its giver had the right to give it
     revoked_at: datetime | None = None
     revoked_by: str | None = None
     revision: int = 0
@@ -97,6 +98,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     rotated_at: datetime | None = None
     former_digest: str = ""  # of the secret before the last rotation
     former_until: datetime | None = None  # until when that secret is still taken
+    rests_on: tuple[str, ...] = ()  # grants and tokens that end, by which whoever made the secret had the right to it
     revision: int = 0
 
     def is_valid(self, now: datetime) -> bool:

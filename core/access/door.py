@@ -3,15 +3,16 @@
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from core.access.decision import AccessDecision, AccessRules, decide
+from core.access.decision import AccessDecision, AccessRules, GivingRight, decide, giving_right
 from core.access.documents import CustomRole, Grant, Token
 from core.access.errors import AccessRefusedError
 from core.access.principal import Principal, PrincipalKind, account_of, principal_of
 from core.access.verbs import VerbClass, class_of
 from core.actor import Actor
-from core.clock import Clock, utc_now
+from core.clock import Clock, in_words, utc_now
 from core.files import access_error
 from core.lock_files import open_lock, unlock
 from core.state.errors import StateError
@@ -127,6 +128,46 @@ class Door:
                     verb=to_do,
                     object=object,
                 )
+
+    def giving_right(self, actor: Actor, verbs: Collection[str]) -> GivingRight:
+        """Say how long an actor has all of some verbs without limits; see `core.access.decision.giving_right`.
+
+        Raises:
+            StateError: The grants cannot be read.
+        """
+        return giving_right(self.rules(), principal_of(actor), verbs, now=self._clock())
+
+    def require_until(
+        self,
+        actor: Actor,
+        until: datetime | None,
+        right: GivingRight,
+        *,
+        to_do: str,
+        object: str,  # noqa: A002
+        instead: str,
+    ) -> None:
+        """Refuse to give anything for longer than the giver has it.
+
+        Args:
+            actor: Who gives.
+            until: When the gift will end; None for never.
+            right: How long the giver has it.
+            to_do: The verb of the gift, for the record.
+            object: What is given.
+            instead: What to do, as a sentence.
+        Raises:
+            AccessRefusedError: It would outlast the giver's right.
+        """
+        if right.ends_at is None or (until is not None and until <= right.ends_at):
+            return
+        length = f"until {in_words(until)}" if until is not None else "for good"
+        raise AccessRefusedError(
+            f"{actor.name} may not do {to_do} ({object}) {length}: the right to give this ends at "
+            f"{in_words(right.ends_at)} ({', '.join(right.rests_on)}). {instead}",
+            verb=to_do,
+            object=object,
+        )
 
     @contextmanager
     def held(self, *, to_change: bool) -> Iterator[None]:

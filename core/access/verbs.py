@@ -56,7 +56,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
         *("access.break_glass", "document.repair", "state.archive", "state.restore"),
         *("version.adopt", "version.reclaim"),
     ),
-    VerbClass.FOLLOWS: ("alert.prune", "approval.use", "rollout.end"),
+    VerbClass.FOLLOWS: ("alert.prune", "approval.use", "rollout.end", "token.end"),
     VerbClass.ENGINE: (
         *("holds.correct", "holds.replace", "retraining.schedule", "version.quarantine"),
         *("rollout.begin", "rollout.finish", "rollout.inconclusive", "rollout.promote", "rollout.recollect"),

@@ -21,6 +21,7 @@ from core.access import (
     VerbClass,
     principal_of,
 )
+from core.access.decision import resting_on
 from core.access.documents import STAGES
 from core.access.roles import BUILT_IN
 from core.actor import Actor
@@ -28,9 +29,12 @@ from core.clock import Clock, utc_now
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
 from core.governance.audit import audited
+from core.governance.outbox import AuditedChange
 from core.state import Workspace
 
 LONGEST_BREAK_GLASS = timedelta(hours=24)
+DEFAULT_BREAK_GLASS = timedelta(hours=1)
+_SHORTER = "Give a shorter time, or none: then it ends with that right."
 _ROLE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _MODEL_PATTERN = re.compile(r"(?:[a-z0-9_*?-]|\[[^\]\s]+\])+")
 
@@ -83,10 +87,10 @@ class Grants:
             actor: Who gives it.
             models: Patterns of the models that it is limited to.
             stages: The stages that it is limited to.
-            valid: How long it counts; None for good.
+            valid: How long it counts; None for good, or for as long as the actor has what they give, see `rests_on`.
             reason: The reason, for the audit log.
         Raises:
-            AccessRefusedError: The actor may not grant, or has not all that the role allows.
+            AccessRefusedError: The actor may not grant, has not all that the role allows, or not for as long.
             UsageError: There is no such role, token, stage or pattern.
             RefusedError: The same was granted before.
         """
@@ -100,6 +104,8 @@ class Grants:
                 choices = ", ".join([*BUILT_IN, *sorted(rules.roles)])
                 raise UsageError(f"There is no role {shown(role)}. Roles to choose from: {choices}.")
             self._require_token(rules, principal)
+            right = self._door.giving_right(actor, rules.verbs_of(role))
+            until = right.ends_at if valid is None else now + valid
             wanted = Grant(
                 grant_id=self._id(1),
                 kind=principal.kind,
@@ -110,7 +116,8 @@ class Grants:
                 granted_at=now,
                 granted_by=str(actor),
                 reason=reason,
-                expires_at=None if valid is None else now + valid,
+                expires_at=until,
+                rests_on=right.rests_on,
             )
             for known in self.active():
                 if _says(known) == _says(wanted):
@@ -122,16 +129,23 @@ class Grants:
             for grant in made:
                 change.record("access.grant", grant.grant_id, after=_facts(grant), reason=grant.reason)
             self._door.require_having(actor, rules.verbs_of(role), to_do="access.grant", object=wanted.grant_id)
+            self._door.require_until(
+                actor, until, right, to_do="access.grant", object=wanted.grant_id, instead=_SHORTER
+            )
             self._door.grants.insert_all(made)
         return self._door.grants.get(wanted.grant_id)
 
     def revoke(self, names: Sequence[str], *, actor: Actor, reason: str = "") -> list[Grant]:
         """Take grants back: all of them, or none.
 
+        With a broken glass ends what was given by its right, tokens included.
+
         Args:
             names: Ids of grants, or principals, which lose every grant of their own.
             actor: Who takes them back.
             reason: The reason, for the audit log.
+        Returns:
+            The grants that ended, those that rested on a broken glass included.
         Raises:
             AccessRefusedError: The actor is no admin.
             NotFoundError: There is no such grant, or the principal has none.
@@ -140,11 +154,15 @@ class Grants:
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             now = self._clock()
             doomed = {grant.grant_id: grant for name in names for grant in self._named(name, now)}
-            revoked = []
+            doomed |= self._given_by_glass(doomed.values(), now)
+            # Recorded first: the door judges each by the grants as they were before this change, one's own included.
             for grant in doomed.values():
                 change.record("access.revoke", grant.grant_id, before=_facts(grant))
-                taken = msgspec.structs.replace(grant, revoked_at=now, revoked_by=str(actor))
-                revoked.append(self._door.grants.replace(taken))
+            revoked = [
+                self._door.grants.replace(msgspec.structs.replace(grant, revoked_at=now, revoked_by=str(actor)))
+                for grant in doomed.values()
+            ]
+            self._end_tokens(doomed.values(), change, actor, now)
             if not self._door.rules().admins(now):
                 raise RefusedError(
                     "Nobody would be left who is an admin of the whole workspace for good; make another account an "
@@ -152,27 +170,31 @@ class Grants:
                 )
         return revoked
 
-    def break_glass(self, *, actor: Actor, reason: str, valid: timedelta = timedelta(hours=1)) -> Grant:
+    def break_glass(self, *, actor: Actor, reason: str, valid: timedelta | None = None) -> Grant:
         """Become an admin for a short time, in an emergency; an alert says so until it has ended.
 
         Args:
             actor: Who needs it: an admin, the account that owns the folder, or a role that names `access.break_glass`.
             reason: The emergency.
-            valid: How long, at most a day.
+            valid: How long, at most a day; by default an hour, or for as long as the actor has the right to it.
         Raises:
-            AccessRefusedError: The actor may not.
+            AccessRefusedError: The actor may not, or not for as long.
             UsageError: There is no reason, or it is for too long.
             RefusedError: Nobody was granted anything in this workspace, so nothing is forbidden.
         """
         if not reason.strip():
             raise UsageError("Breaking the glass needs a reason: others will read it.")
-        if not timedelta(0) < valid <= LONGEST_BREAK_GLASS:
+        if valid is not None and not timedelta(0) < valid <= LONGEST_BREAK_GLASS:
             hours = LONGEST_BREAK_GLASS.total_seconds() / 3600
             raise UsageError(f"Breaking the glass is for more than 0 and at most {hours:g} hours.")
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             now, principal = self._clock(), principal_of(actor)
             if not self._door.rules().governed:
                 raise RefusedError("This workspace has no grants, so there is no glass to break.")
+            right = self._door.giving_right(actor, ["access.break_glass"])
+            until = now + (valid or DEFAULT_BREAK_GLASS)
+            if valid is None and right.ends_at is not None:
+                until = min(until, right.ends_at)
             made = Grant(
                 grant_id=self._id(1),
                 kind=principal.kind,
@@ -181,10 +203,14 @@ class Grants:
                 granted_at=now,
                 granted_by=str(actor),
                 reason=reason,
-                expires_at=now + valid,
+                expires_at=until,
                 is_break_glass=True,
+                rests_on=right.rests_on,
             )
             change.record("access.break_glass", made.grant_id, after=_facts(made))
+            self._door.require_until(
+                actor, until, right, to_do="access.break_glass", object=made.grant_id, instead=_SHORTER
+            )
             return self._door.grants.insert(made)
 
     def define_role(self, name: str, verbs: Collection[str], *, actor: Actor, reason: str = "") -> CustomRole:
@@ -197,7 +223,8 @@ class Grants:
             actor: Who defines it.
             reason: The reason, for the audit log.
         Raises:
-            AccessRefusedError: The actor may not define roles, or has not all that this one allows.
+            AccessRefusedError: The actor may not define roles, has not all that this one allows, or would give it for
+                longer than they have it to somebody who has the role.
             UsageError: The name is taken or no name, or a pattern matches no verb.
         """
         if name in BUILT_IN or not _ROLE_NAME.fullmatch(name):
@@ -223,8 +250,19 @@ class Grants:
                 before={"verbs": before.verbs} if before else None,
                 after={"verbs": role.verbs},
             )
-            own = replace(self._door.rules(), roles={name: role}).verbs_of(name)
+            rules = self._door.rules()
+            own = replace(rules, roles={name: role}).verbs_of(name)
             self._door.require_having(actor, own, to_do="access.define_role", object=name)
+            if holders := list(dict.fromkeys(str(held.principal) for held in self.active() if held.role == name)):
+                had = rules.verbs_of(name)
+                self._door.require_until(
+                    actor,
+                    None,
+                    self._door.giving_right(actor, [verb for verb in own if verb not in had]),
+                    to_do="access.define_role",
+                    object=name,
+                    instead=f"{', '.join(holders)} has this role: define another one, and grant that.",
+                )
             return self._door.roles.replace(role) if before else self._door.roles.insert(role)
 
     def remove_role(self, name: str, *, actor: Actor, reason: str = "") -> CustomRole:
@@ -256,6 +294,21 @@ class Grants:
             raise NotFoundError(f"{principal} has no grant, and there is no grant of this id. Grants: {choices}.")
         return found
 
+    def _given_by_glass(self, doomed: Collection[Grant], now: datetime) -> dict[str, Grant]:
+        """Find the active grants that were given by right of the broken glasses among some grants."""
+        rules = self._door.rules()
+        given = {name for grant in doomed if grant.is_break_glass for name in resting_on(rules, grant.grant_id)}
+        return {grant.grant_id: grant for grant in rules.grants if grant.grant_id in given and grant.is_active(now)}
+
+    def _end_tokens(self, ended: Collection[Grant], change: AuditedChange, actor: Actor, now: datetime) -> None:
+        """End the tokens whose secrets were made by right of the broken glasses among some grants."""
+        rules = self._door.rules()
+        given = {name for grant in ended if grant.is_break_glass for name in resting_on(rules, grant.grant_id)}
+        for token in rules.tokens.values():
+            if token.token_id in given and token.revoked_at is None and token.is_valid(now):
+                change.record("token.end", token.token_id, before={"name": token.name, "role": token.role})
+                self._door.tokens.replace(msgspec.structs.replace(token, revoked_at=now, revoked_by=str(actor)))
+
     def _require_token(self, rules: AccessRules, principal: Principal) -> None:
         if principal.kind is PrincipalKind.TOKEN and principal.name not in rules.tokens:
             raise NotFoundError(f"There is no token {principal.name}: see `bondx access token list`.")
@@ -277,7 +330,7 @@ class Grants:
 
 def _facts(grant: Grant) -> dict[str, object]:
     facts: dict[str, object] = {"principal": str(grant.principal), "role": grant.role}
-    for name in ("models", "stages", "expires_at", "is_break_glass"):
+    for name in ("models", "stages", "expires_at", "is_break_glass", "rests_on"):
         if value := getattr(grant, name):
             facts[name] = value
     return facts

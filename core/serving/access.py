@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from core.access import DATABASE, Door, Principal, PrincipalKind, Role, Token
+from core.access import DATABASE, Door, GivingRight, Principal, PrincipalKind, Role, Token
 from core.access.documents import digest
 from core.actor import RESERVED, Actor
 from core.clock import Clock, utc_now
@@ -25,6 +25,10 @@ __all__ = ["DATABASE", "PREFIX", "Role", "Token", "Tokens", "digest"]
 PREFIX = "bondx_"
 LONGEST_OVERLAP = timedelta(days=30)
 _MAX_NAME = 60
+_SHORTER = "Give a shorter time, or none: then it ends with that right."
+_ENDING = (
+    "Give a time that ends before, such as --days 0.02: the token ends with it. Or revoke it, and create another one."
+)
 _PERSON = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._+@-]{{0,{_MAX_NAME - 1}}}")
 
 
@@ -57,12 +61,12 @@ class Tokens:
             role: Its permissions.
             actor: The creator.
             person: The owner, recorded as the author of changes made with it; by default the actor.
-            valid_days: How long the token is valid; None for no expiry.
+            valid_days: How long the token is valid; None for no expiry, or for as long as the actor has what they give.
             reason: The reason, for the audit log.
         Returns:
             The stored record and the secret, which is never shown again.
         Raises:
-            AccessRefusedError: The actor may not create tokens, or has not all that the role allows.
+            AccessRefusedError: The actor may not create tokens, has not all that the role allows, or not for as long.
             UsageError: The name is not one line of plain text, or the person is not an account name or is reserved.
         """
         if not name.strip() or not is_shown_as_is(name) or len(name) > _MAX_NAME:
@@ -79,6 +83,7 @@ class Tokens:
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = len(self._documents.all()) + 1
+            right = self._door.giving_right(actor, self._door.rules().verbs_of(role))
             token = self._documents.insert(
                 Token(
                     token_id=f"t-{number:04d}",
@@ -89,11 +94,14 @@ class Tokens:
                     digest=digest(secret),
                     created_at=now,
                     created_by=str(actor),
-                    expires_at=None if valid_days is None else now + timedelta(days=valid_days),
+                    expires_at=right.ends_at if valid_days is None else now + timedelta(days=valid_days),
+                    rests_on=right.rests_on,
                 )
             )
-            change.record("token.create", token.token_id, after={"name": name, "person": token.person, "role": role})
-            self._require_having(actor, [role], "token.create", token.token_id)
+            after: dict[str, object] = {"name": name, "person": token.person, "role": role}
+            after |= {key: value for key in ("expires_at", "rests_on") if (value := getattr(token, key))}
+            change.record("token.create", token.token_id, after=after)
+            self._require_having(actor, [role], right, "token.create", token, _SHORTER)
         return token, secret
 
     def rotate(
@@ -116,7 +124,7 @@ class Tokens:
         Returns:
             The stored record and the new secret, which is never shown again.
         Raises:
-            AccessRefusedError: The actor may not rotate tokens, or has not all that this one may do.
+            AccessRefusedError: The actor may not rotate tokens, has not all that this one may do, or not for as long.
             NotFoundError: There is no token with this id.
             RefusedError: It is revoked or expired, or its former secret would be taken for more than 30 days.
         """
@@ -127,6 +135,9 @@ class Tokens:
             now, before = self._clock(), self._documents.get(token_id)
             if not before.is_valid(now):
                 raise RefusedError(f"{token_id} is revoked or expired; create another token.")
+            grants = self._door.rules().grants_of(Principal(PrincipalKind.TOKEN, token_id), now)
+            roles = [before.role, *(grant.role for grant in grants)]
+            right = self._door.giving_right(actor, self._door.rules().verbs_of(*roles))
             token = self._documents.replace(
                 msgspec.structs.replace(
                     before,
@@ -136,12 +147,14 @@ class Tokens:
                     makers=tuple(sorted({*before.makers, *actor.persons})),
                     expires_at=before.expires_at if valid_days is None else now + timedelta(days=valid_days),
                     rotated_at=now,
+                    rests_on=right.rests_on,
                 )
             )
-            after = {"name": token.name, "expires_at": token.expires_at, "former_until": token.former_until}
+            after: dict[str, object] = {"name": token.name, "expires_at": token.expires_at}
+            after["former_until"] = token.former_until
+            after |= {"rests_on": token.rests_on} if token.rests_on else {}
             change.record("token.rotate", token_id, after=after)
-            grants = self._door.rules().grants_of(Principal(PrincipalKind.TOKEN, token_id), now)
-            self._require_having(actor, [token.role, *(grant.role for grant in grants)], "token.rotate", token_id)
+            self._require_having(actor, roles, right, "token.rotate", token, _ENDING)
         return token, secret
 
     def revoke(self, token_id: str, *, actor: Actor, reason: str = "") -> Token:
@@ -158,10 +171,13 @@ class Tokens:
             change.record("token.revoke", token_id, after={"name": token.name, "role": token.role})
         return token
 
-    def _require_having(self, actor: Actor, roles: Sequence[str], to_do: str, token_id: str) -> None:
-        """Whoever sees the secret of a token can do what it can, so they must be able to do that already."""
-        verbs = self._door.rules().verbs_of(*roles)
-        self._door.require_having(actor, verbs, to_do=to_do, object=token_id)
+    def _require_having(
+        self, actor: Actor, roles: Sequence[str], right: GivingRight, to_do: str, token: Token, instead: str
+    ) -> None:
+        """Whoever sees the secret of a token can do what it can, so they must be able to do that, and as long."""
+        verbs, name = self._door.rules().verbs_of(*roles), token.token_id
+        self._door.require_having(actor, verbs, to_do=to_do, object=name)
+        self._door.require_until(actor, token.expires_at, right, to_do=to_do, object=name, instead=instead)
 
     @property
     def _documents(self) -> Documents[Token]:

@@ -28,7 +28,7 @@ class WantedGrant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     role: str
     models: list[str] = []  # patterns; by default all models
     stages: list[str] = []
-    valid_hours: Annotated[float, Meta(gt=0, le=87_600)] | None = None
+    valid_hours: Annotated[float, Meta(gt=0, le=87_600)] | None = None  # None: as long as the giver has it
     reason: str = ""
 
 
@@ -43,7 +43,7 @@ class Emergency(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Why the glass is broken."""
 
     reason: str
-    valid_hours: Annotated[float, Meta(gt=0, le=24)] = 1.0
+    valid_hours: Annotated[float, Meta(gt=0, le=24)] | None = None  # by default an hour, or as long as the right to it
 
 
 class AccessAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +120,9 @@ class AccessRoutes(Controller):
     def break_glass(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[Emergency]) -> Grant:
         """Let this token be an admin for a short time, in an emergency; an alert says so."""
         made = Grants(workspace).break_glass(
-            actor=caller.actor, reason=data.reason, valid=timedelta(hours=data.valid_hours)
+            actor=caller.actor,
+            reason=data.reason,
+            valid=None if data.valid_hours is None else timedelta(hours=data.valid_hours),
         )
         BrokenGlass(workspace).keep_up()
         return made

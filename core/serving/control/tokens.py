@@ -39,6 +39,7 @@ class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
     revoked_by: str | None
     rotated_at: datetime | None
     former_until: datetime | None
+    rests_on: tuple[str, ...]  # grants and tokens with which the right to its secret ends
     last_used_at: datetime | None = None
 
 

@@ -406,6 +406,129 @@ class TestBreakingTheGlass:
         assert Alerts(workspace, clock=clock).open() == []
 
 
+class TestNothingGivenOutlastsTheRightOfItsGiver:
+    @pytest.fixture
+    def give_for(self, grants, give):
+        """Make an account an admin for some hours; ana and the owner are admins for good."""
+        give("eve", "viewer")
+        give("ana", "admin")
+
+        def given(name, hours):
+            give(name, "admin", valid=timedelta(hours=hours))
+            return acting(name)
+
+        return given
+
+    @pytest.fixture
+    def ben(self):
+        return Principal(PrincipalKind.USER, "ben")
+
+    @pytest.fixture
+    def fire(self, workspace, grants, give, owner, clock):
+        """Return a token that may break the glass and nothing else."""
+        grants.define_role("fire", ["access.break_glass"], actor=owner)
+        token, _ = Tokens(workspace, clock=clock).create("pager", Role.VIEWER, actor=owner)
+        give("token:t-0001", "fire")
+        return token.actor("192.0.2.7")
+
+    def test_by_a_grant(self, workspace, grants, give_for, ben, clock):
+        guest = give_for("guest", 8)
+        made = grants.grant(ben, "admin", actor=guest)
+        assert made.expires_at == clock() + timedelta(hours=8)
+        assert newest(workspace).after["rests_on"] == ["g-0004"]
+        assert newest(workspace).after["expires_at"]
+        with pytest.raises(AccessRefusedError, match=r"guest may not do access\.grant .*\(g-0004\).*shorter"):
+            grants.grant(ben, "operator", actor=guest, valid=timedelta(hours=9))
+        assert newest(workspace).verb == "access.refuse"
+        assert grants.grant(ben, "operator", actor=guest, valid=timedelta(hours=1)).expires_at < made.expires_at
+        assert grants.grant(ben, "viewer", actor=acting("ana")).expires_at is None
+        clock.pass_by(8 * 3600)
+        with pytest.raises(AccessRefusedError):
+            require_access(workspace, acting("ben"), "version.prune", clock=clock)
+
+    def test_where_the_latest_end_counts_for_each_verb(self, grants, give, give_for, ben, clock):
+        guest = give_for("guest", 1)
+        give("guest", "operator", valid=timedelta(hours=5))
+        give("guest", "approver", models=["spread"])  # a limited grant gives nothing away
+        assert grants.grant(ben, "operator", actor=guest).expires_at == clock() + timedelta(hours=5)
+        assert grants.grant(ben, "admin", actor=guest).expires_at == clock() + timedelta(hours=1)
+        give("guest", "operator")
+        last = grants.grant(Principal(PrincipalKind.USER, "eve"), "operator", actor=guest)
+        assert (last.expires_at, last.rests_on) == (None, ())
+
+    def test_by_a_token_nor_by_what_the_token_gives(self, workspace, grants, give_for, ben, clock):
+        guest, tokens = give_for("guest", 8), Tokens(workspace, clock=clock)
+        token, _ = tokens.create("robot", Role.ADMIN, actor=guest)
+        assert token.expires_at == clock() + timedelta(hours=8)
+        assert newest(workspace).after["rests_on"] == ["g-0004"]
+        with pytest.raises(AccessRefusedError, match=r"token\.create"):
+            tokens.create("longer", Role.ADMIN, actor=guest, valid_days=1)
+        assert grants.grant(ben, "admin", actor=token.actor("192.0.2.7")).expires_at == token.expires_at
+
+    def test_by_a_rotation(self, workspace, give_for, clock):
+        guest, tokens = give_for("guest", 8), Tokens(workspace, clock=clock)
+        tokens.create("nightly", Role.ADMIN, actor=acting("ana"))
+        for days in (None, 1):
+            with pytest.raises(AccessRefusedError, match=r"token\.rotate .*--days"):
+                tokens.rotate("t-0001", actor=guest, valid_days=days)
+        (kept,) = tokens.all()
+        assert (kept.expires_at, kept.rotated_at) == (None, None)
+        rotated, _ = tokens.rotate("t-0001", actor=guest, valid_days=0.1)
+        assert rotated.rests_on == ("g-0004",)
+        assert tokens.rotate("t-0001", actor=acting("ana"), valid_days=90)[0].rests_on == ()
+
+    def test_by_a_token_that_makes_itself_last(self, workspace, give_for, clock):
+        give_for("guest", 8)
+        tokens = Tokens(workspace, clock=clock)
+        token, _ = tokens.create("robot", Role.ADMIN, actor=acting("ana"), valid_days=1)
+        with pytest.raises(AccessRefusedError, match=r"token\.rotate"):
+            tokens.rotate("t-0001", actor=token.actor("192.0.2.7"), valid_days=2)
+        tokens.rotate("t-0001", actor=token.actor("192.0.2.7"))
+
+    def test_by_a_role_that_somebody_has(self, grants, give, give_for, owner):
+        guest = give_for("guest", 8)
+        grants.define_role("trainer", ["session.*"], actor=owner)
+        give("guest", "trainer")
+        with pytest.raises(AccessRefusedError, match=r"user:guest has this role: define another one"):
+            grants.define_role("trainer", ["session.*", "access.grant"], actor=guest)
+        grants.define_role("trainer", ["session.start"], actor=guest)
+        grants.define_role("another", ["session.*", "access.grant"], actor=guest)
+
+    def test_by_breaking_the_glass_again(self, grants, give_for, fire, clock):
+        guest = give_for("guest", 0.5)
+        assert grants.break_glass(actor=guest, reason="a fire").expires_at == clock() + timedelta(hours=0.5)
+        with pytest.raises(AccessRefusedError, match=r"access\.break_glass"):
+            grants.break_glass(actor=guest, reason="a fire", valid=timedelta(hours=1))
+        grants.break_glass(actor=fire, reason="a fire", valid=timedelta(hours=1))
+        again = grants.break_glass(actor=fire, reason="it burns on", valid=timedelta(hours=24))  # by its own role
+        assert again.rests_on == ()
+
+    def test_and_with_a_broken_glass_ends_what_it_gave(self, workspace, grants, give_for, fire, ben, clock):
+        from core.alerts import Alerts
+        from core.alerts.broken_glass import BrokenGlass
+
+        give_for("guest", 8)
+        tokens = Tokens(workspace, clock=clock)
+        glass = grants.break_glass(actor=fire, reason="a fire", valid=timedelta(hours=24))
+        token, _ = tokens.create("mine", Role.ADMIN, actor=fire)
+        grants.grant(ben, "admin", actor=token.actor("192.0.2.7"))
+        assert token.expires_at == glass.expires_at
+        revoked = grants.revoke([glass.grant_id], actor=fire)
+        assert [str(grant.principal) for grant in revoked] == ["token:t-0001", "user:ben"]
+        assert not tokens.all()[1].is_valid(clock())
+        assert newest(workspace).verb == "token.end"
+        assert AuditLog(workspace).verify().ok
+        with pytest.raises(AccessRefusedError):
+            require_access(workspace, acting("ben"), "access.grant", clock=clock)
+        BrokenGlass(workspace, clock=clock).keep_up()
+        assert Alerts(workspace, clock=clock).open() == []
+
+    def test_but_the_owner_of_the_folder_makes_an_admin_for_good(self, grants, give, owner, ben):
+        give("ana", "admin")
+        grants.break_glass(actor=owner, reason="ana has left")
+        assert grants.grant(ben, "admin", actor=owner).expires_at is None
+
+
 class TestATokensSecret:
     def test_is_replaced_by_a_rotation_and_its_grants_stay(self, governed, owner, give, clock):
         from core.access.documents import digest

@@ -1,20 +1,24 @@
 """Access: every change requires a token, and only this machine may read without one."""
 
+import http.client
+import json
 import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from console.cli.main import main
-from core.access import VerbClass
+from core.access import Principal, VerbClass
 from core.access.roles import classes_of
 from core.errors import UsageError
 from core.governance import AuditLog
+from core.governance.grants import Grants
 from core.local_callers import FORWARDED
 from core.serving.access import Role, Tokens
 from core.serving.authenticator import Authenticator
 from core.serving.errors import ForbiddenError, ListenError, UnauthenticatedError
 from core.serving.server import Server
+from tests.waiting import PATIENCE_SECONDS
 
 HERE = ("127.0.0.1", 50_000)
 ELSEWHERE = ("192.0.2.7", 50_000)
@@ -171,6 +175,41 @@ def test_over_http_each_role_has_its_routes(server, tokens):
         for needed, (path, body) in bodies.items():
             status = server.ask(path, body, headers={"authorization": f"Bearer {secret}"}).status
             assert (status == 403) == (not held.includes(needed)), (held, needed, status)
+
+
+def test_over_http_a_broken_glass_makes_nobody_an_admin_for_good(workspace, ana):
+    _, secret = Tokens(workspace).create("pager", Role.VIEWER, actor=ana)
+    grants = Grants(workspace)
+    grants.define_role("fire", ["access.break_glass"], actor=ana)
+    grants.grant(Principal.named("token:t-0001"), "fire", actor=ana)
+    server = Server(workspace, "127.0.0.1", 0)
+    server.start()
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=PATIENCE_SECONDS)
+
+    def ask(method, path, body=None):
+        fields = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+        connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), fields)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    try:
+        status, glass = ask("POST", "/access/emergencies", {"reason": "fire", "valid_hours": 1})
+        assert status == 201
+        status, refusal = ask("POST", "/access/grants", {"principal": "ben", "role": "admin", "valid_hours": 2})
+        assert (status, glass["grant_id"] in str(refusal)) == (403, True)
+        assert AuditLog(workspace).tail(1)[0].verb == "access.refuse"
+        for path, body in (
+            ("/access/grants", {"principal": "ben", "role": "admin"}),
+            ("/tokens", {"name": "mine", "role": "admin"}),
+        ):
+            status, made = ask("POST", path, body)
+            assert (status, made["expires_at"], made["rests_on"]) == (201, glass["expires_at"], [glass["grant_id"]])
+        status, ended = ask("DELETE", f"/access/grants/{glass['grant_id']}")
+        assert (status, [grant["name"] for grant in ended]) == (200, ["t-0001", "ben"])
+        assert [token.revoked_at is None for token in Tokens(workspace).all()] == [True, False]
+    finally:
+        connection.close()
+        server.stop()
 
 
 def test_tokens_are_created_listed_and_revoked_from_the_shell(workspace, capsys):
