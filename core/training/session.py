@@ -171,6 +171,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         is_ending = self.observed.phase is SessionPhase.STOPPING and self.observed.stop_reason is not None
         return is_ending and self.desired is DesiredSession.RUNNING
 
+    def in_its_queue(self) -> "Session":
+        """Return the session as it is shown: one that is to run and rests is queued, until its turn comes."""
+        rests = self.observed.phase.is_at_rest or self.observed.phase is SessionPhase.PAUSED
+        if not (rests and self.wants_work):
+            return self
+        waits = {"phase": SessionPhase.QUEUED, "stop_reason": None, "ended_at": None, "eta_seconds": None}
+        return msgspec.structs.replace(self, observed=msgspec.structs.replace(self.observed, **waits))
+
     def refusal(self, desired: DesiredSession) -> str | None:
         """Return why a request is refused in this state, or None if it is allowed."""
         phase = self.observed.phase

@@ -419,8 +419,8 @@ class SessionRecorder:
         return self._waiting(session, "session.paused", SessionPhase.PAUSED)
 
     def suspended(self, session: Session) -> Session:
-        """Record that a session waits for the next engine."""
-        return self._waiting(session, "session.suspended", SessionPhase.QUEUED)
+        """Record that a session waits for its turn, or for the next engine."""
+        return self._waiting(session, "session.suspended", SessionPhase.QUEUED, stop_reason=None)
 
     @staticmethod
     def _criteria(session: Session, record: EpochRecord, history: EpochScores) -> tuple[Criterion, ...]:
@@ -447,10 +447,10 @@ class SessionRecorder:
             last_progress_at=self._clock(),
         )
 
-    def _waiting(self, session: Session, verb: str, phase: SessionPhase) -> Session:
+    def _waiting(self, session: Session, verb: str, phase: SessionPhase, **observed: Any) -> Session:
         self._telemetry.flush()
         self._judge_last_draw(session)
-        session = self._observe(session, verb, phase=phase, eta_seconds=None)
+        session = self._observe(session, verb, phase=phase, eta_seconds=None, **observed)
         self._write_dashboard(session)
         return session
 

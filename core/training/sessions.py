@@ -44,18 +44,18 @@ class Sessions:
         self._clock = clock
 
     def all(self) -> list[Session]:
-        """Return every session, oldest first; one with agents with their totals."""
-        found = {session.session_id: session for session in self._documents.all()}
+        """Return every session, oldest first; one with agents with their totals, one that waits its turn as queued."""
+        found = {session.session_id: session.in_its_queue() for session in self._documents.all()}
         every = sorted(found.values(), key=lambda session: _number(session.session_id))
         return [_totalled(session, found.get) for session in every]
 
     def get(self, session_id: str) -> Session:
-        """Return one session; one with agents with their totals.
+        """Return one session; one with agents with their totals, one that waits for its turn as queued.
 
         Raises:
             NotFoundError: There is no session with this id; the message lists the known ids.
         """
-        session = self._documents.get(session_id)
+        session = self._documents.get(session_id).in_its_queue()
         return _totalled(session, self._documents.find) if session.children else session
 
     def start(
@@ -161,7 +161,7 @@ class Sessions:
         """
         verb, participle = _VERBS[desired]
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
-            before = self._documents.get(session_id)
+            before = self._documents.get(session_id).in_its_queue()
             if expected_revision is not None and before.desired_revision > expected_revision:
                 raise StaleRevisionError.asked_otherwise(TABLE, session_id, before, expected=expected_revision)
             refusal = before.refusal(desired) or self._refusal_of_parent(before, desired)
@@ -173,7 +173,7 @@ class Sessions:
             is_held = bool(before.parent) and desired is not DesiredSession.RUNNING
             named = msgspec.structs.replace(before, is_held=is_held)
             session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (named, *told)]
-        return session
+        return session.in_its_queue()
 
     def _requested(
         self, before: Session, verb: str, desired: DesiredSession, change: AuditedChange, actor: Actor, reason: str

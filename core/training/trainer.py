@@ -73,14 +73,17 @@ class Trainer:
         return (self._lane, *(agents.lanes if agents is not None else ()))
 
     def _next(self) -> Session | None:
-        """Settle the sessions that need no work, and return the first session that does."""
-        work = None
-        for session in self._sessions.all():
+        """Settle the sessions that need no work, and return the first session that does.
+
+        A session still at work by its document was left so by an engine that died; unless its turn comes now, it waits.
+        """
+        every = self._sessions.all()
+        work = next(filter(self._has_work, every), None)
+        for session in every:
+            is_next = work is not None and work.session_id in (session.session_id, session.parent)
             if not session.wants_work:
                 self._recorder.settle(session)
-            elif self._has_work(session):
-                work = work or session
-            elif session.observed.phase.is_at_work and self._is_left_alone(session):
+            elif session.observed.phase.is_at_work and not is_next:
                 self._recorder.suspended(session)
         return work
 
@@ -90,10 +93,6 @@ class Trainer:
             return False
         agents = self._sessions.children(session)
         return not agents or any(each.wants_work for each in agents) or all(each.has_ended for each in agents)
-
-    def _is_left_alone(self, session: Session) -> bool:
-        """Whether it is an agent that nothing trains: an earlier engine died in its final fit, and the parent rests."""
-        return bool(session.parent) and not self._sessions.get(session.parent).wants_work
 
     def _drive_agents(self, parent: Session) -> None:
         self._lane.stop_child()  # it is not needed while the agents have children of their own

@@ -100,6 +100,9 @@ class AgentsRunner:
                     self._start(session_id)
         elif self._threads and parent.observed.phase is not SessionPhase.STOPPING:
             self._observe("session.stopping", phase=SessionPhase.STOPPING)
+        for child in children:
+            if child.session_id not in self._threads and child.wants_work and child.observed.phase.is_at_work:
+                self._recorder.suspended(child)  # an engine that died left it so
         return not self._threads and self._end(self._sessions.children(parent))
 
     def _end(self, children: list[Session]) -> bool:

@@ -12,7 +12,7 @@ from core.training.session import SessionPhase
 def test_an_abandoned_run_is_marked_lost_and_others_are_untouched(workspace, sessions, person):
     alive = sessions.start(TrainingSettings(), name="", actor=person).session_id
     ended = sessions.start(TrainingSettings(), name="", actor=person).session_id
-    sessions.observe(ended, "session.test", actor=Actor.engine(), phase=SessionPhase.FAILED)
+    sessions.observe(ended, "session.test", actor=Actor.engine(), phase=SessionPhase.FAILED, gave_up_at=1)
     runs = Runs(workspace)
     for session_id in (alive, ended, ""):
         runs.start(name="", actor=person, session_id=session_id)

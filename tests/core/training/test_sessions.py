@@ -119,7 +119,7 @@ def test_a_request_based_on_an_outdated_desired_state_is_refused_and_names_who_c
 def test_an_impossible_request_is_refused_with_the_reason(sessions, session, phase, asked_before, desired, why):
     if asked_before:
         sessions.request("s-0001", asked_before, actor=BOB)
-    observe(sessions, session, phase=phase)
+    observe(sessions, session, phase=phase, gave_up_at=1 if phase is SessionPhase.FAILED else 0)
     with pytest.raises(SessionRequestRefusedError, match=why):
         sessions.request("s-0001", desired, actor=BOB)
 
@@ -128,6 +128,20 @@ def test_a_stopped_session_may_run_again(sessions, session):
     sessions.request("s-0001", DesiredSession.STOPPED, actor=BOB)
     observe(sessions, session, phase=SessionPhase.STOPPED)
     assert sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB).wants_work
+
+
+@pytest.mark.parametrize("phase", [SessionPhase.PAUSED, SessionPhase.STOPPED, SessionPhase.FAILED])
+def test_a_session_that_rests_is_queued_once_it_is_resumed_until_its_turn_comes(sessions, session, phase):
+    gave_up = session.desired_revision if phase is SessionPhase.FAILED else 0
+    if phase is not SessionPhase.FAILED:
+        desired = DesiredSession.PAUSED if phase is SessionPhase.PAUSED else DesiredSession.STOPPED
+        sessions.request("s-0001", desired, actor=BOB)
+    observe(sessions, session, phase=phase, gave_up_at=gave_up, stop_reason="it rests")
+    assert (sessions.get("s-0001").observed.phase, sessions.get("s-0001").observed.stop_reason) == (phase, "it rests")
+    resumed = sessions.request("s-0001", DesiredSession.RUNNING, actor=BOB)
+    for seen in (resumed, sessions.get("s-0001"), *sessions.all()):
+        assert (seen.observed.phase, seen.observed.stop_reason) == (SessionPhase.QUEUED, None)
+    assert sessions.request("s-0001", DesiredSession.PAUSED, actor=BOB).observed.phase is SessionPhase.QUEUED
 
 
 def test_a_failed_session_is_retried_only_on_a_new_request(sessions, session):
