@@ -119,8 +119,9 @@ class ContinuousLearningPipeline:
             CoreError: The workspace cannot be used.
         """
         self._stopping, self._is_running = False, True
-        engine = await asyncio.to_thread(self._start_engine)
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start_engine))
         try:
+            await asyncio.shield(starting)
             while not self._stopping:
                 await asyncio.to_thread(self._look)
                 again = time.monotonic() + look_seconds
@@ -128,8 +129,7 @@ class ContinuousLearningPipeline:
                     await asyncio.sleep(_STOPS_WITHIN_SECONDS)
         finally:
             self._is_running = False
-            if engine is not None:
-                await asyncio.shield(asyncio.to_thread(engine.stop))
+            await asyncio.shield(_stop_engine(starting))  # also one that still starts as the task is cancelled
 
     def stop(self) -> None:
         """End the loop; a retraining that is under way is continued by the next engine."""
@@ -195,6 +195,13 @@ class ContinuousLearningPipeline:
         except LeaseHeldError:
             return None
         return engine
+
+
+async def _stop_engine(starting: "asyncio.Future[Engine | None]") -> None:
+    """Stop the engine once it has started, if it has."""
+    await asyncio.wait([starting])
+    if starting.exception() is None and (engine := starting.result()) is not None:
+        await asyncio.to_thread(engine.stop)
 
 
 def _newest(found: "Retraining | None") -> dict[str, Any]:

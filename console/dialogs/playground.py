@@ -16,7 +16,7 @@ from textual.timer import Timer
 
 from console.dialogs.dialog import FullScreenDialog
 from console.presentation.phrases import BUG, counted
-from console.runtime.background import in_background
+from console.runtime.background import OpenedHere, in_background
 from core.errors import CoreError, UsageError
 from core.state import Workspace
 from core.text.sampling import MAX_PROMPT_CHARACTERS, SYNTHETIC_TEXT, SamplingOptions, sampling_options
@@ -130,11 +130,16 @@ class PlaygroundDialog(FullScreenDialog):
         workspace: Workspace,
         opened: Callable[..., "Writer"] = open_writer,
     ) -> None:
-        """Take the version; `opened` opens it, in a process of its own unless a test says otherwise."""
+        """Take the version; `opened` opens it, in a process of its own unless a test says otherwise.
+
+        It calls `started` with the process as soon as there is one, so that a playground that is left while the version
+        is loaded ends the process.
+        """
         super().__init__()
         self._version = (model, version)
         self._workspace = workspace
         self._open = opened
+        self._opened_here = OpenedHere()
         self._process: Writer | None = None
         self._writing: _Writing | None = None
         self._banner = SYNTHETIC_TEXT
@@ -167,24 +172,24 @@ class PlaygroundDialog(FullScreenDialog):
         in_background(self, self._load)
 
     def on_unmount(self) -> None:
-        """End the process that writes."""
-        if self._process is not None:
-            self._process.close()
+        """End the process that writes, or that is still loading the version."""
+        self._opened_here.close()
 
     async def _load(self) -> None:
         try:
             self._banner = await asyncio.to_thread(banner_of_version, self._workspace, *self._version)
-            process = await asyncio.to_thread(self._open, self._workspace, *self._version, actor=self.context.actor)
+            self._process = await asyncio.to_thread(
+                self._open,
+                self._workspace,
+                *self._version,
+                actor=self.context.actor,
+                started=self._opened_here.add,
+            )
         except (CoreError, OSError) as error:
             self._problem = str(error)
         except Exception:
             log.exception("A version could not be opened in the playground.")
             self._problem = BUG
-        else:
-            if not self.is_open:
-                process.close()
-                return
-            self._process = process
         if self.is_open:
             self._show()
 

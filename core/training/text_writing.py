@@ -1,5 +1,6 @@
 """Writing with a registered version of a model of language, for whoever has the right to ask it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from core.actor import Actor
@@ -37,7 +38,14 @@ class VersionText(NamedTuple):
     notice: str
 
 
-def open_writer(workspace: Workspace, model: str, version: str, *, actor: Actor) -> WritingProcess:
+def open_writer(
+    workspace: Workspace,
+    model: str,
+    version: str,
+    *,
+    actor: Actor,
+    started: Callable[[WritingProcess], None] | None = None,
+) -> WritingProcess:
     """Start the process that writes with a registered version, and wait until it is open.
 
     Args:
@@ -45,6 +53,7 @@ def open_writer(workspace: Workspace, model: str, version: str, *, actor: Actor)
         model: The model.
         version: Its version.
         actor: Who will let it write.
+        started: Called with the process before its model is open: closing the process then ends the wait.
     Raises:
         AccessRefusedError: No role of the actor allows it to ask this model; the audit log has the refusal.
         CoreError: There is no such version, its files were changed, or it cannot be opened.
@@ -53,6 +62,8 @@ def open_writer(workspace: Workspace, model: str, version: str, *, actor: Actor)
     with Registry(workspace).opened(model, version) as folder:
         process = WritingProcess(folder)
         try:
+            if started is not None:
+                started(process)
             process.loaded()
         except BaseException:
             process.close()

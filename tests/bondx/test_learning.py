@@ -1,6 +1,7 @@
 """The names by which programs let models be trained anew."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,38 @@ def test_a_loop_trains_a_registered_model_anew_up_to_a_proposal(config):
     assert retraining.observed.phase is RetrainingPhase.AWAITING_APPROVAL
     assert retraining.policy.min_samples == 200
     assert retraining.policy.window.days == 30
+
+
+def test_a_loop_that_is_cancelled_while_its_engine_starts_stops_the_engine(config, monkeypatch):
+    has_begun, may_go_on, said = threading.Event(), threading.Event(), []
+
+    class SlowEngine:
+        def __init__(self, *_, **_given):
+            pass
+
+        def start(self):
+            has_begun.set()
+            assert may_go_on.wait(30)
+            said.append("started")
+
+        def stop(self):
+            said.append("stopped")
+
+    monkeypatch.setattr("core.engine.Engine", SlowEngine)
+    pipeline = ContinuousLearningPipeline(config)
+
+    async def work() -> None:
+        loop = asyncio.create_task(pipeline.run_continuous_learning_loop())
+        await asyncio.to_thread(has_begun.wait, 30)
+        loop.cancel()
+        await asyncio.sleep(0)
+        may_go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await loop
+
+    asyncio.run(work())
+    assert said == ["started", "stopped"]
+    assert pipeline.get_pipeline_status()["is_running"] is False
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The playground: a version of a model of language writes behind a prompt, as one reads along."""
 
 import shutil
+import threading
 from collections import deque
 
 import pytest
@@ -72,7 +73,11 @@ def writer():
 
 
 async def opened(console, workspace, writer):
-    dialog = PlaygroundDialog("prose", "1.0.0", workspace, lambda *_, **_by: writer)
+    def open_it(*_, started, **_by):
+        started(writer)
+        return writer
+
+    dialog = PlaygroundDialog("prose", "1.0.0", workspace, open_it)
     await console.app.push_screen(dialog)
     await console.until(lambda: "ready" in console.text(), "the playground")
     await console.settled()
@@ -185,6 +190,48 @@ async def test_esc_ends_the_text_first_and_then_the_playground(open_console, wor
         await console.press("escape")
         assert console.app.screen is console.screen
         assert writer.is_closed
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+async def test_a_playground_that_is_left_while_it_loads_leaves_no_process(open_console, workspace, writer, is_started):
+    has_begun, may_go_on, has_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def open_it(*_, started, **_by):
+        if is_started:
+            started(writer)
+        has_begun.set()
+        assert may_go_on.wait(30)
+        if not is_started:
+            started(writer)
+        has_ended.set()
+        return writer
+
+    async with open_console((80, 24)) as console:
+        await console.app.push_screen(PlaygroundDialog("prose", "1.0.0", workspace, open_it))
+        await console.until(has_begun.is_set, "the loading")
+        await console.until(lambda: "loading the version" in console.text(), "the state")
+        console.send("escape")
+        await console.until(lambda: console.app.screen is console.screen, "the end of the playground")
+        await console.until(lambda: writer.is_closed is is_started, "the end of the process")
+        may_go_on.set()
+        await console.until(has_ended.is_set, "the end of the loading")
+        assert writer.is_closed
+
+
+async def test_a_console_that_ends_while_a_playground_loads_leaves_no_process(open_console, workspace, monkeypatch):
+    begun = []
+
+    def loaded(process):
+        begun.append(process)
+        process._process.wait(30)
+        raise WriterFailedError("The process that writes was ended.")
+
+    monkeypatch.setattr(WritingProcess, "loaded", loaded)
+    async with open_console() as console:
+        await console.press("colon", *"playground prose")
+        console.send("enter")
+        await console.until(lambda: begun, "the loading")
+    assert until(lambda: begun[0]._process.poll() is not None)
 
 
 async def test_what_an_earlier_order_still_says_is_not_shown(open_console, workspace, writer):
@@ -340,6 +387,11 @@ def test_a_process_opens_writes_stops_and_ends(workspace):
     assert "SIGKILL" in process.answers[0].problem
     process.write("Risk", sampling_options())  # nobody is there, and nothing is raised
     process.close()
+
+
+def test_a_process_that_is_closed_while_it_loads_ends_the_wait(workspace):
+    with pytest.raises(WriterFailedError, match="was ended"):
+        open_writer(workspace, "prose", "1.0.0", actor=ANA, started=WritingProcess.close)
 
 
 def test_a_folder_without_a_model_of_language_is_refused(tmp_path):
