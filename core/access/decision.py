@@ -165,16 +165,25 @@ def resting_on(rules: AccessRules, name: str) -> frozenset[str]:
     return found
 
 
-def reaches(rules: AccessRules, principal: Principal, kind: VerbClass, *, now: datetime) -> bool:
+def reaches(
+    rules: AccessRules, principal: Principal, kind: VerbClass, *, now: datetime, model: str | None = None
+) -> bool:
     """Say whether a principal may do any verb of a class within any limits: what to ask before a verb is known.
+
+    Nothing asks again before something is only shown, so for what is inspected the limits to models hold here.
 
     Args:
         rules: Grants, roles and tokens as they are now.
         principal: Who asks.
         kind: The class.
         now: The time.
+        model: The model that is inspected, in some stage; None for the whole workspace.
     """
-    return any(can_ever(rules, principal, verb, now=now) for verb, its in VERBS.items() if its is kind)
+    verbs = [verb for verb, its in VERBS.items() if its is kind]
+    if kind is VerbClass.INSPECT and model is None:
+        return any(decide(rules, principal, verb, now=now).is_allowed for verb in verbs)
+    named = model if kind is VerbClass.INSPECT else None
+    return any(can_ever(rules, principal, verb, now=now, model=named) for verb in verbs)
 
 
 def can_ever(rules: AccessRules, principal: Principal, verb: str, *, now: datetime, model: str | None = None) -> bool:

@@ -22,9 +22,12 @@ class VerbClass(StrEnum):
     ANYONE = "anyone"  # the end of what one has begun, and the record of a refusal
 
 
+INSPECT = "workspace.inspect"
+"""The verb that routes ask for which only show something."""
+
 _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
     VerbClass.VIEW: ("workspace.view", "prediction.ask", "outcome.report"),
-    VerbClass.INSPECT: ("workspace.inspect",),
+    VerbClass.INSPECT: (INSPECT,),
     VerbClass.OPERATE: (
         *("alert.acknowledge", "alert.comment", "alert.fire", "alert.resolve", "alert.snooze"),
         *("alias.remove", "alias.set"),

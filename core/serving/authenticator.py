@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.access import Door, Principal, PrincipalKind, VerbClass, reaches
+from core.access import VERBS, AccessRules, Door, VerbClass, can_ever, decide, principal_of, reaches
 from core.access.errors import OidcKeysAwaitedError, OidcProviderError, OidcTokenError
 from core.access.oidc_extra import oidc_provider
-from core.access.principal import ANONYMOUS, principal_of
+from core.access.principal import ANONYMOUS
 from core.access.roles import classes_of
+from core.access.verbs import INSPECT
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
 from core.errors import CoreError
@@ -82,13 +83,19 @@ class Authenticator:
             self._oidc.begin()
 
     async def admit_waiting(
-        self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool
+        self,
+        headers: Headers,
+        client: tuple[str, int] | None,
+        *,
+        takes: VerbClass,
+        is_read: bool,
+        model: str | None = None,
     ) -> Caller:
         """Admit a request as `admit` does, once the keys of its token's provider have come, if they are awaited."""
         until = time.monotonic() + _KEYS_SECONDS
         while True:
             try:
-                return self.admit(headers, client, takes=takes, is_read=is_read)
+                return self.admit(headers, client, takes=takes, is_read=is_read, model=model)
             except KeysAwaitedError as error:
                 rest = until - time.monotonic()
                 # Others wait for the same future, so it must not be cancelled with this request.
@@ -96,7 +103,15 @@ class Authenticator:
                 if not done:
                     raise
 
-    def admit(self, headers: Headers, client: tuple[str, int] | None, *, takes: VerbClass, is_read: bool) -> Caller:
+    def admit(
+        self,
+        headers: Headers,
+        client: tuple[str, int] | None,
+        *,
+        takes: VerbClass,
+        is_read: bool,
+        model: str | None = None,
+    ) -> Caller:
         """Admit a request, or raise the reason for refusing it.
 
         Args:
@@ -104,16 +119,17 @@ class Authenticator:
             client: Address of the peer; None where the server cannot know.
             takes: The class of verbs that the route is of; which verb, to which model, is judged where it is done.
             is_read: Whether the request changes nothing; then a caller on this machine needs no token.
+            model: The model that the route is about, if it names one.
         Raises:
             UnauthenticatedError: A token is required, and the request has no valid token.
-            ForbiddenError: No role of the token has a verb of this class.
+            ForbiddenError: No role of the token has a verb of this class, or may inspect this model.
             UnavailableError: The key of a provider's token is not known; a `KeysAwaitedError` while it may come.
         """
         host = client[0] if client else "?"
         authorization = headers.get(b"authorization")
         if isinstance(host, PeerAccount):
             if authorization is None:
-                return self._admit_account(host, takes)
+                return self._admit_account(host, takes, model)
             host = socket.gethostname()
         if authorization is None:
             may_read = is_read and takes is VerbClass.VIEW and client is not None
@@ -127,22 +143,18 @@ class Authenticator:
         token = self._find(secret) if secret else None
         if token is None:
             if self._oidc is not None and secret.count(".") == _DOTS and secret.isascii():
-                return self._admit_subject(self._oidc, secret, host, takes)
+                return self._admit_subject(self._oidc, secret, host, takes, model)
             raise UnauthenticatedError("The token is unknown, expired or revoked.")
         self._uses.note(token.token_id, self._clock())
         # A viewer's right is every token's, so predictions ask nothing more.
-        if takes is not VerbClass.VIEW and not self._reaches(token, takes):
-            roles = " or ".join(role for role in Role if takes in classes_of(role))
-            raise ForbiddenError(
-                f"This requires the role {roles}; token {token.token_id} has the role {token.role}.",
-                verb=takes,
-                actor=token.actor(host),
-            )
+        if takes is not VerbClass.VIEW:
+            lacks = f"; token {token.token_id} has the role {token.role}"
+            self._require_to_reach(self._door.rules(), token.actor(host), takes, model, lacks)
         return Caller(token.actor(host), token.role)
 
-    def _admit_account(self, account: PeerAccount, takes: VerbClass) -> Caller:
+    def _admit_account(self, account: PeerAccount, takes: VerbClass, model: str | None) -> Caller:
         """Admit an account of this machine, which the kernel vouches for, by its grants."""
-        rules, principal = self._door.rules(), Principal(PrincipalKind.USER, account)
+        rules = self._door.rules()
         actor = Actor(str(account), socket.gethostname(), Origin.API)
         # Without grants, accounts may do everything, since only the owner can enter the folder. Anybody can come here.
         if not rules.governed and account != rules.owner:
@@ -151,12 +163,12 @@ class Authenticator:
                 verb=takes,
                 actor=actor,
             )
-        if not reaches(rules, principal, takes, now=self._clock()):
-            roles = " or ".join(role for role in Role if takes in classes_of(role))
-            raise ForbiddenError(f"This requires the role {roles}, which {account} lacks.", verb=takes, actor=actor)
+        self._require_to_reach(rules, actor, takes, model, f", which {account} lacks")
         return Caller(actor, Role.VIEWER, asks_by_grant=True)
 
-    def _admit_subject(self, provider: "OidcProvider", token: str, host: str, takes: VerbClass) -> Caller:
+    def _admit_subject(
+        self, provider: "OidcProvider", token: str, host: str, takes: VerbClass, model: str | None
+    ) -> Caller:
         """Admit a subject of the OIDC provider, whose token vouches for it, by its grants and those of its groups."""
         now = self._clock()
         try:
@@ -176,9 +188,7 @@ class Authenticator:
                 verb=takes,
                 actor=actor,
             )
-        if not reaches(rules, principal, takes, now=now):
-            roles = " or ".join(role for role in Role if takes in classes_of(role))
-            raise ForbiddenError(f"This requires the role {roles}, which {principal} lacks.", verb=takes, actor=actor)
+        self._require_to_reach(rules, actor, takes, model, f", which {principal} lacks")
         return Caller(actor, Role.VIEWER, asks_by_grant=True)
 
     def require_to_ask(self, caller: Caller, model: str) -> None:
@@ -205,9 +215,19 @@ class Authenticator:
         """Record that a caller was refused."""
         record_refusal(self._workspace, refusal, actor=refusal.actor, clock=self._clock)
 
-    def _reaches(self, token: Token, takes: VerbClass) -> bool:
-        principal = Principal(PrincipalKind.TOKEN, token.token_id)
-        return reaches(self._door.rules(), principal, takes, now=self._clock())
+    def _require_to_reach(
+        self, rules: AccessRules, actor: Actor, takes: VerbClass, model: str | None, lacks: str
+    ) -> None:
+        principal, now = principal_of(actor), self._clock()
+        if reaches(rules, principal, takes, now=now, model=model):
+            return
+        roles = " or ".join(role for role in Role if takes in classes_of(role))
+        problem = f"This requires the role {roles}{lacks}."
+        if any(can_ever(rules, principal, verb, now=now) for verb, kind in VERBS.items() if kind is takes):
+            reason = decide(rules, principal, INSPECT, model=model, now=now).reason
+            about = "the whole workspace" if model is None else shown(model)
+            problem = f"{actor.name} may not do {INSPECT} ({about}): {reason}."
+        raise ForbiddenError(problem, verb=takes, actor=actor)
 
     def has_tokens(self) -> bool:
         """Say whether any token is valid now, or may be: the provider knows of its own."""

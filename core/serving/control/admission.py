@@ -12,17 +12,22 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter, SkipValidation
 from litestar.types import Scope
 
-from core.access import PrincipalKind, VerbClass, principal_of
+from core.access import Door, PrincipalKind, VerbClass, principal_of
+from core.access.verbs import INSPECT as INSPECTS
 from core.actor import Actor
 from core.errors import UsageError
 from core.escape import shown, spelled_out, texts_in, unshown_text
+from core.governance import require_access
 from core.json_documents import decode_json
+from core.registry import Registry
 from core.serving.asgi import headers_of
 from core.serving.authenticator import Authenticator, Caller
 from core.serving.decoding import check_keys, syntax_problem
 from core.serving.errors import BadRequestError, ForbiddenError, TooManyRequestsError
 from core.serving.rate_limit import RateLimit
+from core.state import Workspace
 from core.text_limits import require_text
+from core.training.own_data.version_choice import chosen_version
 
 T = TypeVar("T")
 Given: TypeAlias = SkipValidation[NamedDependency[T]]
@@ -59,6 +64,7 @@ async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
             # A route that declares nothing requires the highest role.
             takes=handler.opt.get("takes", VerbClass.ADMINISTER),
             is_read=bool(handler.opt.get("is_read", False)),
+            model=connection.path_params.get("model"),
         )
     except ForbiddenError as refusal:
         _count(connection, refusal.actor)
@@ -82,6 +88,25 @@ def caller_of(scope: Scope) -> Caller:
     """Return the caller of the request of a scope (a Litestar dependency)."""
     found: Caller = scope["state"][_CALLER]
     return found
+
+
+def inspected(workspace: Workspace, caller: Caller, model: str, version: str | None) -> str | None:
+    """Return the version to tell of, once a caller may inspect it; by a grant that is limited to stages, in its stage.
+
+    Args:
+        workspace: The workspace.
+        caller: Who asks.
+        model: The model, of which the caller may inspect a version in some stage.
+        version: Its number; None for the one that the route chooses.
+    Raises:
+        AccessRefusedError: No role of the caller covers the stage of this version; the audit log has the refusal.
+        NotFoundError: There is no such version.
+    """
+    if Door(workspace).may(caller.actor, INSPECTS, model=model).is_allowed:
+        return version
+    chosen = chosen_version(Registry(workspace), model, version, None)
+    require_access(workspace, caller.actor, INSPECTS, object=chosen.key, model=model, stage=chosen.stage)
+    return chosen.version
 
 
 async def check_request(request: Request[Any, Any, Any]) -> None:

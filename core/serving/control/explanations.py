@@ -7,7 +7,10 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from core.serving.control.admission import INSPECT, Given
+from core.access.verbs import INSPECT as INSPECTS
+from core.governance import require_access
+from core.serving.authenticator import Caller
+from core.serving.control.admission import INSPECT, Given, inspected
 from core.serving.control.given_rows import GivenRows
 from core.serving.errors import BadRequestError
 from core.state import Workspace
@@ -65,7 +68,7 @@ class ExplanationRoutes(Controller):
 
     @post("/{model:str}/explain", opt=INSPECT, status_code=200, sync_to_thread=True)
     def explain_version(
-        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainQuestion]
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[ExplainQuestion]
     ) -> VersionExplanation:
         """Explain what a version relies on, by rows that it kept or by given rows; nothing of them is stored."""
         from core.explain.explainer import ExplainMethod
@@ -74,7 +77,7 @@ class ExplanationRoutes(Controller):
 
         request = ExplainRequest(
             model=model,
-            version=data.version,
+            version=inspected(workspace, caller, model, data.version),
             method=ExplainMethod(data.method),
             output=data.output,
             n_rows=data.n_rows,
@@ -86,7 +89,11 @@ class ExplanationRoutes(Controller):
 
     @post("/{model:str}/explain/row", opt=INSPECT, status_code=200, sync_to_thread=True)
     def explain_row(
-        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[ExplainRowQuestion]
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        model: FromPath[str],
+        data: JSONBody[ExplainRowQuestion],
     ) -> RowExplanation:
         """Explain why a version answers one row as it does; nothing is stored."""
         from core.explain.explainer import ExplainMethod
@@ -97,7 +104,7 @@ class ExplanationRoutes(Controller):
             raise BadRequestError("goes with turn: say which answer counts as turned", field="fixed")
         request = ExplainRequest(
             model=model,
-            version=data.version,
+            version=inspected(workspace, caller, model, data.version),
             row=data.row,
             method=ExplainMethod(data.method),
             output=data.output,
@@ -110,12 +117,14 @@ class ExplanationRoutes(Controller):
 
     @post("/{model:str}/explain/compare", opt=INSPECT, status_code=200, sync_to_thread=True)
     def compare(
-        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[CompareQuestion]
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[CompareQuestion]
     ) -> ComparedExplanations:
         """Compare what two versions of a model rely on; nothing is stored."""
         from core.explain.explainer import ExplainMethod
         from core.training.own_data.explanation import compare_explained
 
+        for version in (data.before, data.after):
+            inspected(workspace, caller, model, version)
         request = ExplainRequest(model=model, version=data.after, method=ExplainMethod(data.method), n_rows=data.n_rows)
         return compare_explained(workspace, request, data.before)
 
@@ -123,6 +132,7 @@ class ExplanationRoutes(Controller):
     def explain_over(
         self,
         workspace: Given[Workspace],
+        caller: Given[Caller],
         model: FromPath[str],
         over: FromQuery[WindowText] = "7d",
         version: FromQuery[str | None] = None,
@@ -131,4 +141,8 @@ class ExplanationRoutes(Controller):
         from core.clock import read_duration
         from core.training.own_data.served_trend import explain_over
 
+        if version is None:  # of every version, in whichever stages
+            require_access(workspace, caller.actor, INSPECTS, object=model, model=model)
+        else:
+            inspected(workspace, caller, model, version)
         return explain_over(workspace, model, read_duration(over), version=version)

@@ -15,7 +15,7 @@ from core.monitoring.data_profile import NoProfileError, ProfileError
 from core.registry.errors import OwnProfileError, ReasonNeededError
 from core.registry.made_profiles import DamagedProfileError
 from core.serving.authenticator import Caller
-from core.serving.control.admission import INSPECT, OPERATE, Given
+from core.serving.control.admission import INSPECT, OPERATE, Given, inspected
 from core.serving.errors import BadRequestError, UnavailableError
 from core.settings import load_policy
 from core.state import Workspace
@@ -59,9 +59,10 @@ class GivenRowsRoutes(Controller):
 
     @post("/{model:str}/drift", opt=INSPECT, status_code=200, sync_to_thread=True)
     def check_drift(
-        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[DriftQuestion]
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[DriftQuestion]
     ) -> VersionDrift:
         """Compare rows, or the rows served within the last hours, with the profile of a version; nothing is stored."""
+        version = inspected(workspace, caller, model, data.version)
         rules = load_policy(workspace.root).for_model(model).drift
         if data.rows is not None:
             from core.training.own_data.given_rows import check_rows
@@ -69,26 +70,30 @@ class GivenRowsRoutes(Controller):
             if data.since_hours is not None:
                 raise BadRequestError("goes with served rows; given rows are checked whole", field="since_hours")
             with _own_words(model):
-                return check_rows(workspace, model, data.rows, rules, version=data.version)
+                return check_rows(workspace, model, data.rows, rules, version=version)
         from core.training.own_data.live_drift import NoCountedRowsError, check_served
 
         since = timedelta(hours=1.0 if data.since_hours is None else data.since_hours)
         try:
             with _own_words(model):
-                return check_served(workspace, model, rules, since=since, version=data.version)
+                return check_served(workspace, model, rules, since=since, version=version)
         except NoCountedRowsError as error:
             raise BadRequestError(f"{error.problem}; ask for a longer time with since_hours, or give rows.") from error
 
     @get("/{model:str}/profile", opt=INSPECT, sync_to_thread=True)
     def get_profile(
-        self, workspace: Given[Workspace], model: FromPath[str], version: FromQuery[str | None] = None
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        model: FromPath[str],
+        version: FromQuery[str | None] = None,
     ) -> VersionProfile:
         """Return what a version learned from, by default the live version, else the newest: counts, and no row."""
         from core.training.own_data.profile import version_profile
 
         try:
             with _own_words(model):
-                return version_profile(workspace, model, version=version)
+                return version_profile(workspace, model, version=inspected(workspace, caller, model, version))
         except WithoutProfileError as error:
             raise NotFoundError(str(error)) from error
 
@@ -112,13 +117,14 @@ class GivenRowsRoutes(Controller):
 
     @post("/{model:str}/estimates", opt=INSPECT, status_code=200, sync_to_thread=True)
     def estimate_rows(
-        self, workspace: Given[Workspace], model: FromPath[str], data: JSONBody[EstimateQuestion]
+        self, workspace: Given[Workspace], caller: Given[Caller], model: FromPath[str], data: JSONBody[EstimateQuestion]
     ) -> VersionEstimate:
         """Estimate how well a version does on rows whose outcomes are unknown; nothing is stored."""
         from core.training.own_data.given_rows import estimate_on_rows
 
         with _own_words(model):
-            return estimate_on_rows(workspace, model, data.rows, version=data.version)
+            version = inspected(workspace, caller, model, data.version)
+            return estimate_on_rows(workspace, model, data.rows, version=version)
 
 
 class WithoutProfileError(BadRequestError):

@@ -8,8 +8,10 @@ from litestar import Controller, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
+from core.access import Door
 from core.clock import utc_now
 from core.errors import NotFoundError
+from core.governance import require_access
 from core.monitoring.documents import DriftBudget, LastEstimate, ModelMonitoring
 from core.monitoring.labels.answers import JudgedRequests, WantedRequests
 from core.monitoring.labels.draws import MOST_WANTED
@@ -22,6 +24,7 @@ from core.view.monitoring_history import MonitoringHistory, monitoring_history
 from core.view.version_performance import VersionPerformance, version_performance
 
 MOST_IDS = 100_000
+_WANTS = ("labels.draw", "labels.more")
 
 
 class LabelsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,6 +102,9 @@ class MonitoringRoutes(Controller):
         """
         from core.training.own_data.wanted_requests import wanted_requests
 
+        # Requests that were drawn before are told without a record.
+        if not any(Door(workspace).may(caller.actor, verb, model=model).is_allowed for verb in _WANTS):
+            require_access(workspace, caller.actor, _WANTS[0], object=model, model=model)
         return wanted_requests(
             workspace,
             model,

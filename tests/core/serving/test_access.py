@@ -10,6 +10,7 @@ import pytest
 from console.cli.main import main
 from core.access import Principal, VerbClass
 from core.access.roles import classes_of
+from core.actor import Actor, Origin
 from core.errors import UsageError
 from core.governance import AuditLog
 from core.governance.grants import Grants
@@ -143,6 +144,37 @@ class TestAToken:
     def test_needs_a_plain_name(self, workspace, name, ana):
         with pytest.raises(UsageError):
             Tokens(workspace).create(name, Role.VIEWER, actor=ana)
+
+
+class TestALimitedGrant:
+    @pytest.fixture
+    def reached(self, workspace):
+        """Return a function that says why a token with a limited role may not inspect; "" if it may."""
+
+        owner = Actor(Grants(workspace).door.owner, "desk", Origin.COMMAND_LINE)
+
+        def asked(model, **limits):
+            secret = Tokens(workspace).create("robot", Role.VIEWER, actor=owner)[1]
+            name = Tokens(workspace).all()[-1].token_id
+            Grants(workspace).grant(Principal.named(f"token:{name}"), "operator", actor=owner, **limits)
+            headers = {b"authorization": f"Bearer {secret}".encode()}
+            try:
+                Authenticator(workspace).admit(headers, ELSEWHERE, takes=VerbClass.INSPECT, is_read=True, model=model)
+            except ForbiddenError as refusal:
+                return str(refusal)
+            return ""
+
+        return asked
+
+    def test_inspects_its_models_alone(self, reached):
+        assert reached("people", models=["peo*"]) == ""
+        assert "may not do workspace.inspect ('pricing'): token:t-0002" in reached("pricing", models=["peo*"])
+        assert "(the whole workspace)" in reached(None, models=["peo*"])
+        assert "(the whole workspace)" in reached(None, stages=["Staging"])
+        assert reached("people", stages=["Staging"]) == ""  # in some stage: the route asks for that of the version
+
+    def test_without_limits_inspects_everything(self, reached):
+        assert reached(None) == reached("pricing") == ""
 
 
 def test_a_public_address_is_not_served_without_a_valid_token(workspace):

@@ -7,9 +7,12 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from core.access import Principal
+from core.actor import Actor, Origin
 from core.clock import utc_now
 from core.explain.conformal import CONFORMAL_NAME, Conformal
 from core.explain.served_sketch import ContributionBasis, ContributionSketch, merged_contributions
+from core.governance.grants import Grants
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.serving.access import Role, Tokens
 from core.state import Workspace
@@ -250,3 +253,38 @@ def test_a_bad_question_about_what_a_model_relied_on_is_refused(desk, relied, pa
 def test_what_a_model_relied_on_is_told_to_those_who_may_look(desk, relied, monkeypatch):
     monkeypatch.setattr(desk, "token", None)
     assert desk.ask(OVER).status == 401
+
+
+def test_a_limited_grant_explains_its_models_in_its_stages_alone(explained, desk):
+    """Rows that a version kept are shown to nobody whose grants cover other models, or other stages."""
+    grants = Grants(explained)
+    owner = Actor(grants.door.owner, "desk", Origin.COMMAND_LINE)
+    token, secret = Tokens(explained).create("limited", Role.VIEWER, actor=owner)
+    mine = {"authorization": f"Bearer {secret}"}
+    robot = Principal.named(f"token:{token.token_id}")
+    grants.grant(robot, "operator", actor=owner, models=["spr*"])
+    asked = (
+        ("explain", {}),
+        ("explain/row", {"row": 3}),
+        ("explain/compare", {"before": "1.0.0", "after": "1.0.0"}),
+        ("explain/over?over=1h", None),
+        ("drift", {"since_hours": 1}),
+        ("profile", None),
+        ("estimates", {"rows": [{}]}),
+        ("labels", {}),
+    )
+    for path, body in asked:
+        assert desk.ask(f"/api/v1/models/downgrade/{path}", body, headers=mine).status == 403, path
+        assert desk.ask(f"/api/v1/models/spread/{path}", body, headers=mine).status != 403, path
+    assert desk.ask(f"{EXPLAIN}/row", {"row": 3}, headers=mine).status == 200
+    for path in ("evidence", "shift", "doctor", "access/roles"):
+        assert desk.ask(f"/api/v1/{path}", headers=mine).status == 403, path
+
+    grants.revoke([str(robot)], actor=owner)
+    grants.grant(robot, "operator", actor=owner, models=["spr*"], stages=["Staging"])
+    for path, body in asked:
+        answer = desk.ask(f"/api/v1/models/spread/{path}", body, headers=mine)
+        assert answer.status == 403, path
+    assert "in Staging" in str(answer.json)
+    grants.grant(robot, "operator", actor=owner, models=["spr*"], stages=["Production"])
+    assert desk.ask(f"{EXPLAIN}/row", {"row": 3}, headers=mine).status == 200
