@@ -32,6 +32,8 @@ class FileRequest:
         time: The latest rows are held out.
         keep: Columns to learn from although they name rows.
         drop_missing_target: Leave out rows without a target.
+        unquoted: Columns, or patterns of names, of which no note and no reason quotes a cell; a table that is read
+            already knows its own.
         algorithm: The algorithm.
         parameters: Handed to the algorithm.
         test_share: Share of the rows to hold out.
@@ -49,6 +51,7 @@ class FileRequest:
     split_seed: int
     keep: tuple[str, ...] = ()
     drop_missing_target: bool = False
+    unquoted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

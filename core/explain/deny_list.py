@@ -8,10 +8,11 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 
+from core.escape import shown
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import Settings, SettingsError, settings_in_force
 from core.settings.patterns import is_listed, is_named
-from core.tables.errors import TableError
+from core.tables.errors import InputError, TableError
 
 if TYPE_CHECKING:
     from core.arrays import FloatArray
@@ -144,10 +145,21 @@ class DenyList:
         try:
             yield
         except TableError as error:
-            hides = bool(self.patterns and error.fault) if error.column is None else self.denies(error.column)
-            if not hides:
+            if not self.hides_in(error):
                 raise
             raise error.without_cells() from None
+
+    def told(self, error: Exception) -> str:
+        """Return what an error says, without the cells of a denied column."""
+        if isinstance(error, TableError) and self.hides_in(error):
+            return str(error.without_cells())
+        if isinstance(error, InputError) and self.denies(error.column):
+            return f"column {shown(error.column)}: a value of it cannot be used."
+        return str(error)
+
+    def hides_in(self, error: TableError) -> bool:
+        """Say whether a refusal may quote a cell of a denied column, or a whole row, whose columns nobody knows."""
+        return bool(self.patterns and error.fault) if error.column is None else self.denies(error.column)
 
     def scale_of_answers(self, scale: str) -> str:
         """Return the scale of contributions in words; it is the target where that is a number, which may be denied.

@@ -27,7 +27,8 @@ class Cells:
         frame: Any frame.
         row_names: The columns that name a row.
         source: Where the rows are from, such as "the file".
-        denied: The columns whose values no sentence may quote.
+        denied: The columns whose values and statistics no sentence may quote.
+        unquoted: More columns whose values no sentence may quote.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Cells:
         row_names: tuple[str, ...] = (),
         source: str = "the data",
         denied: Collection[str] = (),
+        unquoted: Collection[str] = (),
     ) -> None:
         self.frame = frame
         self.source = source
         self.denied = frozenset(denied)
+        self.unquoted = self.denied | frozenset(unquoted)
         self._row_names = row_names
         self._numbers: dict[str, FloatArray] = {}
         self._infinite: dict[str, BoolArray] = {}
@@ -58,7 +61,7 @@ class Cells:
                 (unless that is allowed).
         """
         if name not in self._numbers:
-            values = _as_numbers(name, self._column(name), quotes=name not in self.denied)
+            values = _as_numbers(name, self._column(name), quotes=name not in self.unquoted)
             self._infinite[name] = np.isinf(values)
             values[self._infinite[name]] = np.nan
             self._numbers[name] = values
@@ -82,7 +85,7 @@ class Cells:
         Raises:
             UnreadableError: The column is missing, has no value at all, or holds something other than dates.
         """
-        values = _as_dates(name, self._column(name), quotes=name not in self.denied)
+        values = _as_dates(name, self._column(name), quotes=name not in self.unquoted)
         if np.isnat(values).all():
             raise UnreadableError(f"the column {name} holds no dates")
         return values
@@ -132,7 +135,7 @@ class Cells:
     @property
     def named_by(self) -> tuple[str, ...]:
         """The columns whose cells name a row: those that may be quoted."""
-        return tuple(name for name in self._row_names if self._is_single(name) and name not in self.denied)
+        return tuple(name for name in self._row_names if self._is_single(name) and name not in self.unquoted)
 
     def _is_single(self, name: str) -> bool:
         return self.has(name) and isinstance(self.frame[name], pd.Series)

@@ -14,6 +14,7 @@ GateOperator = Literal[">=", "<="]
 
 MAX_OFFENDING_SHOWN = 20
 WITHHELD = "explanation.denied_columns names its column"
+PERSONAL = "protection.personal names its column"
 _MEASURES = ("", "%", "bps", "ms")
 
 
@@ -83,7 +84,7 @@ class GateResult(msgspec.Struct, frozen=True, kw_only=True):
         >>> judge("coverage", None, ">=", 90.0, unit="%", reason="no column has a value").sentence
         'could not be measured (limit >= 90%): no column has a value'
         """
-        if self.value is None and WITHHELD in self.reason:
+        if self.value is None and any(why in self.reason for why in (WITHHELD, PERSONAL)):
             return self.reason
         figures = _sentence(self.value, self.comparison, self.threshold, self.unit, held=self.passed)
         if self.reason == figures and self.value is not None:
@@ -156,15 +157,19 @@ def judge(
     )
 
 
-def withheld(result: GateResult) -> GateResult:
+def withheld(result: GateResult, why: str = WITHHELD) -> GateResult:
     """Return a result without its value, and without a reason that may tell it; the verdict stays.
+
+    Args:
+        result: The result.
+        why: Which setting withholds them.
 
     >>> withheld(judge("median", 12.0, ">=", 10.0, unit="bps")).sentence
     'within the limit (>= 10 bps): explanation.denied_columns names its column'
     """
     kept = "within" if result.passed else "outside"
     limit = f"{result.comparison} {result.threshold:.4g}{_spaced(result.unit)}"
-    return msgspec.structs.replace(result, value=None, reason=f"{kept} the limit ({limit}): {WITHHELD}", offending=())
+    return msgspec.structs.replace(result, value=None, reason=f"{kept} the limit ({limit}): {why}", offending=())
 
 
 def counts_things(unit: str, threshold: float) -> bool:

@@ -10,7 +10,7 @@ from core.quality import custom
 from core.quality.cells import Cells
 from core.quality.check import Check, Dimension, Examined
 from core.quality.check_set import CheckSet
-from core.quality.gate import GateResult, withheld
+from core.quality.gate import PERSONAL, GateResult, withheld
 from core.settings.quality import QualityGates
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def assess(
     *,
     source: str = "the data",
     denied: Collection[str] = (),
+    unquoted: Collection[str] = (),
 ) -> QualityReport:
     """Apply a domain's checks, and the custom gates named in the settings.
 
@@ -47,6 +48,8 @@ def assess(
         source: Where the rows are from, such as "the file"; every gate says so.
         denied: The columns whose values no sentence of the checks may quote; a custom gate that names or lists
             one tells its verdict alone.
+        unquoted: More columns, of which no cell may be quoted, while figures of them may be told; a custom gate that
+            names or lists one tells its verdict alone, since nobody knows what its text holds.
     Returns:
         Every result, and whether no blocking one failed.
     Raises:
@@ -55,12 +58,12 @@ def assess(
     """
     settings = settings or QualityGates()
     check_set.require_known(settings.limits)
-    cells = Cells(frame, row_names=check_set.row_names, source=source, denied=denied)
+    cells = Cells(frame, row_names=check_set.row_names, source=source, denied=denied, unquoted=unquoted)
     examined = [check.examine(cells, settings) for check in check_set.checks]
     results = [found.result for found in examined]
     dimensions = score_dimensions(check_set.checks, examined)
     own = [_of_columns(custom.apply(name, frame, settings, source=source), frame) for name in settings.custom_gates]
-    results += [result if set(denied).isdisjoint(result.columns or ()) else withheld(result) for result in own]
+    results += [_as_shown(result, denied, unquoted) for result in own]
     n_failed = sum(result.blocks for result in results)
     return QualityReport(
         gates=tuple(results),
@@ -68,6 +71,13 @@ def assess(
         passed=n_failed == 0,
         dimensions=dimensions,
     )
+
+
+def _as_shown(result: GateResult, denied: Collection[str], unquoted: Collection[str]) -> GateResult:
+    named = set(result.columns or ())
+    if named & set(denied):
+        return withheld(result)
+    return withheld(result, PERSONAL) if named & set(unquoted) else result
 
 
 def _of_columns(result: GateResult, frame: "pd.DataFrame") -> GateResult:

@@ -71,8 +71,7 @@ def _without_names(source: Source, head: CsvHead, cells: pa.Table) -> dict[str, 
         if not pc.any(pc.not_equal(column, "")).as_py():
             left_out[f"(column {position + 1})"] = "has neither a name nor a value"
         elif position == 0 and pc.count_distinct(column).as_py() == len(column):
-            example = shown(column[len(column) - 1].as_py())
-            left_out["(column 1)"] = f"has no name and numbers the rows, the last with {example}: an index"
+            left_out["(column 1)"] = "has no name and numbers the rows: an index"
         else:
             problem = f"the name of column {position + 1}, '', is empty"
             raise TableError(source.path, problem, "Name it.", place=f"line {head.n_skipped + 1}")

@@ -70,4 +70,9 @@ def told_gaps(name: str, gaps: Mapping[str, int]) -> list[str]:
         return []
     words = ", ".join(f"{word!r} ({n:,})" for word, n in list(gaps.items())[:MOST_TOLD])
     more = ", …" if len(gaps) > MOST_TOLD else ""
-    return [f"{name}: {sum(gaps.values()):,} cells are read as missing: {words}{more}."]
+    return [f"{counted_gaps(name, gaps).removesuffix('.')}: {words}{more}."]
+
+
+def counted_gaps(name: str, gaps: Mapping[str, int]) -> str:
+    """Tell how many cells of a column were read as missing, without the words."""
+    return f"{name}: {sum(gaps.values()):,} cells are read as missing."

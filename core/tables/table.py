@@ -1,6 +1,6 @@
 """A table in memory: columns of four kinds of values, and the place of each row in its file."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import pandas as pd
 
 from core.arrays import BoolArray, FloatArray, IntArray
 from core.escape import shown
+from core.settings.patterns import is_named
 from core.tables.errors import TableError
 from core.tables.reading_of_column import Reading
-from core.tables.settling import settled
+from core.tables.settling import counted_gaps, settled, told_gaps
 from core.tables.signature import ColumnForm, ColumnKind
 from core.tables.source import Source
 
@@ -37,6 +38,7 @@ class Table:
         gaps: By column, how many cells held each word that was read as missing.
         line_of: Maps the position of a row in the file to its line; None for a format without lines.
         rows: The position in the file of each row; None if no row was dropped.
+        unquoted: The columns of which no note and no reason quotes a cell.
     """
 
     source: Source
@@ -53,6 +55,7 @@ class Table:
     missing_words: tuple[str, ...] = ()
     gaps: dict[str, dict[str, int]] = field(default_factory=dict)
     rows: IntArray | None = None
+    unquoted: frozenset[str] = frozenset()
 
     @property
     def path(self) -> Path:
@@ -101,6 +104,24 @@ class Table:
         """Keep some rows; their places in the file stay known."""
         rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
         return replace(self, frame=self.frame[mask].reset_index(drop=True), rows=rows)
+
+    def without_quotes(self, patterns: Collection[str]) -> "Table":
+        """Return the same table, whose notes and reasons quote no cell of some columns.
+
+        Args:
+            patterns: Their names, or patterns of these.
+        """
+        hidden = frozenset(name for name in (*self.kinds, *self.left_out) if is_named(name, patterns))
+        if not hidden:
+            return self
+        gaps = {name: own for name, own in self.gaps.items() if name in hidden}
+        bare = {note: counted_gaps(name, own) for name, own in gaps.items() for note in told_gaps(name, own)}
+        return replace(
+            self,
+            looks={name: each for name, each in self.looks.items() if name not in hidden},
+            notes=tuple(bare.get(note, note) for note in self.notes),
+            unquoted=self.unquoted | hidden,
+        )
 
     def require_clear(self, names: Iterable[str]) -> None:
         """Make sure that columns fit one reading only.

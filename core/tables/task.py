@@ -153,7 +153,8 @@ def told_task(table: Table, signature: TableSignature, request: TaskRequest) -> 
         return ()
     values = table.frame[target]
     n_values = int(values.nunique())
-    counted = f"{target} has {n_values} different whole numbers from {values.min():.15g} to {values.max():.15g}"
+    ends = "" if target in table.unquoted else f" from {values.min():.15g} to {values.max():.15g}"
+    counted = f"{target} has {n_values} different whole numbers{ends}"
     if signature.task is Task.CLASSIFICATION:
         return (f"{counted}, learned as classes. To learn them as amounts: --task regression.",)
     if n_values <= FEW_VALUES:

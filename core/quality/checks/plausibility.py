@@ -136,7 +136,7 @@ def stuck_columns(most: Mapping[str, float], *, of: str) -> Callable[[Cells], Me
             found, counts = np.unique(values[~np.isnan(values)], return_counts=True)
             n_same, n_seen = int(counts.max()), int(counts.sum())
             if share_bound(n_same, n_seen, error_rate=SURER) > 100 * share:
-                value = "the same" if name in cells.denied else f"{found[counts.argmax()]:g}"
+                value = "the same" if name in cells.unquoted else f"{found[counts.argmax()]:g}"
                 stuck[name] = f"{name} is {value} in {n_same} of {n_seen} rows"
         return Measurement.of_columns(stuck, cells.n_rows, otherwise="every such column varies")
 

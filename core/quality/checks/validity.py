@@ -73,7 +73,7 @@ def known_levels(levels: Mapping[str, Sequence[str]]) -> Callable[[Cells], Measu
             unknown = sorted(set(found) - set(known))
             is_unknown = np.array([*(level in unknown for level in found), False], dtype=np.bool_)[codes]
             if is_unknown.any():
-                told = "" if name in cells.denied else f" {', '.join(map(repr, unknown[:LEVELS_TOLD]))}"
+                told = "" if name in cells.unquoted else f" {', '.join(map(repr, unknown[:LEVELS_TOLD]))}"
                 culprits.append(f"{name}{told}")
                 quoted.append(name)
                 rows |= is_unknown

@@ -12,7 +12,7 @@ from core.arrays import BoolArray
 from core.domains.own_file import PreparedTraining
 from core.errors import UsageError
 from core.escape import shown
-from core.explain.deny_list import withholds_cells
+from core.explain.deny_list import DenyList, withholds_cells
 from core.files import digest, write_file
 from core.key_source import KeySource
 from core.models.ensembles.improvement import improvement
@@ -139,7 +139,8 @@ def anonymise_file(
     if (wanted := _FORMATS.get(out.suffix.lower())) is None:
         raise UsageError(f"--out {out}: name a file that ends in {', '.join(_FORMATS)}.")
     settings, rules = settings_in_force(workspace.root), rules or ReadingRules()
-    table = read_table(file, rules=rules)
+    cells = DenyList.of_cells(settings).patterns
+    table = read_table(file, rules=rules).without_quotes(cells)
     request = request.completed(table, settings.protection)
     if train is not None:
         for name in filter(None, (train.target, train.group, train.time)):
@@ -149,7 +150,7 @@ def anonymise_file(
     if unread := [name for name in request.pseudonyms if table.kinds[name] is not ColumnKind.CATEGORY]:
         # A number that names somebody is read as it is written: 007 is not 7, and 19 digits are more than a float has.
         manners = {**rules.manners, **dict.fromkeys(unread, (Manner.CATEGORY,))}
-        told = read_table(file, rules=replace(rules, manners=manners))
+        told = read_table(file, rules=replace(rules, manners=manners)).without_quotes(cells)
     secret = key_of(settings.protection, workspace.root, key) if request.needs_key else None
     begins("anonymising")
     found = anonymise(told, request, settings.protection, secret)

@@ -9,6 +9,7 @@ import pandas as pd
 from core.domains.catalogue import judged_by_its_domain
 from core.errors import CoreError
 from core.escape import spelled_out
+from core.explain.deny_list import DenyList
 from core.models import Model
 from core.models.outcomes import Outcomes, outcomes_by
 from core.monitoring.data_profile import DataProfile
@@ -34,7 +35,12 @@ class AnsweredBatch:
 
 
 def read_batch(
-    model: Model, signature: TableSignature | None, profile: DataProfile, data: Path, rules: ReadingRules
+    model: Model,
+    signature: TableSignature | None,
+    profile: DataProfile,
+    data: Path,
+    rules: ReadingRules,
+    cells: DenyList,
 ) -> AnsweredBatch:
     """Read the file in the layout of the model, and answer its rows; a file that lacks columns is read, too.
 
@@ -44,6 +50,7 @@ def read_batch(
         profile: What it learned from.
         data: The file; it may have the target.
         rules: How its columns are to be read.
+        cells: The columns of which no note quotes a cell.
     Raises:
         TableError: The file cannot be used.
     """
@@ -53,21 +60,21 @@ def read_batch(
     except TableError as error:
         found, lacks = None, error
     if found is not None:
-        outcomes, note = _answers(found.model, found.frame, profile)
-        return AnsweredBatch(found.table, found.frame, outcomes, note)
+        outcomes, note = _answers(found.model, found.frame, profile, cells)
+        return AnsweredBatch(found.table.without_quotes(cells.patterns), found.frame, outcomes, note)
     kinds = kinds_to_read({column.name: column.kind for column in profile.data_columns})
-    table = read_table(data, rules=replace(rules, kinds=kinds))
+    table = read_table(data, rules=replace(rules, kinds=kinds)).without_quotes(cells.patterns)
     if lacks is not None:
-        return AnsweredBatch(table, table.frame, None, f"the rows cannot be answered: {lacks}")
-    outcomes, note = _answers(model, table.frame, profile)
+        return AnsweredBatch(table, table.frame, None, f"the rows cannot be answered: {cells.told(lacks)}")
+    outcomes, note = _answers(model, table.frame, profile, cells)
     return AnsweredBatch(table, table.frame, outcomes, note)
 
 
-def _answers(model: Any, frame: pd.DataFrame, profile: DataProfile) -> tuple[Outcomes | None, str]:
+def _answers(model: Any, frame: pd.DataFrame, profile: DataProfile, cells: DenyList) -> tuple[Outcomes | None, str]:
     lost = [column.name for column in profile.features if column.name not in frame]
     if lost:
         return None, f"the rows cannot be answered without {spelled_out(', '.join(lost[:5]))}"
     try:
         return outcomes_by(model, frame), ""
     except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        return None, f"the rows cannot be answered: {spelled_out(str(error))}"
+        return None, f"the rows cannot be answered: {spelled_out(cells.told(error))}"

@@ -64,7 +64,8 @@ def check_version(
         profile = profile_of_version(registry, chosen.model, chosen.version)
         loaded, signature = load_model(folder), TableSignature.read(folder)
         report = read_object(folder / REPORT_NAME)
-    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
+    cells = DenyList.of_cells_in_force(workspace.root)
+    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True), cells)
     shares, denied = importance_shares(report), DenyList.in_force(workspace.root)
     found = check_profile(
         profile,

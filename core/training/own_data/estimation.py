@@ -94,7 +94,8 @@ def estimate_batch(
             held_out = HeldOutRows.read(folder, chosen.key)
         except HeldOutError as error:
             held_out = error
-    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True))
+    cells = DenyList.of_cells_in_force(workspace.root)
+    batch = read_batch(loaded, signature, profile, data, replace(reading or ReadingRules(), lenient=True), cells)
     if batch.outcomes is None:
         raise UsageError(f"{data}: {batch.note}. An estimate needs the version's answers.")
     begins("the estimate")

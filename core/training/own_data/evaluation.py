@@ -78,7 +78,7 @@ def evaluate_on_file(
         if n_rows and not is_filled.any():
             raise table.error(f"none of its {n_rows:,} rows has a target", "Fill it in.", column=signature.target)
         table, frame = table.take(is_filled), frame[is_filled].reset_index(drop=True)
-    denied = DenyList.in_force(workspace.root)
+    denied, cells = DenyList.in_force(workspace.root), DenyList.of_cells_in_force(workspace.root)
     notes = _told(conform(table, signature), denied) if signature else InputNotes()
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
@@ -99,7 +99,7 @@ def evaluate_on_file(
         metrics=metrics,
         notes=notes,
         n_without_target=n_rows - len(table),
-        reading=denied.silent(table.notes, map(str, table.kinds)),
+        reading=denied.silent(table.without_quotes(cells.patterns).notes, map(str, table.kinds)),
         profile=profile,
     )
 

@@ -457,10 +457,10 @@ def _read(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: s
     rules = replace(reading or ReadingRules(), lenient=True)
     group, actual, note = "", None, ""
     if isinstance(loaded.profile, ProfileError):
-        table = read_table(path, rules=rules)
+        table = read_table(path, rules=rules).without_quotes(loaded.cells.patterns)
         frame = table.frame
     else:
-        batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules)
+        batch = read_batch(loaded.model, loaded.signature, loaded.profile, path, rules, loaded.cells)
         table, frame, group, note = batch.table, batch.frame, loaded.profile.group or "", batch.note
         actual = None if batch.outcomes is None else batch.outcomes.actual
     if lacking := [name for name in _asked(loaded, frame) if name not in frame]:
@@ -468,7 +468,9 @@ def _read(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: s
     try:  # a request needs fewer columns than a file that is trained on
         loaded.model.predict(loaded.model.as_strangers(frame.head(1)))
     except (CoreError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise UsageError(f"{words[:1].upper()}{words[1:]}: {(note or str(error)).removesuffix('.')}.") from None
+        raise UsageError(
+            f"{words[:1].upper()}{words[1:]}: {(note or loaded.cells.told(error)).removesuffix('.')}."
+        ) from None
     units = dependence.group_numbers(frame[group]) if group and group in frame else None
     return _Rows(
         frame=frame.reset_index(drop=True),

@@ -1,5 +1,6 @@
 """Tables that the workers of a Dask cluster read: which ones, and what else must not be asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -7,6 +8,7 @@ from core.domains.catalogue import file_domains
 from core.domains.own_file import FileRequest, PreparedTraining
 from core.errors import UsageError
 from core.executors.dask_cluster import DaskExecutor
+from core.explain.deny_list import DenyList
 from core.models.algorithms import AUTO
 from core.settings import ModelSettings, Settings, TrainingSettings
 from core.tables import ReadingRules, TableError, limits
@@ -66,6 +68,7 @@ def prepare_parts(
         TableError: The table cannot be used.
     """
     wanted = file_request(request, own, random_seed=settings.random_seed)
+    wanted = replace(wanted, unquoted=DenyList.of_cells(settings).patterns)
     (domain,) = (domain for domain in file_domains() if hasattr(domain, "prepare_parts"))
     return cast(PartedDomain, domain).prepare_parts(table, request.rules, wanted, cluster)
 

@@ -176,7 +176,8 @@ def _made(
         if not registry.holds_model(chosen.model, chosen.version):
             raise UsageError(f"No profile of {chosen.key} can be made: {NO_MODEL}.")
         loaded, signature = load_model(folder), TableSignature.read(folder)
-    rows, denied = _rows(loaded, signature, data, rules), DenyList.in_force(workspace.root)
+    denied, cells = DenyList.in_force(workspace.root), DenyList.of_cells_in_force(workspace.root)
+    rows = _rows(loaded, signature, data, rules, cells)
     if is_known and rows.unlike:
         raise rows.table.error(f"it is not read as its training read it: {'; '.join(rows.unlike)}", _by_hand(chosen))
     profile = _profile(rows, held_out=held_out)
@@ -322,7 +323,7 @@ class _Rows:
     unlike: tuple[str, ...]  # how its values differ from those that the signature describes
 
 
-def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: ReadingRules) -> _Rows:
+def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: ReadingRules, cells: DenyList) -> _Rows:
     model: Any
     found = judged_by_its_domain(loaded, written, data, rules, needs_target=False)
     if found is None:
@@ -330,7 +331,7 @@ def _rows(loaded: Model, written: TableSignature | None, data: Path, rules: Read
         model, signature, frame = loaded, written, table.frame
     else:
         model, signature, table, frame = found.model, found.signature, found.table, found.frame
-    notes = list(table.notes)
+    notes = list(table.without_quotes(cells.patterns).notes)
     target = signature.target if signature is not None else None
     if target is not None and target in table.frame:
         is_filled = has_target(table, target)

@@ -175,14 +175,23 @@ def train_artifact(
 
 def gates_of_file(request: TrainRequest, settings: Settings) -> tuple[GateResult, ...]:
     """Hold the rows of a file to the quality gates of a training, and train nothing; raises as `train_on_file`."""
-    with DenyList.of_cells(settings).withholding():
-        _, prepared = _prepared(read_table(request.data, rules=request.rules), request, settings)
+    cells = DenyList.of_cells(settings)
+    with cells.withholding():
+        table = read_table(request.data, rules=request.rules).without_quotes(cells.patterns)
+        _, prepared = _prepared(table, request, settings)
     return _gates(prepared, settings)
 
 
 def _gates(prepared: PreparedTraining, settings: Settings) -> tuple[GateResult, ...]:
-    denied = DenyList(settings.explanation.denied_columns).among(map(str, prepared.frame.columns))
-    return assess(prepared.frame, prepared.checks, settings.quality_gates, source="the file", denied=denied).gates
+    columns = tuple(map(str, prepared.frame.columns))
+    return assess(
+        prepared.frame,
+        prepared.checks,
+        settings.quality_gates,
+        source="the file",
+        denied=DenyList(settings.explanation.denied_columns).among(columns),
+        unquoted=DenyList.of_cells(settings).among(columns),
+    ).gates
 
 
 @contextmanager
@@ -344,8 +353,9 @@ def _read(
 ) -> tuple[Table | PartedTable, ModelSettings, PreparedTraining]:
     """Read the file, or let the workers of the cluster read it, and prepare the training."""
     if not is_read_by_workers(request.data, settings):
-        with DenyList.of_cells(settings).withholding():
-            table = read_table(request.data, rules=request.rules)
+        cells = DenyList.of_cells(settings)
+        with cells.withholding():
+            table = read_table(request.data, rules=request.rules).without_quotes(cells.patterns)
             return table, *_prepared(table, request, settings)
     own = settings.models.get(request.model, ModelSettings())
     require_possible(request, own, settings)
@@ -425,7 +435,7 @@ def _told(prepared: PreparedTraining, settings: Settings) -> dict[str, str]:
 
 
 def _told_notes(prepared: PreparedTraining, settings: Settings) -> tuple[str, ...]:
-    """Return the notes without those on denied columns, which may quote cells."""
+    """Return the notes without those on denied columns; those on personal ones quote no cell."""
     columns = (*map(str, prepared.frame), *prepared.signature.names)
     return DenyList(settings.explanation.denied_columns).silent(prepared.notes, columns)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from core.arrays import AnyArray, BoolArray, IntArray
 from core.domains.table.parted.columns import joined, level_keys, sent, taken_rules
 from core.executors.packing import PlainValue
+from core.explain.deny_list import DenyList
 from core.mixing import GOLDEN, mixed
 from core.tables import ColumnKind, Table, TaskRequest, limits
 from core.tables.parts import from_plain, read_part
@@ -54,9 +55,10 @@ def n_sampled(n_columns: int) -> int:
 def read_rows(task: Mapping[str, Any], shared: Mapping[str, Any]) -> Table:
     """Read a part by the rules that all parts agree on, without the rows that are left out."""
     rules, time = taken_rules(shared["rules"]), shared["time"]
-    table = with_instants(read_part(from_plain(task["part"]), rules), time)
-    wanted = TaskRequest(target=shared["target"], drop_missing_target=shared["drop"])
-    return with_target(table, wanted)[0]
+    with DenyList(shared.get("unquoted", ())).withholding():
+        table = with_instants(read_part(from_plain(task["part"]), rules), time)
+        wanted = TaskRequest(target=shared["target"], drop_missing_target=shared["drop"])
+        return with_target(table, wanted)[0]
 
 
 class KeptPart:

@@ -1,23 +1,26 @@
 """The kinds and forms of the columns: each part is read as if it were a file, and all parts must agree."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
 from core.arrays import AnyArray
 from core.domains.table.parted.columns import level_keys, taken_rules
 from core.escape import shown
 from core.executors.packing import PlainValue
+from core.explain.deny_list import DenyList
 from core.json_documents import converted
+from core.settings.patterns import is_named
 from core.tables import ColumnForm, ColumnKind, ReadingRules, Table, TableError
 from core.tables.errors import as_typed
 from core.tables.parts import PartedTable, from_plain, read_part
 from core.tables.row_numbers import numbers_rows
-from core.tables.settling import told_form, told_gaps
+from core.tables.settling import counted_gaps, told_form, told_gaps
 from core.tables.text_columns import have_codes
 
 
@@ -34,6 +37,7 @@ class Survey:
         doubts: Columns that fit two readings in every part, and the error.
         levels: Of each part the levels of its categories, as `level_keys` returns them.
         notes: How the columns are read, a sentence each.
+        unquoted: The columns of which no note and no reason quotes a cell.
     """
 
     rules: ReadingRules
@@ -44,17 +48,22 @@ class Survey:
     doubts: dict[str, TableError]
     levels: tuple[dict[str, AnyArray], ...]
     notes: tuple[str, ...]
+    unquoted: frozenset[str] = frozenset()
 
 
 class SurveyedPart:
     """The reading of a part on a worker, by what a person has said alone."""
 
     def __init__(self, shared: PlainValue) -> None:
-        self._rules = taken_rules(shared)
+        self._rules, self._cells = taken_rules(shared), DenyList(shared.get("unquoted", ()))
 
     def do(self, task: PlainValue) -> PlainValue:
         """Read a part, and tell of each column what it is."""
-        table = read_part(from_plain(task), self._rules)
+        with self._cells.withholding():
+            table = read_part(from_plain(task), self._rules)
+        hidden = self._cells.among(table.doubts)
+        bare = {name: error.without_cells() for name, error in table.doubts.items() if name in hidden}
+        table = replace(table, doubts={**table.doubts, **bare})
         told = {note for name in table.kinds for note in _told(name, table.forms.get(name), table.gaps.get(name, {}))}
         return {
             "n_rows": len(table),
@@ -64,13 +73,16 @@ class SurveyedPart:
         }
 
 
-def agreed(table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue]) -> Survey:
+def agreed(
+    table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue], *, unquoted: Collection[str] = ()
+) -> Survey:
     """Agree on the columns of all parts.
 
     Args:
         table: The table.
         rules: What a person has said.
         parts: The survey of each part.
+        unquoted: Columns, or patterns of names, of which no note and no reason quotes a cell.
     Raises:
         TableError: A part has other columns than the first one, or reads a column otherwise.
     """
@@ -97,12 +109,16 @@ def agreed(table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue])
         form = _form(table, name, found)
         if form:
             forms[name] = form
-        if like := next((each["looks"] for each in found if each["looks"]), ""):
+        is_quoted = not is_named(name, unquoted)
+        if is_quoted and (like := next((each["looks"] for each in found if each["looks"]), "")):
             looks[name] = like
         if kinds[name] is not ColumnKind.CATEGORY and not form.decimal and not form.order and (doubt := _doubt(found)):
-            doubts[name] = _SaidError(doubt)
-        notes += _told(name, form, _summed(each["gaps"] for each in found))
-        if kinds[name] is ColumnKind.INTEGER and (why := _numbering(name, found, sum(n_rows))):
+            doubts[name] = _SaidError(doubt, name)
+        gaps = _summed(each["gaps"] for each in found)
+        notes += (
+            _told(name, form, gaps) if is_quoted or not gaps else [*told_form(name, form), counted_gaps(name, gaps)]
+        )
+        if kinds[name] is ColumnKind.INTEGER and (why := _numbering(name, found, sum(n_rows), quotes=is_quoted)):
             numbering[name] = why
     read = frozenset(names)
     return Survey(
@@ -114,14 +130,21 @@ def agreed(table: PartedTable, rules: ReadingRules, parts: Sequence[PlainValue])
         doubts,
         tuple({name: keys for name in names if (keys := own[name]["levels"]) is not None} for own in columns),
         tuple(dict.fromkeys([*(note for part in parts for note in part["notes"]), *notes])),
+        frozenset(name for name in (*columns[0], *lacking[0]) if is_named(name, unquoted)),
     )
 
 
 class _SaidError(TableError):
     """The error that a worker has already put into words."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, column: str) -> None:
         Exception.__init__(self, text)
+        self.column, self.cure, self.fault = column, "", ""
+
+    @override
+    def without_cells(self) -> TableError:
+        """Return the same error: its worker has left out the cells that nobody may see."""
+        return self
 
 
 def _column(table: Table, name: str) -> PlainValue:
@@ -194,7 +217,7 @@ def _doubt(found: Sequence[Mapping[str, Any]]) -> str:
     return str(filled[0]) if filled and all(filled) else ""
 
 
-def _numbering(name: str, found: Sequence[Mapping[str, Any]], n_rows: int) -> str:
+def _numbering(name: str, found: Sequence[Mapping[str, Any]], n_rows: int, *, quotes: bool) -> str:
     """Recognise whole numbers that count all rows, which no sample can show."""
     directions = {each.get("direction", 0) for each in found if each.get("first") != each.get("last")}
     if len(directions) != 1 or not (direction := directions.pop()) or any("first" not in each for each in found):
@@ -205,7 +228,8 @@ def _numbering(name: str, found: Sequence[Mapping[str, Any]], n_rows: int) -> st
     least, most = sorted((ends[0][0], ends[-1][1]))
     if not numbers_rows(name, n_rows=n_rows, n_numbers=n_rows, span=most - least + 1, is_ordered=True):
         return ""
-    counted = f"{n_rows:,} different whole numbers from {least:.15g} to {most:.15g} in {n_rows:,} rows"
+    told = f" from {least:.15g} to {most:.15g}" if quotes else ""
+    counted = f"{n_rows:,} different whole numbers{told} in {n_rows:,} rows"
     return f"numbers the rows: {counted}; --keep {as_typed(name)} keeps it"
 
 

@@ -61,11 +61,20 @@ def prepare_parts(
     """
     _require_possible(request)
     cluster.require_trusted_network()
-    parts = [as_plain(part) for part in table.parts]
+    parts, unquoted = [as_plain(part) for part in table.parts], {"unquoted": list(request.unquoted)}
     survey = agreed(
-        table, rules, _done(cluster, SurveyedPart, "parts of the table to look at", sent_rules(rules), parts)
+        table,
+        rules,
+        _done(cluster, SurveyedPart, "parts of the table to look at", sent_rules(rules) | unquoted, parts),
+        unquoted=request.unquoted,
     )
-    head = Table(replace(table.parts[0], path=table.path), pd.DataFrame(), dict(survey.rules.kinds), survey.left_out)
+    head = Table(
+        replace(table.parts[0], path=table.path),
+        pd.DataFrame(),
+        dict(survey.rules.kinds),
+        survey.left_out,
+        unquoted=survey.unquoted,
+    )
     target = chosen_target(head, TaskRequest(target=request.target, task=request.task))
     for name in (target, request.group, request.time):
         if name is not None:
@@ -76,6 +85,7 @@ def prepare_parts(
         "group": request.group,
         "time": request.time,
         "drop": request.drop_missing_target,
+        **unquoted,
     }
     kept, tasks = _kept(table, survey, told, parts, cluster)
     if len(kept.roles) < LEAST_ROWS:

@@ -112,3 +112,36 @@ def test_rare_counts_are_amounts_as_in_memory_also_where_a_sample_stands_for_the
 
     assert len(found.frame) < 1_200
     assert found.signature.task is in_memory.signature.task is Task.REGRESSION
+
+
+def test_no_note_quotes_a_cell_of_a_column_that_must_not_be_quoted(files, tmp_path):
+    numbers = np.arange(12_000) + 7_654_321
+    for k, frame in enumerate(files):
+        own = numbers[4_000 * k : 4_000 * (k + 1)]
+        frame["own_id"], frame["own_name"], frame["own_bank"] = own, [f"quux{n}" for n in own], "plugh"
+        frame["own_score"] = frame["size"].astype(str).where(frame.index % 7 > 0, "xyzzy")
+
+    place = tmp_path / "parts"
+    place.mkdir()
+    for k, frame in enumerate(files):
+        frame.to_csv(place / f"{k}.csv", index=False)
+    rules = ReadingRules(missing=("xyzzy",))
+    found = training.prepare_parts(parted(place), rules, replace(REQUEST, unquoted=("own_*",)), Here())
+
+    told = "\n".join(found.notes)
+    assert {each.name for each in found.signature.ignored} == {"own_id", "own_name", "own_bank"}
+    assert "own_name is not used: it identifies rows: 12,000 different values in 12,000 rows; --keep own_name" in told
+    assert "own_bank is not used: it is the same in every row." in told
+    assert "own_score: 1,716 cells are read as missing." in told
+    assert not any(cell in told for cell in ("quux", "plugh", "xyzzy", "7654321"))
+
+
+@pytest.mark.parametrize("unquoted", [(), ("own_*",)], ids=["quoted", "unquoted"])
+def test_the_fault_of_a_part_quotes_no_cell_of_such_a_column(files, tmp_path, unquoted):
+    for frame in files:
+        frame["own_score"] = frame["size"].astype(str)
+    files[1].loc[77, "own_score"] = "quux"
+    with pytest.raises(TableError, match="own_score") as caught:
+        prepared(tmp_path, files, unquoted=unquoted)
+    assert ("quux" in str(caught.value)) is (not unquoted)
+    assert not unquoted or "a value is not a number" in str(caught.value)
