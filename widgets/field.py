@@ -26,6 +26,10 @@ class TextField(Input):
         self.cursor_blink = False  # a blinking cursor would send bytes all the time
         self._entered = entered
 
+    def replace(self, text: str, start: int, end: int) -> None:
+        """Take the text as it will stand in the field, so that it is measured and the cursor stands behind it."""
+        super().replace(clean(text, replacement=""), start, end)
+
     def validate_value(self, value: str) -> str:
         """Leave out what no terminal shows as a character: a pasted escape sequence must not reach the terminal."""
         return clean(value, replacement="")

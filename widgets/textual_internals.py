@@ -14,8 +14,8 @@ from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.style import Style
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual._parser import Peek1, Read1, TokenCallback
-from textual._xterm_parser import XTermParser
+from textual._parser import ParseEOF, ParseTimeout, Peek1, Read1, TokenCallback
+from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.app import App
 from textual.content import Content
 from textual.css.stylesheet import Stylesheet
@@ -122,8 +122,13 @@ def typed_key(event: Key) -> Key:
     return Key(_character_to_key(character), character)
 
 
-class EscapeFirst(XTermParser):
-    """Reads Esc and a character that arrive together as Esc, and then the character.
+class TerminalParser(XTermParser):
+    """Reads a paste whole, and Esc and a character that arrive together as two keys.
+
+    Textual takes an Esc inside a paste for the Esc key, and what follows it for keys: a pasted log with colours closed
+    a dialog and went on typing behind it. Here nothing in a paste is a key.
+
+    It reads Esc and a character that arrive together as Esc, and then the character.
 
     A slow line delivers both at once, and so does `tmux send-keys Escape j`. Textual takes them for Alt and that key,
     for another character (Esc 2 is `™`) or for a move by words (Esc b), and leaves the Esc out. No key of ours has Alt:
@@ -134,13 +139,32 @@ class EscapeFirst(XTermParser):
     _is_escape = False
 
     def parse(self, token_callback: TokenCallback[Message]) -> Generator[Read1 | Peek1, str, None]:
-        """Parse; Textual reports the Esc before `[` and another Esc as `^`."""
+        """Parse. Textual reports the Esc before `[` and another Esc as `^`; it is told of an empty paste."""
 
         def report(token: Message) -> None:
+            if isinstance(token, Paste):
+                return
             is_hidden = self._is_escape and isinstance(token, Key) and token.character == "^"
             token_callback(Key("escape", _ESC) if is_hidden else token)
 
-        return super().parse(report)
+        keys, newest = super().parse(report), ""
+        try:
+            awaited = next(keys)
+            while True:
+                try:
+                    character = yield awaited
+                except (ParseTimeout, ParseEOF) as error:
+                    newest, awaited = "", keys.throw(error)
+                    continue
+                newest = (newest + character)[-len(BRACKETED_PASTE_START) :]
+                awaited = keys.send(character)
+                if newest == BRACKETED_PASTE_START:
+                    for each in BRACKETED_PASTE_END:
+                        awaited = keys.send(each)
+                    if text := (yield from _pasted()):
+                        token_callback(Paste(text))
+        except (StopIteration, ParseEOF):  # the end of the input, between keys or within a paste
+            return
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[Key]:
         self._is_escape = sequence == _ESC
@@ -155,6 +179,32 @@ class EscapeFirst(XTermParser):
         if len(sequence) != 2 or sequence[0] != _ESC or sequence[1] in _BEGIN_OF_KEYS:
             return False
         return sequence[1] != "\t" or not os.environ.get("TERM", "").startswith("linux")
+
+
+PASTE_CHARACTERS = 4_000_000
+"""How much of a paste is kept; the rest is left out, and is no key either."""
+PASTE_SILENT_SECONDS = 5.0
+"""How long a paste may be silent until it counts as ended: else the keys of a lost end would be pasted for ever."""
+
+
+def _pasted() -> Generator[Read1 | Peek1, str, str]:
+    """Read a paste to its end, or until it is silent for long, and return its text.
+
+    Textual's own parser removes NUL, too.
+    """
+    text: list[str] = []
+    newest = ""
+    while newest != BRACKETED_PASTE_END:
+        if len(newest) == len(BRACKETED_PASTE_END):
+            if len(text) < PASTE_CHARACTERS:
+                text.append(newest[0])
+            newest = newest[1:]
+        try:
+            newest += yield Read1(PASTE_SILENT_SECONDS)
+        except ParseTimeout:
+            text.append(newest)
+            break
+    return "".join(text).replace("\x00", "")
 
 
 _ESC = "\x1b"
@@ -175,7 +225,7 @@ class StoppableDriver(LinuxDriver):
         super()._sigcont_application()
 
 
-linux_driver.XTermParser = EscapeFirst  # type: ignore[attr-defined]  # the driver takes it from its module
+linux_driver.XTermParser = TerminalParser  # type: ignore[attr-defined]  # the driver takes it from its module
 
 
 async def handle_now(app: App[Any], event: Key | Paste) -> None:

@@ -24,7 +24,7 @@ from core.text.writing_wire import PromptWeighed, TextPiece, WriterFailed, Writi
 from core.training.text_writing import banner_of_version, open_writer
 from core.typed_numbers import decimal_number, whole_number
 from widgets.field import TextField
-from widgets.line import Line, key_line
+from widgets.line import Line, clean, key_line
 from widgets.lines_pane import Caption, LinesPane
 from widgets.textual_internals import character_of
 
@@ -98,16 +98,15 @@ class AskField(TextField):
         """Take the lines of a paste as one; a text that does not fit is refused whole, not cut."""
         event.stop()
         event.prevent_default()
+        lines = event.text.splitlines()
+        text = clean(" ".join(lines), replacement="")
         room = (self.max_length or 0) - len(self.value) + len(self.selected_text)
         dialog = self.screen
         assert isinstance(dialog, PlaygroundDialog)
-        if len(event.text) > room:
-            dialog.say(
-                f"The pasted text has {len(event.text):,} characters; there is room for {max(room, 0):,}.", "bad"
-            )
+        if len(text) > room:
+            dialog.say(f"The pasted text has {len(text):,} characters; there is room for {max(room, 0):,}.", "bad")
             return
-        lines = event.text.splitlines()
-        self.replace(" ".join(lines), *self.selection)
+        self.replace(text, *self.selection)
         if len(lines) > 1:
             dialog.say("Line breaks of the pasted text became blanks: a document has one line.", "warn")
 

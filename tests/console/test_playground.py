@@ -291,6 +291,23 @@ async def test_a_paste_of_controls_and_lines_becomes_one_plain_line(open_console
         assert writer.orders[0][0] == "Risk note of DE"
 
 
+async def test_a_paste_with_escape_sequences_is_a_text_and_no_keys(open_console, workspace, writer):
+    async with open_console((80, 24)) as console:
+        dialog = await opened(console, workspace, writer)
+        await console.bytes("\x1b[200~Risk note\x1b[31m of \x1b zS\x1b[201~")
+        assert console.app.screen is dialog
+        await console.press("!", "enter")
+        assert writer.orders[0][0] == "Risk note[31m of  zS!"
+
+
+async def test_a_paste_is_measured_without_what_is_left_out(open_console, workspace, writer):
+    async with open_console((80, 24)) as console:
+        await opened(console, workspace, writer)
+        await console.bytes("\x1b[200~" + "x\x1b\x07" * MAX_PROMPT_CHARACTERS + "\x1b[201~")
+        await console.press("enter")
+        assert writer.orders[0][0] == "x" * MAX_PROMPT_CHARACTERS
+
+
 async def test_what_a_model_writes_does_not_reach_the_terminal_unescaped(open_console, workspace, writer):
     async with open_console((80, 24)) as console:
         dialog = await opened(console, workspace, writer)

@@ -69,6 +69,11 @@ class Terminal:
         """Type text letter by letter."""
         self._tmux("send-keys", "-t", self._target, "-l", text)
 
+    def paste(self, text: str) -> None:
+        """Paste a text as a person does with the mouse: in brackets, if the program has asked for them."""
+        self._tmux("set-buffer", "--", text)
+        self._tmux("paste-buffer", "-p", "-r", "-t", self._target)
+
     def screen(self) -> str:
         """Return what is on the screen now."""
         return self._tmux("capture-pane", "-p", "-t", self._target)

@@ -54,3 +54,17 @@ def test_every_kind_of_key_reaches_the_console(terminal, workspace, mode):
         console.wait_until(lambda screen, past=past: screen != past, "a later moment")
         console.press("p")
         console.wait_for("ARMED")
+
+
+def test_a_paste_with_escape_sequences_presses_no_key(terminal, workspace):
+    console = terminal(f"bondx --workspace {workspace}", cwd=workspace.parent)
+    console.wait_for("ARMED")
+    console.press(":")
+    console.wait_for("overview  training")
+    console.paste("Risk note\x1b[31m of\x1b zS the \x1bqbook\x1b")
+    console.wait_for(r": ?Risk note\[31m of zS the qbook")
+    console.press("Escape")
+    console.wait_for("ARMED")
+    console.paste("\x1bq\x1b[31mqY")
+    console.press("3")
+    console.wait_for(r"\[3 Registry")

@@ -17,13 +17,20 @@ from textual.content import Content
 from textual.css.stylesheet import Stylesheet
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Paste
 from textual.geometry import Region
 from textual.keys import _character_to_key
 from textual.screen import Screen
 from textual.widget import Widget
 
 import widgets.textual_internals
-from widgets.textual_internals import BugExit, EscapeFirst, StoppableDriver, forget_geometry
+from widgets.textual_internals import (
+    PASTE_SILENT_SECONDS,
+    BugExit,
+    StoppableDriver,
+    TerminalParser,
+    forget_geometry,
+)
 
 HOME = Path(widgets.textual_internals.__file__)
 ROOT = HOME.parents[1]
@@ -154,7 +161,7 @@ def test_no_other_module_touches_them():
     touched = {str(file.relative_to(ROOT)): private_names(file) & {"textual._", *relied_upon} for file in files}
     assert [file for file, names in touched.items() if names] == ["widgets/textual_internals.py"]
     # Every one that is touched there has its test above.
-    own = {"_changed", "_has_changed", "_frame_timer", "_write_border", "_is_escape", "_is_pair"}
+    own = {"_changed", "_has_changed", "_frame_timer", "_write_border", "_is_escape", "_is_pair", "_pasted"}
     private = {name for name in private_names(HOME) if name.startswith("_") and not name.startswith("__")}
     assert private - own <= relied_upon | {"_compositor"}
 
@@ -162,7 +169,7 @@ def test_no_other_module_touches_them():
 @pytest.mark.parametrize("character", [*map(chr, range(ord(" "), ord("~") + 1)), "é", "§", "\r", "\x7f"], ids=repr)
 def test_esc_and_a_character_in_one_burst_are_esc_and_then_the_character(character):
     def keys(text: str) -> list[tuple[str, str | None]]:
-        parser = EscapeFirst()
+        parser = TerminalParser()
         return [(event.key, event.character) for event in (*parser.feed(text), *parser.feed(""))]
 
     escape = ("escape", "\x1b")
@@ -181,17 +188,69 @@ def test_esc_and_a_character_in_one_burst_are_esc_and_then_the_character(charact
     ],
 )
 def test_the_keys_of_terminals_stay_what_they_are(sequence, key):
-    assert [event.key for event in EscapeFirst().feed(sequence)] == [key]
+    assert [event.key for event in TerminalParser().feed(sequence)] == [key]
 
 
 def test_shift_and_tab_on_the_linux_console_is_no_esc(monkeypatch):
     monkeypatch.setenv("TERM", "linux")
-    assert [event.key for event in EscapeFirst().feed("\x1b\t")] == ["shift+tab"]
+    assert [event.key for event in TerminalParser().feed("\x1b\t")] == ["shift+tab"]
+
+
+PASTED = (
+    "Risk note\x1b[31m of the book",
+    "\x1b zS\x1b",
+    "\x1b[A\x1bOP\x1b[<0;3;4M\x1b[5;6R\x1b[I\x1b[?2026;1$y",
+    "\x1b" * 40 + "[201",
+    "\x1b[200~\x1b[201\x1b[20",
+    "\x1b]52;c;eA==\x07\t\x7f\r\n",
+)
+
+
+@pytest.mark.parametrize("n_at_once", [1, 5, 1000])
+@pytest.mark.parametrize("text", PASTED, ids=repr)
+def test_what_is_pasted_is_one_text_whatever_it_holds(text, n_at_once):
+    parser, given = TerminalParser(), f"a\x1b[200~{text}\x1b[201~b\x1b[200~c\x1b[201~"
+    bursts = [given[at : at + n_at_once] for at in range(0, len(given), n_at_once)]
+    found = [event for burst in bursts for event in parser.feed(burst)]
+    assert [event.text if isinstance(event, Paste) else event.key for event in found] == ["a", text, "b", "c"]
+
+
+def test_no_esc_in_a_paste_becomes_a_key_by_waiting(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("textual._parser.get_time", lambda: now)
+    parser = TerminalParser()
+    found = [*parser.feed("\x1b[200~Risk \x1b")]
+    now += PASTE_SILENT_SECONDS / 2  # a slow line; the Esc key is one after a tenth of a second
+    found += [*parser.tick(), *parser.feed("[31mnote\x1b[20"), *parser.tick(), *parser.feed("1~")]
+    assert [event.text for event in found] == ["Risk \x1b[31mnote"]
+
+
+def test_a_paste_that_never_ends_gives_the_keys_back(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("textual._parser.get_time", lambda: now)
+    parser = TerminalParser()
+    assert [*parser.feed("\x1b[200~Risk\x1b[2")] == []
+    now += PASTE_SILENT_SECONDS
+    (pasted,) = parser.tick()
+    assert pasted.text == "Risk\x1b[2"
+    assert [event.key for event in (*parser.feed("q\x1b[A"), *parser.feed("\x1b[201~j"))] == ["q", "up", "j"]
+
+
+def test_a_paste_without_an_end_holds_no_more_than_its_limit(monkeypatch):
+    monkeypatch.setattr("widgets.textual_internals.PASTE_CHARACTERS", 10)
+    (pasted,) = TerminalParser().feed(f"\x1b[200~{'x' * 1000}\x1b[201~")
+    assert pasted.text == "x" * 10
+
+
+def test_an_input_that_ends_within_a_paste_ends():
+    parser = TerminalParser()
+    assert [*parser.feed("\x1b[200~Risk"), *parser.feed("")] == []
+    assert parser.is_eof
 
 
 def test_the_driver_of_a_terminal_reads_keys_by_our_parser():
     assert BugExit().driver_class is StoppableDriver
-    assert linux_driver.XTermParser is EscapeFirst
+    assert linux_driver.XTermParser is TerminalParser
 
 
 def test_the_computed_regions_are_forgotten():
