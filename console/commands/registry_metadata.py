@@ -92,6 +92,9 @@ def change_approval(args: argparse.Namespace) -> int:
     else:
         done = "no longer approved" if args.withdraw else "approved"
         print(printable(f"{approval.model} {approval.version} is {done} by {approval.person}"))
+        if not args.withdraw and approval.used_by is not None:
+            claim = "is signed" if approval.claim else "could not be signed: this account has no key in keys/"
+            print(f"It is live already, so this counts for no promotion; the claim validated_by {claim}.")
     return ExitCode.GOOD
 
 

@@ -1,12 +1,14 @@
 """Four eyes: who has reviewed a version and approved it for Production.
 
-An approval names its files by the hash of their manifest, and counts for one promotion to Production.
+An approval names its files by the hash of their manifest, and counts for one promotion to Production. A version that is
+live is approved for its claim alone, which a server may demand: such an approval is on record as one of the promotion
+that made the version live, and counts for no other.
 
 The person who created a token can use it too, and a name given with `--user` is only that account's claim. So an
 approval and a promotion count as two persons' only if no single person can be behind both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -17,7 +19,7 @@ from core.errors import RefusedError
 from core.governance.outbox import AuditedChange
 from core.registry.changes import registry_change
 from core.registry.claims import signed_claim
-from core.registry.documents import ModelVersion
+from core.registry.documents import ModelVersion, Transition
 from core.registry.errors import ApprovalNotFoundError
 from core.registry.records import Records
 from core.registry.registration import evidence
@@ -76,22 +78,34 @@ class Approvals:
             if (approval.model, approval.version) == (version.model, version.version) and approval.claim
         ]
 
-    def approve(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
-        """Record a person's approval.
+    def approve(
+        self, model: str, number: str, *, actor: Actor, reason: str, asks_for_others: Callable[[], bool]
+    ) -> Approval:
+        """Record a person's approval, and sign it.
 
+        Args:
+            model: The model.
+            number: The version.
+            actor: The person.
+            reason: Why, for the audit log.
+            asks_for_others: Whether the policy asks for approvals of others than those who register and promote.
         Raises:
-            RefusedError: The actor is not a person, the version is already live, or the person approved it before.
+            RefusedError: The actor is not a person, approved the version before, or made a live version live where the
+                policy asks for others.
         """
         if actor.origin is Origin.ENGINE:
             raise RefusedError("The engine cannot approve a promotion; a person must.")
         with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
             version = self._records.version(model, number)
-            if version.stage is Stage.PRODUCTION:
-                raise RefusedError(f"{model} {number} is already in Production; there is nothing to approve.")
+            is_live = version.stage is Stage.PRODUCTION
+            live_by = self._to_production(version) if is_live else None
+            if is_live and asks_for_others():
+                _require_other(actor, version, live_by)
             key = f"{version.key}/{actor.name}"
             before = self._documents.find(key)
             # An approval that fewer people may have given, such as from the person's own account, replaces the other.
-            if before is not None and before in self.of(version) and not actor.persons < before.persons:
+            counts = before is not None and before in self.of(version)
+            if before is not None and counts and not is_live and not actor.persons < before.persons:
                 earlier = f"{before.approved_at:%Y-%m-%d %H:%M} UTC"
                 raise RefusedError(f"{actor.name} already approved {model} {number} at {earlier}.")
             at = self._clock()
@@ -108,6 +122,9 @@ class Approvals:
                 origin=actor.origin,
                 reason=reason,
                 claim=signed_claim(self._workspace, "validated_by", version.key, version.manifest_sha256, said),
+                used_by=(live_by.number if live_by else self._records.model(model).revision)
+                if is_live and not counts
+                else None,
                 revision=before.revision if before else 0,
             )
             stored = self._documents.replace(approval) if before else self._documents.insert(approval)
@@ -119,6 +136,12 @@ class Approvals:
                 stage=Stage.PRODUCTION,
             )
             return stored
+
+    def _to_production(self, version: ModelVersion) -> Transition | None:
+        """Find the move that made a live version live."""
+        moves = self._records.moves_of(self._records.model(version.model))
+        change = (version.version, Stage.PRODUCTION)
+        return next((move for move in moves if change in {(each.version, each.after) for each in move.changes}), None)
 
     def withdraw(self, model: str, number: str, *, actor: Actor, reason: str) -> Approval:
         """Withdraw the actor's own approval.
@@ -183,6 +206,23 @@ def tally(approvals: Sequence[Approval], version: ModelVersion, promoter: Actor 
     return ApprovalTally(counting=tuple(sorted(counting)), notes=tuple(notes))
 
 
+def _require_other(actor: Actor, version: ModelVersion, promotion: Transition | None) -> None:
+    """Refuse the approval of a live version by somebody who may be behind its registration or its promotion.
+
+    Raises:
+        RefusedError: It names the deed, and asks for another person.
+    """
+    persons = {name.casefold() for name in actor.persons}
+    names = [f"{person}@" for person in persons]
+    is_theirs = not persons.isdisjoint(name.casefold() for name in version.authors)
+    deed = "registered it" if is_theirs else "put it into Production"
+    if is_theirs or (promotion is not None and promotion.by.casefold().startswith(tuple(names))):
+        raise RefusedError(
+            f"{actor.name} may not approve {version.model} {version.version}, for they, or who may be behind them, "
+            f"{deed}, and policy.promotion.required_approvals asks for others: let another person approve it."
+        )
+
+
 def _why_not(approval: Approval, shared: str, deed: str) -> str:
     person = approval.person
     if shared != person.casefold():
@@ -196,4 +236,5 @@ def _why_not(approval: Approval, shared: str, deed: str) -> str:
 
 def _summary(approval: Approval) -> dict[str, object]:
     summary: dict[str, object] = {"person": approval.person, "manifest_sha256": approval.manifest_sha256}
-    return summary | ({"behind": approval.behind} if approval.behind else {})
+    summary |= {"behind": approval.behind} if approval.behind else {}
+    return summary | ({"used_by": approval.used_by} if approval.used_by is not None else {})

@@ -48,8 +48,9 @@ class ClaimDemand:
         self._keys: list[tuple[Path, datetime | None]] = [
             (workspace.root / at_home(each.file), each.ends_at) for each in keys
         ]
+        self._own = workspace.keys_dir / _OWN_KEY
         if not keys:
-            self._keys = [(workspace.keys_dir / _OWN_KEY, None)]
+            self._keys = [(self._own, None)]
 
     def __bool__(self) -> bool:
         return bool(self._required)
@@ -90,9 +91,19 @@ class ClaimDemand:
             if any(_is_about(statement, name, version) for statement in statements):
                 continue
             cure = _CURES[name].format(model=version.model, version=version.version)
-            why = "; ".join([*faults, cure])
+            why = "; ".join([*faults, cure, *self._lacks_own(keys)])
             return f"it has no valid claim {name}, which serving.require_claims demands: {why}"
         return ""
+
+    def _lacks_own(self, keys: "Sequence[Ed25519PublicKey]") -> list[str]:
+        """Say that what is signed here would not count, if so: then the cure is not enough."""
+        try:
+            own = _public_key(self._own)
+        except (OSError, ValueError):
+            return []
+        if own in keys:
+            return []
+        return [f"keys/{_OWN_KEY}, which signs here, is not among serving.claim_keys that count: add it"]
 
 
 def _is_about(statement: Mapping[str, Any], name: ClaimName, version: ModelVersion) -> bool:

@@ -250,10 +250,19 @@ class Registry(RegistryReader):
         The approval is valid for exactly these files and for one promotion. It does not count for a promotion by a
         person who may be behind it, nor for a version that such a person registered.
 
+        That of a live version counts for no promotion: it signs the claim that a server may demand.
+
         Raises:
-            RefusedError: The actor is not a person, the version is already live, or the person approved it before.
+            RefusedError: The actor is not a person, approved the version before, or made it live where the policy asks
+                for others.
         """
-        return self._approvals.approve(model, self.get(model, version).version, actor=actor, reason=reason)
+        return self._approvals.approve(
+            model,
+            self.get(model, version).version,
+            actor=actor,
+            reason=reason,
+            asks_for_others=lambda: self._planner.promotion_settings(model).required_approvals > 0,
+        )
 
     def withdraw_approval(self, model: str, version: str, *, actor: Actor, reason: str = "") -> Approval:
         """Withdraw the actor's own approval.

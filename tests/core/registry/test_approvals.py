@@ -156,11 +156,31 @@ def test_only_a_person_approves_and_only_once(staged, actor: Actor, says: str) -
     assert [approval.person for approval in staged.approvals("spread", "1.0.0")] == ["cleo"]
 
 
-def test_a_live_version_cannot_be_approved(staged, ana, ben) -> None:
-    staged.approve("spread", "1.0.0", actor=ben)
-    promote(staged, ana)
-    with pytest.raises(RefusedError, match="already in Production"):
+class TestTheApprovalOfALiveVersion:
+    def test_signs_its_claim_and_counts_for_no_promotion(self, staged, ana, ben, workspace) -> None:
+        staged.approve("spread", "1.0.0", actor=ben)
+        promote(staged, ana)
+        n_claims = len(staged.claims_of(staged.get("spread", "1.0.0")))
+        made = staged.approve("spread", "1.0.0", actor=CLEO, reason="the server demands it")
+        assert made.used_by == 3
+        assert AuditLog(workspace).tail(1)[0].after["used_by"] == 3
+        assert len(staged.claims_of(staged.get("spread", "1.0.0"))) == n_claims + 1
+        assert staged.approvals("spread", "1.0.0") == []
+        staged.approve("spread", "1.0.0", actor=CLEO, reason="the key is another one")
+
+    @pytest.mark.parametrize("name", ["Ana", "ben"])
+    def test_is_not_of_who_registered_or_promoted_it_where_others_are_asked_for(self, staged, ben, name) -> None:
         staged.approve("spread", "1.0.0", actor=CLEO)
+        promote(staged, ben)
+        with pytest.raises(RefusedError, match=r"required_approvals asks for others: let another person approve it"):
+            staged.approve("spread", "1.0.0", actor=Actor(name, "elsewhere", Origin.COMMAND_LINE))
+
+    def test_is_of_anybody_where_nobody_else_is_asked_for(self, register, workspace, ana) -> None:
+        registry = Registry(workspace, promotion=PromotionSettings())
+        register()
+        for _ in range(2):
+            registry.apply(registry.plan_promotion("spread", "1.0.0"), actor=ana)
+        assert registry.approve("spread", "1.0.0", actor=ana).used_by == 3
 
 
 def test_approvals_and_their_use_are_in_the_audit_log_with_the_files(staged, workspace, ana, ben) -> None:

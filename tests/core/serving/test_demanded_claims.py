@@ -126,6 +126,16 @@ def test_a_key_counts_until_its_end(workspace, version):
     assert problem(workspace, version, ["gates_passed"], [*keys, ClaimKeySettings(file=own)], now=until) == ""
 
 
+def test_a_demand_that_no_approval_here_meets_names_the_key_to_add(workspace, version, tmp_path):
+    said = {"approved_by": "ben"}
+    signed_claim(workspace, "validated_by", version.key, version.manifest_sha256, said)
+    forged(version, tmp_path / "ci")
+    keys = [ClaimKeySettings(file=str(tmp_path / "ci" / "audit-signing.pub"))]
+    assert problem(workspace, version, ["validated_by"], keys).endswith(
+        "signs it; keys/audit-signing.pub, which signs here, is not among serving.claim_keys that count: add it"
+    )
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no key"])
 def test_a_key_that_cannot_be_read_is_named(workspace, version, content):
     if content is not None:
@@ -159,6 +169,8 @@ def test_a_server_loads_no_version_without_its_claims_and_goes_on_with_the_live_
     served = turn()
     assert served.default.version == version.version
     assert served.failures[bare.version].startswith("it has no valid claim validated_by, which serving.require_claims")
+    registry.approve("spread", bare.version, actor=BEN, reason="the server says so")  # the way out that it names
+    assert "validated_by" not in problem(workspace, registry.get("spread", bare.version))
     loader._worker.shutdown()
 
 
