@@ -54,24 +54,28 @@ def fit_columns(
 
     Returns:
         (index of the column, its width) from left to right. Columns of the highest priority number are dropped until
-        the rest fits and names can be told apart. What is left over goes to names until the longest is whole, then
-        to flexible columns by their shares. Cells that no word of a column fills go to columns whose words are cut.
+        the rest fits and names can be told apart; names are cut before their own column is dropped. What is left over
+        goes to names until the longest is whole, then to flexible columns by their shares. Cells that no word of a
+        column fills go to columns whose words are cut.
 
     >>> fit_columns([Column("model", "MODEL", 6, flex=1), Column("note", "NOTE", 20, priority=1)], 20)
     ((0, 20),)
     """
     kept = list(range(len(columns)))
 
-    def needed(least_name: int = 0) -> int:
-        names = (min(longest[index], least_name) if index in named else 0 for index in kept)
+    def needed(told_apart: set[int]) -> int:
+        names = (min(longest[index], _TELLING_NAME) if index in told_apart else 0 for index in kept)
         return sum(map(max, (columns[index].width for index in kept), names)) + gap * (len(kept) - 1)
 
     named = {index for index in range(len(longest)) if columns[index].cut == "middle"}
-    while needed(_TELLING_NAME) > width and any(columns[index].priority for index in kept):
-        # Of two equal columns the right one is dropped.
-        kept.remove(max(kept, key=lambda index: (columns[index].priority, index)))
+    while any(columns[index].priority for index in kept):
+        # Of two equal columns the right one is dropped; one of names only where it has no room even cut.
+        last = max(kept, key=lambda index: (columns[index].priority, index))
+        if needed(named - {last}) <= width:
+            break
+        kept.remove(last)
     widths = {index: columns[index].width for index in kept}
-    spare = width - needed()
+    spare = width - needed(set())
     # A cut word can still be recognised; a cut number is another number.
     words = [index for index in kept if columns[index].align == "left"]
     # A number such as ro-0012 tells its row from the others by its end, so it is cut last.

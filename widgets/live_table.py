@@ -20,6 +20,7 @@ from widgets.line import Line, Span, clean, fit, fit_line, n_cells
 from widgets.ordering import Order, sort_rows
 from widgets.painted import Painted
 from widgets.rows import Cell, Row, RowPage
+from widgets.short_numbers import shorter_number
 
 __all__ = ["Cell", "Column", "LiveTable", "Row"]
 
@@ -510,6 +511,8 @@ class LiveTable(Painted, can_focus=True):
                 text = cell.brief
             text = clean(text, replacement=glyphs.replacement)
             column = self._columns[index]
+            if column.align == "right" and n_cells(text) > width and (short := shorter_number(text, width)) is not None:
+                text = short or glyphs.ellipsis
             fitted = self._apart[index].get(text, "") if index in self._apart else ""
             fitted = fitted or fit(text, width, align=column.align, cut=column.cut, ellipsis=glyphs.ellipsis)
             spans.append((fitted, tone or row.tone))

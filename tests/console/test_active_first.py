@@ -3,6 +3,7 @@
 import re
 
 import msgspec
+import pytest
 
 from console.presentation import rollouts, sessions
 from core.actor import Actor
@@ -64,6 +65,23 @@ async def test_a_small_terminal_names_the_agents_and_shows_the_whole_tree(open_c
         drawn = console.text()
         for place in ("s-0003 +all", *(f"{UNICODE.corner}s-000{i} +{name}" for i, name in enumerate(models, 4))):
             assert re.search(place, drawn), drawn
+
+
+@pytest.mark.parametrize("width", [100, 110, 120, 122, 126, 130, 140, 160])
+async def test_agents_have_their_names_at_every_width(open_console, workspace, width):
+    models = {name: ModelSettings() for name in ("liquidity_shock", "spread", "downgrade")}
+    agents = AgentsSettings(by="model", of=tuple(models))
+    Sessions(workspace).start(TrainingSettings(models=models, agents=agents), name="all", actor=OPERATOR)
+    Sessions(workspace).observe("s-0004", "session.test", actor=Actor.engine(), score=-267.312, best_score=-2.5)
+    async with open_console((width, 40)) as console:
+        await console.press("2")
+        table = console.screen.main_table()
+        titles = [column.title for column in table.shown_columns]
+        assert "NAME" in titles
+        drawn = console.text()
+        assert re.search(rf"{UNICODE.corner}s-0004 +liqui", drawn), drawn
+        assert re.search(r" -3e4% | -26731\.2% ", drawn), drawn
+        assert "-267…" not in drawn
 
 
 async def test_a_fresh_console_stands_on_the_running_session(open_console, workspace):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.apps import pressed, settled
 from widgets.columns import fit_columns
 from widgets.live_table import Cell, Column, LiveTable, Row
+from widgets.short_numbers import shorter_number
 from widgets.textual_internals import write_frame
 
+CALM = settings(deadline=None, derandomize=True)
 COLUMNS = [
     Column("model", "MODEL", 10),
     Column("version", "VERSION", 8),
@@ -357,6 +361,54 @@ async def test_without_colour_the_cursor_is_one_reversed_bar(stage, theme, monke
 def test_in_too_little_room_words_are_cut_and_numbers_are_not():
     columns = [Column("stage", "STAGE", 14), Column("score", "SCORE", 7, align="right")]
     assert fit_columns(columns, 16) == ((0, 8), (1, 7))
+
+
+@pytest.mark.parametrize(
+    ("score", "width", "shown"),
+    [
+        ("-267.3%", 6, "-267%"),
+        ("-26700.0%", 6, "-3e4%"),
+        ("-26700.0%", 9, "-26700.0%"),
+        ("~-1234%", 6, "~-1e3%"),
+        ("150,000", 6, "150000"),
+        ("0.000416 bps", 8, "4e-4 bps"),
+        ("12345/50000", 9, "12345/5e4"),
+        ("1.235e-05", 6, "1.2e-5"),
+        ("-267.3%", 3, "…"),
+        ("diverged", 6, "diver…"),
+    ],
+)
+async def test_a_number_without_room_is_rounded_and_never_cut(stage, score, width, shown):
+    table = LiveTable((Column("name", "NAME", 4), Column("score", "SCORE", width, align="right")))
+    app = stage(table)
+    async with app.run_test(size=(30, 4)) as pilot:
+        table.set_rows([Row("r0", ("a", score))])
+        await settled(pilot)
+        assert app.text()[1].split()[1:] == shown.split()
+
+
+@CALM
+@given(value=st.floats(-1e9, 1e9), decimals=st.integers(0, 6), width=st.integers(2, 16))
+def test_a_shorter_number_is_the_same_but_for_its_last_digit(value, decimals, width):
+    text = f"{value:.{decimals}f}"
+    short = shorter_number(text, width)
+    assert short is not None
+    assert len(short) <= width
+    if short:
+        assert float(short) == pytest.approx(float(text), rel=0.5)
+
+
+def test_a_column_of_names_is_cut_before_it_is_dropped():
+    columns = [
+        Column("id", "ID", 7),
+        Column("name", "NAME", 8, flex=1, priority=1, cut="middle"),
+        Column("best", "BEST", 6, align="right", priority=2),
+    ]
+    assert fit_columns(columns, 39, longest=(7, 24, 6)) == ((0, 7), (1, 24), (2, 6))
+    assert fit_columns(columns, 38, longest=(7, 24, 6)) == ((0, 7), (1, 30)), "the column that may go first"
+    assert fit_columns(columns, 20, longest=(7, 24, 6)) == ((0, 7), (1, 12))
+    assert fit_columns(columns, 16, longest=(7, 24, 6)) == ((0, 7), (1, 8))
+    assert fit_columns(columns, 15, longest=(7, 24, 6)) == ((0, 7),)
 
 
 def test_cells_that_no_word_fills_go_to_the_column_whose_words_are_cut():
