@@ -18,7 +18,7 @@ from console.cli.parser import CommandParser
 from console.cli.process_log import command_log, log_bug
 from console.cli.progress_line import progress_shown, title_of
 from console.cli.streams import only_answers, output_failure, prepare_streams
-from console.commands.opening import add_workspace_argument, workspace_root
+from console.commands.opening import add_workspace_argument, unquoted_columns
 from core.errors import CoreError, ExitCode, UsageError
 from core.escape import is_shown_as_is, spelled_out
 
@@ -197,13 +197,7 @@ def _denied_cells_withheld(args: argparse.Namespace) -> Iterator[None]:
 
         if not isinstance(error, TableError):
             raise
-        from core.explain.deny_list import DenyList
-        from core.state import Workspace
-
-        workspace = Workspace(workspace_root(args))
-        if not workspace.settings_file.is_file():  # a command that needs no workspace, and nothing is denied
-            raise
-        with DenyList.of_cells_in_force(workspace.root).withholding():
+        with unquoted_columns(args).withholding():
             raise
 
 

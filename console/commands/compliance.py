@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser
+from console.commands.opening import Subparsers, add_json_argument, command_parser, noun_parser, unquoted_columns
 from console.commands.reading import add_reading_arguments, reading_rules
 from console.commands.typed_numbers import count
 from core.errors import ExitCode, UsageError
@@ -81,7 +81,8 @@ def show_expected_losses(args: argparse.Namespace) -> int:
     from console.cli.output import print_json, print_table
     from core.domains.bonds.ifrs9 import ecl_report, read_exposures
 
-    report = ecl_report(read_exposures(args.exposures, rules=reading_rules(args)))
+    hidden = unquoted_columns(args)
+    report = ecl_report(read_exposures(args.exposures, rules=reading_rules(args))).without_cells(hidden.denies)
     if args.json:
         print_json(report)
         return ExitCode.GOOD
@@ -114,7 +115,7 @@ def show_expected_losses(args: argparse.Namespace) -> int:
         {
             "exposure": e.name,
             "stage": str(e.stage),
-            "EAD": f"{e.ead:,.2f}",
+            "EAD": "-" if e.ead is None else f"{e.ead:,.2f}",
             "loss": f"{e.loss:,.4f}",
             "reason": e.reason,
         }
@@ -139,7 +140,8 @@ def check_file(args: argparse.Namespace) -> int:
     settings, columns = _settings(args), columns_from(args.columns)
     if args.out is not None:
         require_new_table(args.out)
-    file = read_trades(args.trades, columns=columns, rules=reading_rules(args))
+    hidden = unquoted_columns(args)
+    file = read_trades(args.trades, columns=columns, rules=reading_rules(args), hides=hidden.denies)
     check = check_trades(file.trades, regimes=args.regimes, settings=settings)
     n_rows = write_compliance_table(check, args.out) if args.out is not None else 0
     most = args.most or (LISTED_AS_JSON if args.json else LISTED)
@@ -268,7 +270,7 @@ def _print_positions(by_regime: "Mapping[str, list[PositionBreach]]", *, is_firs
             "hub": breach.hub,
             "delivery": breach.delivery_month,
             "first_day": breach.day,
-            "net_lots": f"{breach.net_lots:,.0f}",
+            "net_lots": "-" if breach.net_lots is None else f"{breach.net_lots:,.0f}",
             "limit": f"{breach.limit_lots:,.0f}",
             "trade_id": breach.trade_id,
         }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.actor import Actor
+    from core.explain.deny_list import DenyList
     from core.state import Workspace
 
 CommandFunction: TypeAlias = Callable[[argparse.Namespace], int]
@@ -144,6 +145,19 @@ def workspace_root(args: argparse.Namespace) -> Path:
     from core.state import Workspace
 
     return Workspace.locate(args.workspace, os.environ)
+
+
+def unquoted_columns(args: argparse.Namespace) -> "DenyList":
+    """Return the columns of which a command that needs no workspace quotes no cell: those of the workspace, if any.
+
+    Raises:
+        SettingsError: The settings cannot be read.
+    """
+    from core.explain.deny_list import NONE_DENIED, DenyList
+    from core.state import Workspace
+
+    workspace = Workspace(workspace_root(args))
+    return DenyList.of_cells_in_force(workspace.root) if workspace.settings_file.is_file() else NONE_DENIED
 
 
 def open_workspace(args: argparse.Namespace) -> "Workspace":

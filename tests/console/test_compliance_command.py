@@ -162,3 +162,48 @@ def test_rates_methods_and_times_are_taken(answer, tmp_path):
     assert "4,000,000,000 EUR  not exceeded: month-end positions outside exchanges, not cleared" in out
     code, _, _ = answer(path, "--as-of", "2023-01-05T12:00:00", "--regime", "emir")
     assert code == 0
+
+
+SHOWN = {"trade_id": "quux", "hub": "TTF", "trade_ts": "2024-03-0", "venue": "plugh", "delivery_start": "2024-06"}
+
+
+@pytest.mark.parametrize("kind", ["personal", "secret", "denied"])
+@pytest.mark.parametrize("column", SHOWN)
+def test_no_cell_of_a_column_that_is_withheld_is_told(called, tmp_path, workspace, column, kind):
+    future = {"instrument": "future", "venue": "exchange", "quantity_lots": 1_300.0, "trade_ts": "2024-03-05T10:00:00"}
+    frame = trades(future, future | {"counterparty_id": "CP-2"}, {"venue": "plugh", "lei_like": ""})
+    frame["trade_id"] = ["quux-1", "quux-2", "quux-3"]
+    frame.rename(columns={"trade_id": "Deal No"}).to_csv(tmp_path / "trades.csv", index=False)
+    named = "Deal No" if column == "trade_id" else column
+    block = f"protection: {{{kind}: [{named}]}}" if kind != "denied" else f"explanation: {{denied_columns: [{named}]}}"
+    ask = functools.partial(
+        called, main, "compliance", "check", tmp_path / "trades.csv", "--column", "trade_id=Deal No"
+    )
+    told = list[str]()
+    for settings in ("{}", block):
+        workspace.settings_file.write_text(settings)
+        out = tmp_path / f"table-{len(told)}.csv"
+        found = [ask(*more, "--as-of", "2024-07-01", "--workspace", workspace.root) for more in ((), ("--json",))]
+        found.append(ask("--out", out, "--workspace", workspace.root))
+        assert [code for code, _, _ in found] == [1, 1, 1]
+        told.append("".join(text for _, text, _ in found) + out.read_text())
+    assert SHOWN[column] in told[0]
+    assert SHOWN[column] not in told[1]
+    assert column != "trade_id" or "row 1" in told[1]
+
+
+def test_a_program_says_which_columns_are_withheld(tmp_path):
+    from bondx.ml import check_trades_file
+
+    path = saved(tmp_path, {"trade_id": "quux", "lei_like": ""})
+    assert check_trades_file(path).findings[0].trade_id == "quux"
+    assert check_trades_file(path, withheld=["trade_*"]).findings[0].trade_id == "row 0"
+
+
+@pytest.mark.parametrize("column", ["delivery_start", "delivery_end"])
+def test_days_in_the_wrong_order_are_not_quoted_if_one_of_them_is_withheld(called, tmp_path, workspace, column):
+    workspace.settings_file.write_text(f"protection: {{secret: [{column}]}}")
+    path = saved(tmp_path, {"delivery_start": "2024-06-01", "delivery_end": "2024-05-30"})
+    code, _, err = called(main, "compliance", "check", path, "--workspace", workspace.root)
+    assert (code, "2024-0" in err) == (2, False)
+    assert "a day is before that of 'delivery_start'" in err

@@ -63,3 +63,20 @@ def test_a_refusal_and_the_log_quote_no_cell_of_a_denied_column(
     for said in (err, logged):
         assert f"column {column!r}" in said
         assert told not in said
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("exposure_id", "Zeppelin"), ("days_past_due", "45 days past due"), ("ead_musd", "123.75")]
+)
+def test_no_cell_of_a_column_that_is_withheld_is_told(called, workspace, tmp_path, column, cell):
+    header, *rows = BOOK.splitlines()
+    book = [f"{header},days_past_due", f"{rows[0].replace('A,', 'Zeppelin,', 1)},45", f"{rows[1]},0"]
+    (tmp_path / "book.csv").write_text("\n".join(book).replace(",100,", ",123.75,") + "\n")
+    ask = functools.partial(called, main, "compliance", "ecl", tmp_path / "book.csv", "--workspace", workspace.root)
+    for kind in (None, "personal", "secret"):
+        workspace.settings_file.write_text("{}" if kind is None else f"protection: {{{kind}: [{column}]}}")
+        plain, told = ask(), ask("--json")
+        assert (plain[0], told[0]) == (ExitCode.GOOD, ExitCode.GOOD)
+        listed = plain[1][plain[1].index("EXPOSURE ") :] + json.dumps(json.loads(told[1])["exposures"])
+        assert (cell in listed) is (kind is None)
+    assert column != "exposure_id" or "row 0" in listed

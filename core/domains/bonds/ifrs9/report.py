@@ -1,8 +1,10 @@
 """The expected credit losses of a portfolio: by stage and scenario, their sensitivity, and what changed since."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from core.domains.bonds.ifrs9.calibration import LGD_SHIFT
 from core.domains.bonds.ifrs9.exposures import CreditExposure
@@ -10,6 +12,15 @@ from core.domains.bonds.ifrs9.losses import SCENARIOS, expected_loss, scenario_l
 from core.domains.bonds.ifrs9.staging import CreditStage, Staged, stage_of
 
 NEW = "new"
+REASONED: Final = (
+    "rating",
+    "origination_rating",
+    "days_past_due",
+    "watch_negative",
+    "credit_impaired",
+    "maturity_years",
+)
+"""The columns that the reason of a stage tells of."""
 
 
 class StageTotal(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +39,7 @@ class ExposureLoss(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     stage: int
     reason: str
-    ead: float
+    ead: float | None  # None: withheld
     loss: float
 
 
@@ -61,6 +72,27 @@ class EclReport(msgspec.Struct, frozen=True, kw_only=True):
     reconciliation: tuple[Reconciling, ...]  # empty if no exposure has a loss of the last report
     exposures: tuple[ExposureLoss, ...]
     notes: tuple[str, ...]
+
+    def without_cells(self, hides: Callable[[str], bool]) -> "EclReport":
+        """Return the report without the cells of some columns; an exposure without its name is named by its row.
+
+        Args:
+            hides: Whether no cell of a column may be quoted.
+        """
+        has_name, has_ead = not hides("exposure_id"), not hides("ead_musd")
+        has_reason = not any(map(hides, REASONED))
+        return replace(
+            self,
+            exposures=tuple(
+                replace(
+                    each,
+                    name=each.name if has_name else f"row {row}",
+                    reason=each.reason if has_reason else "(withheld)",
+                    ead=each.ead if has_ead else None,
+                )
+                for row, each in enumerate(self.exposures)
+            ),
+        )
 
 
 _NOTES = (

@@ -47,7 +47,7 @@ class TradeFinding:
         trade_id: The trade.
         regime: The regime; `pattern` for what a detector found.
         kinds: Names of its violations.
-        due: The end of the time to report it; "" without one.
+        due: The end of the time to report it; "" without one, and where times of trades are withheld.
         reason: A sentence.
     """
 
@@ -105,7 +105,7 @@ class ComplianceCheck:
         """Yield the findings: by regime in the order of the file, then the patterns."""
         for regime, judgement in self.judgements:
             for row in np.flatnonzero(judgement.violations).tolist():
-                due = judgement.due[row]
+                due = np.datetime64("NaT") if "trade_ts" in self.trades.withheld else judgement.due[row]
                 yield TradeFinding(
                     self.trades.trade_id(row),
                     regime.name,
@@ -205,8 +205,9 @@ def _unknown_words(trades: TradeColumns) -> list[str]:
         strange = np.array([plain(word) not in known for word in labels.words], dtype=np.bool_)
         rows: BoolArray = labels.spread(strange, False)
         if n := int(rows.sum()):
-            example = shown(labels.words[int(np.argmax(strange))])
-            notes.append(f"{n:,} trades have a {column} that no rule knows, such as {example}")
+            example = f", such as {shown(labels.words[int(np.argmax(strange))])}"
+            example = "" if column in trades.withheld else example
+            notes.append(f"{n:,} trades have a {column} that no rule knows{example}")
         if n := int((~labels.filled).sum()):
             notes.append(f"{n:,} trades have no {column}")
     if "side" in trades.words and (n := int(np.isnan(trades.sign).sum())):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from core.domains.etrm.compliance.regime import PositionBreach
 from core.domains.etrm.compliance.trades import TradeColumns
 from core.errors import UsageError
 
+LATER: Final = "later months"
 LIMIT_COLUMNS = ("quantity_lots", "side", "delivery_start", "delivery_end")
 MOST_MONTHS = 240  # of one delivery; a longer one is an error in its dates
 MOST_LEGS = 50_000_000  # trades times months: more would fill the memory
@@ -227,7 +228,7 @@ def _other_months(trades: TradeColumns, hub: str, legs: Legs, limit: float) -> l
     if first is None:
         return []
     day, net, trade_id = first
-    return [PositionBreach(hub, "later months", str(day), round(net, 6), limit, trade_id)]
+    return [PositionBreach(hub, LATER, str(day), round(net, 6), limit, trade_id)]
 
 
 def _first_above(

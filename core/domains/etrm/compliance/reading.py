@@ -1,6 +1,6 @@
 """A user's own trades file to columns: CSV or Parquet, read a piece at a time, some 100 bytes a trade in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,11 @@ def columns_from(said: Sequence[str]) -> dict[str, str]:
 
 
 def read_trades(
-    path: Path, *, columns: Mapping[str, str] | None = None, rules: ReadingRules | None = None
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    rules: ReadingRules | None = None,
+    hides: Callable[[str], bool] = lambda name: False,
 ) -> TradesFile:
     """Read a trades file.
 
@@ -83,6 +87,7 @@ def read_trades(
         path: CSV (also gzipped) or Parquet; its name gives the format.
         columns: The file's name of each column that it calls otherwise.
         rules: How its cells are written, by the names of the rules' columns; by default plainly, with ISO dates.
+        hides: Whether nothing that is said of the trades quotes a cell of a column, by its name here or in the file.
     Raises:
         TableError: The file cannot be used; file, place, column, value and fix are named.
         UsageError: A named column is not in the file.
@@ -105,12 +110,21 @@ def read_trades(
         begins(f"reading {path.name}: {n_rows:,} trades")
     source.require_unchanged()
     missing = tuple(name for name in COLUMNS if name not in theirs)
-    trades = _joined(columns_read)
+    withheld = frozenset(ours for ours, written in theirs.items() if hides(ours) or hides(written))
+    trades = replace(_joined(columns_read), withheld=withheld)
     if (row := trades.ends_too_early) is not None:
         start, end = (trades.days[name][row] for name in ("delivery_start", "delivery_end"))
-        problem = f"{end} is before {shown(theirs['delivery_start'])}, {start}"
+        problem, fault = (
+            f"{end} is before {shown(theirs['delivery_start'])}, {start}",
+            f"a day is before that of {shown(theirs['delivery_start'])}",
+        )
         raise TableError(
-            path, problem, "Correct one of them.", place=pieces.place_of(row), column=theirs["delivery_end"]
+            path,
+            fault if withheld & {"delivery_start", "delivery_end"} else problem,
+            "Correct one of them.",
+            place=pieces.place_of(row),
+            column=theirs["delivery_end"],
+            fault=fault,
         )
     return TradesFile(trades, missing, pieces.notes, source.sha256)
 

@@ -106,7 +106,7 @@ class PositionBreach:
         hub: The contract's hub.
         delivery_month: Such as 2024-03.
         day: The first day on which it is above.
-        net_lots: The position at the end of that day; negative if sold.
+        net_lots: The position at the end of that day; negative if sold. None where quantities are withheld.
         limit_lots: The limit of that day.
         trade_id: The last trade that led there.
     """
@@ -114,7 +114,7 @@ class PositionBreach:
     hub: str
     delivery_month: str
     day: str
-    net_lots: float
+    net_lots: float | None
     limit_lots: float
     trade_id: str
 

@@ -1,13 +1,18 @@
 """The report of a check: what stands where under each regime, the findings, and what was left open."""
 
+from dataclasses import replace
 from itertools import islice
+from typing import Final
 
 import msgspec
 
 from core.arrays import AnyArray
 from core.domains.etrm.compliance.check import ComplianceCheck, TradeFinding, judged_counts
+from core.domains.etrm.compliance.limits import LATER
 from core.domains.etrm.compliance.regime import VIOLATIONS, FirmThreshold, PositionBreach
-from core.domains.etrm.compliance.trades import COLUMNS
+from core.domains.etrm.compliance.trades import COLUMNS, TradeColumns
+
+WITHHELD: Final = "(withheld)"
 
 
 class RegimeReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +83,8 @@ def report_of(check: ComplianceCheck, *, most_findings: int) -> ComplianceReport
                 in_scope=counts[regime.name]["in_scope"],
                 statuses=statuses,
                 violations=_kinds(judgement.violations),
-                positions=list(judgement.positions),
-                ahead=list(judgement.ahead),
+                positions=[_as_shown(each, check.trades) for each in judgement.positions],
+                ahead=[_as_shown(each, check.trades) for each in judgement.ahead],
                 thresholds=list(judgement.thresholds),
             )
         )
@@ -94,6 +99,18 @@ def report_of(check: ComplianceCheck, *, most_findings: int) -> ComplianceReport
         findings=list(islice(check.findings(), most_findings)),
         missing_columns=[name for name in COLUMNS if name not in check.trades],
         notes=list(check.notes),
+    )
+
+
+def _as_shown(breach: PositionBreach, trades: TradeColumns) -> PositionBreach:
+    """Return a position without the cells of columns that are withheld."""
+    hidden, later = trades.withheld, breach.delivery_month == LATER
+    return replace(
+        breach,
+        hub=WITHHELD if "hub" in hidden else breach.hub,
+        delivery_month=WITHHELD if "delivery_start" in hidden and not later else breach.delivery_month,
+        day=WITHHELD if hidden & {"trade_ts", "delivery_start"} else breach.day,
+        net_lots=None if "quantity_lots" in hidden else breach.net_lots,
     )
 
 

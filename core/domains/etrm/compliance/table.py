@@ -67,14 +67,15 @@ def table_of(check: ComplianceCheck, start: int, end: int, *, truth: "pd.Series[
     codes = np.stack(
         [np.array([reasons.index(r) for r in each.reasons], dtype=np.int16)[each.reason[rows]] for each in judgements]
     )
-    ids = pd.Series(check.trades.ids.slice(start, n).to_pandas(), dtype="str")
+    ids, has_times = check.trades.trade_ids(start, n), "trade_ts" not in check.trades.withheld
+    due = np.stack([judgement.due[rows] for judgement in judgements]).T.ravel()
     names = [regime.name for regime, _ in check.judgements]
     flags = ["+".join(kinds_of(bits)) for bits in range(MOST_BITS)]
     table = {
         "trade_id": ids.repeat(len(names)).reset_index(drop=True),
         "regime": _category(np.tile(np.arange(len(names)), n), names),
         "flag": _category(violations.T.ravel(), flags),
-        "due_ts": np.stack([judgement.due[rows] for judgement in judgements]).T.ravel(),
+        "due_ts": due if has_times else np.full_like(due, np.datetime64("NaT")),
         "status": _category(
             np.stack([each.status[rows] for each in judgements]).T.ravel(), [status.value for status in STATUSES]
         ),

@@ -55,7 +55,8 @@ def month_end_average(trades: TradeColumns, counted: BoolArray, settings: CheckS
     for month in range(last - n_months + 1, last + 1):
         total += float(amount[usable][(first <= month) & (over > month)].sum())
     n_unknown = min(int(begin.astype("datetime64[M]").astype(np.int64)) - (last - n_months + 1), n_months)
-    gap = f"{n_unknown} of the {n_months} month ends lie before the first trade, {begin}" if n_unknown > 0 else ""
+    told = "" if "trade_ts" in trades.withheld else f", {begin}"
+    gap = f"{n_unknown} of the {n_months} month ends lie before the first trade{told}" if n_unknown > 0 else ""
     return FirmFigure(total / n_months, n_left_out, gap)
 
 
@@ -69,7 +70,9 @@ def last_year_notional(trades: TradeColumns, counted: BoolArray, settings: Check
         return FirmFigure(0.0, n_left_out, "no trade has a time")
     month = today.astype("datetime64[M]")
     begin = (month - law.AVERAGE_MONTHS.value).astype("datetime64[D]") + (today - month.astype("datetime64[D]"))
-    gap = f"the file begins on {first}, and the 12 months on {begin + 1}" if first > begin + 1 else ""
+    told = f"the file begins on {first}, and the 12 months on {begin + 1}"
+    told = "the file begins after the 12 months do" if "trade_ts" in trades.withheld else told
+    gap = told if first > begin + 1 else ""
     return FirmFigure(float(amount[usable & (made > begin) & (made <= today)].sum()), n_left_out, gap)
 
 

@@ -62,6 +62,7 @@ class TradeColumns:
         flags: Columns of flags: 1, 0, and -1 where a cell is empty; `lei_like` and `uti` say whether it is valid.
         instants: Points in time in UTC, datetime64[s]; NaT where a cell is empty.
         days: Days, datetime64[D]; NaT where a cell is empty.
+        withheld: The columns of which nothing that is said of the trades quotes a cell.
     """
 
     ids: pa.Array
@@ -70,6 +71,7 @@ class TradeColumns:
     flags: Mapping[str, AnyArray] = field(default_factory=dict)
     instants: Mapping[str, DateArray] = field(default_factory=dict)
     days: Mapping[str, DateArray] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> "TradeColumns":
@@ -147,8 +149,18 @@ class TradeColumns:
         return int(found[0]) if found.size else None
 
     def trade_id(self, row: int) -> str:
-        """Return the id of a trade."""
-        return str(self.ids[row].as_py() or "")
+        """Return the id of a trade, or its row, counted from 0, if no id may be quoted."""
+        return _row(row) if "trade_id" in self.withheld else str(self.ids[row].as_py() or "")
+
+    def trade_ids(self, start: int, n: int) -> "pd.Series[str]":
+        """Return the same of some trades."""
+        if "trade_id" in self.withheld:
+            return pd.Series([_row(row) for row in range(start, min(start + n, len(self)))], dtype="str")
+        return pd.Series(self.ids.slice(start, n).to_pandas(), dtype="str")
+
+
+def _row(row: int) -> str:
+    return f"row {row}"
 
 
 def _column(name: str, kind: TradeColumnKind, column: "pd.Series[Any]") -> Any:
