@@ -315,6 +315,7 @@ class Start(Change[None]):
 
     def _offer_text(self, context: OfferContext, begun_before: Sequence[Session], model: str = "") -> Offer:
         """Offer to train the model of language of the settings."""
+        from core.registry import Registry
         from core.settings import settings_in_force
         from core.training.sessions import Sessions
         from core.training.text_training import text_training
@@ -325,6 +326,7 @@ class Start(Change[None]):
         model = model or (names[-1] if names else TEXT)
         text, refusal, text_model = None, None, settings.text_model
         try:
+            Registry(context.workspace).require_kind(model, writes_texts=True)
             text = text_training(model, text_model)
             text_model = text.text_model
         except CoreError as error:

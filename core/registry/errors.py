@@ -53,6 +53,14 @@ class ArtifactRefusedError(UsageError):
         super().__init__(f"{problem} Nothing was registered.")
 
 
+class WrongKindError(ArtifactRefusedError):
+    """A model of language was to become a version of a model of rows, or the other way round."""
+
+    def __init__(self, model: str, *, writes_texts: bool) -> None:
+        have, needs = ("answer rows", "language") if writes_texts else ("write texts", "rows")
+        UsageError.__init__(self, f"The versions of {model} {have}: choose another name for the model of {needs}.")
+
+
 class HashMismatchError(RefusedError):
     """The files of a version differ from the registered files."""
 

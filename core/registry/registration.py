@@ -24,6 +24,7 @@ from core.registry.contents import ENVIRONMENT_NAME, unreadable_file
 from core.registry.documents import ModelVersion, RegisteredModel
 from core.registry.errors import ArtifactRefusedError
 from core.registry.file_signatures import registered_signature
+from core.registry.language_models import require_kind, writes_texts
 from core.registry.manifest import MANIFEST_NAME, check, read_manifest
 from core.registry.numbering import FIRST_VERSION, NumberPart, SemanticVersion, checked_model_name, version_key
 from core.registry.records import Records
@@ -76,6 +77,7 @@ class Registrar:
         """Copy a folder into the artifacts and record it; see `Registry.register`."""
         stage = Stage.DEVELOPMENT
         require_access(self._workspace, actor, "version.register", model=card.model, stage=stage, clock=self._clock)
+        require_kind(self._records, card.model, writes_texts=writes_texts(card.lineage))
         self._store.clear_staging()
         sealer = sealer_to_write(self._workspace.root, SealedKind.ARTIFACTS)
         with self._store.staged(source, _additions(card)) as staged:
@@ -89,6 +91,7 @@ class Registrar:
                 self._store.seal(staged, sealer)
             try:
                 with registry_change(self._workspace, actor=actor, reason=reason, clock=self._clock) as change:
+                    require_kind(self._records, card.model, writes_texts=writes_texts(card.lineage))
                     number, why = self._number(card, staged.folder, bump, wanted)
                     self._store.publish(staged, card.model, number)
                     version = self._insert(

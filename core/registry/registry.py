@@ -20,6 +20,7 @@ from core.registry.changes import registry_change
 from core.registry.documents import MadeProfile, ModelVersion
 from core.registry.errors import HashMismatchError, OwnProfileError, PromotionRefusedError, StalePlanError
 from core.registry.gates import VERIFIED_ARTIFACT
+from core.registry.language_models import with_task
 from core.registry.made_profiles import OWN_NAME
 from core.registry.numbering import version_key
 from core.registry.plan_changes import news_since
@@ -89,6 +90,7 @@ class Registry(RegistryReader):
             InvalidNameError: The model's name is not valid.
             ArtifactRefusedError: The folder holds something an artifact must not hold, could not be copied, or holds a
                 model that cannot be loaded.
+            WrongKindError: It is a model of language, and the versions answer rows, or the other way round.
             UnstorableValueError: A metric or the lineage cannot be stored as JSON.
             UsageError: The reason, the description or a tag is too long.
         """
@@ -97,6 +99,7 @@ class Registry(RegistryReader):
         require_tags(tags or {})
         if parents:
             lineage = {**lineage, "parents": [self._parent(model, parent) for parent in parents]}
+        lineage = with_task(lineage, source_dir)
         card = card_of(model, metrics=metrics, lineage=lineage, gates=gates, description=description)
         return self._registrar.register(
             card,

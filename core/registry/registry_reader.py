@@ -19,9 +19,10 @@ from core.registry.diff import VersionDiff, compare_versions
 from core.registry.documents import MadeProfile, ModelVersion, PrunedVersion, RegisteredModel, Transition
 from core.registry.errors import HashMismatchError
 from core.registry.integrity import IntegrityResult
+from core.registry.language_models import require_kind
 from core.registry.lineage import LineageGraph, lineage_of
 from core.registry.made_profiles import OWN_NAME, MadeProfiles, ProfileFile, ProfileProblem
-from core.registry.numbering import version_key
+from core.registry.numbering import checked_model_name, version_key
 from core.registry.planner import Planner
 from core.registry.planning import Plan
 from core.registry.private_copies import KEPT
@@ -126,6 +127,15 @@ class RegistryReader:
     def pruned(self) -> list[PrunedVersion]:
         """Return the records of pruned versions."""
         return self._records.pruned.all()
+
+    def require_kind(self, model: str, *, writes_texts: bool) -> None:
+        """Check before the work that a model of language, or one of rows, can become a version of this name.
+
+        Raises:
+            InvalidNameError: The name is not valid.
+            WrongKindError: The versions of this name are of the other kind.
+        """
+        require_kind(self._records, checked_model_name(model), writes_texts=writes_texts)
 
     def production(self, model: str) -> ModelVersion | None:
         """Return the version that is live, if there is one."""

@@ -1,6 +1,6 @@
 """The sessions of a workspace, and the operations on them for people and for the engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -80,6 +80,8 @@ class Sessions:
             UsageError: The name or the experiment is not a plain line of text, or the settings name an unknown domain,
                 model or algorithm.
             UnknownGateError: `quality_gates.custom_gates` names a gate that is not installed.
+            WrongKindError: It trains a model of language, and the versions of that name answer rows, or the other way
+                round.
         """
         if not is_shown_as_is(name) or len(name) > _MAX_NAME:
             raise UsageError(
@@ -91,6 +93,7 @@ class Sessions:
 
         settings = checked(settings) if text is None else settings_for_text(settings, text)
         agents = agents_of(settings)
+        self._require_kinds([settings, *(agent.settings for agent in agents)], text)
         now = self._clock()
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             number = max((_number(session.session_id) for session in self._documents.all()), default=0) + 1
@@ -124,6 +127,18 @@ class Sessions:
     def children(self, parent: Session) -> list[Session]:
         """Return the sessions of the agents of a session, in the order of the settings; none without agents."""
         return [self.get(child) for child in parent.children]
+
+    def _require_kinds(self, trainings: Iterable[TrainingSettings], text: TextTraining | None) -> None:
+        """Refuse before the work what the registry would refuse after it."""
+        from core.registry import Registry
+        from core.training.specialism import registered_name
+
+        registry = Registry(self._workspace)
+        if text is not None:
+            registry.require_kind(text.model, writes_texts=True)
+            return
+        for name in dict.fromkeys(registered_name(name, each.only) for each in trainings for name in each.models):
+            registry.require_kind(name, writes_texts=False)
 
     def _insert(self, session: Session, change: AuditedChange) -> Session:
         session = self._documents.insert(session)

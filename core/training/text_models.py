@@ -13,7 +13,6 @@ from core.files import write_file
 from core.progress import begins
 from core.registry import ModelVersion, Registry
 from core.registry.contents import REPORT_NAME
-from core.registry.numbering import checked_model_name
 from core.settings import Settings
 from core.state import Workspace
 from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
@@ -70,8 +69,9 @@ def register_text_model(
         NotFoundError: The folder holds no model.
         RefusedError: Its training is not finished, or a file was changed.
         UsageError: The documents that it learned from have changed since.
+        WrongKindError: The versions of the model answer rows.
     """
-    checked_model_name(model)
+    Registry(workspace).require_kind(model, writes_texts=True)
     experiment = checked_experiment_name(settings.experiment_name) or model
     opened, data = open_judged(path)
     manifest, speeds = opened.manifest, ModelFolder(path).speeds()

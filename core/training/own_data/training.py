@@ -35,7 +35,6 @@ from core.quality import assess, custom
 from core.quality.checks.fitted_model import BEATS_CONSTANT, NO_LEAK, FittedModel
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry
-from core.registry.numbering import checked_model_name
 from core.seeds import derive_seed
 from core.settings import ModelSettings, Settings
 from core.settings.patterns import is_listed
@@ -206,7 +205,7 @@ def _tested_artifact(
     warm: WarmStart | None = None,
 ) -> Iterator[tuple[Runs, TrainedArtifact]]:
     """Train and test into a folder; the run is open while the caller uses the result."""
-    checked_model_name(request.model)
+    Registry(workspace).require_kind(request.model, writes_texts=False)
     experiment = checked_experiment_name(request.experiment or settings.experiment_name) or request.model
     custom.require_known(settings.quality_gates.custom_gates)
     with opened(settings) as chosen:

@@ -15,8 +15,11 @@ from core.registry import (
     TransitionVerb,
     VersionNotFoundError,
 )
+from core.registry.errors import WrongKindError
+from core.registry.language_models import is_language_model
 from core.settings.promotion import PromotionSettings
 from core.state import Database, Documents, StaleRevisionError, UnstorableValueError, Workspace
+from tests.core.registry.conftest import PASSED
 
 FAILED = (judge("coverage", 10.0, ">=", 90.0, unit="%"),)
 
@@ -81,6 +84,43 @@ def test_what_json_cannot_keep_is_refused(registry: Registry, source, ana, metri
     with pytest.raises(UnstorableValueError, match="spread"):
         registry.register("spread", source, metrics=metrics, lineage=lineage, gates=(), actor=ana)
     assert registry.models() == []
+
+
+TEXTS = {"task": "text"}
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({}, TEXTS, "The versions of notes answer rows: choose another name for the model of language."),
+        (TEXTS, {}, "The versions of notes write texts: choose another name for the model of rows."),
+    ],
+)
+def test_rows_and_texts_do_not_share_a_name(registry, source, ana, workspace, promote, first, second, said, is_live):
+    def register(lineage):
+        (source / "model.txt").write_text(f"tree {lineage} {len(registry.versions(None))}")
+        fields = {"metrics": {"attainment": 0.9}, "gates": PASSED, "actor": ana}
+        return registry.register("notes", source, lineage=lineage, **fields)
+
+    assert register(first).version == "1.0.0"
+    if is_live:
+        promote("1.0.0", model="notes")
+    before = sorted(workspace.artifacts_dir.rglob("*"))
+    with pytest.raises(WrongKindError) as refused:
+        register(second)
+    assert str(refused.value) == said
+    assert sorted(workspace.artifacts_dir.rglob("*")) == before
+    assert register(first).version == "1.1.0"
+
+
+def test_files_of_a_model_of_language_say_so_whoever_registers_them(registry, register, source, ana):
+    register("spread")
+    (source / "signature.json").write_text('{"task": "text"}')
+    with pytest.raises(WrongKindError):
+        registry.register("spread", source, metrics={}, lineage={}, gates=(), actor=ana)
+    found = registry.register("prose", source, metrics={}, lineage={"seed": 1}, gates=(), actor=ana)
+    assert is_language_model(found)
 
 
 def test_a_hostile_name_registers_nothing(registry: Registry, source, ana, workspace) -> None:

@@ -5,6 +5,7 @@ from core.errors import NotFoundError, UsageError
 from core.governance import AuditLog
 from core.quality import custom
 from core.quality.custom import UnknownGateError
+from core.registry import Registry
 from core.settings import ModelSettings, QualityGates, TrainingSettings
 from core.settings.agents import AgentsSettings
 from core.settings.training import AdvancedSettings
@@ -13,6 +14,7 @@ from core.training.errors import SessionRequestRefusedError
 from core.training.registration import settings_digest
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
+from core.training.text_training import TextTraining
 
 ENGINE = Actor("engine", "desk", Origin.ENGINE)
 BOB = Actor("bob", "desk", Origin.CONSOLE)
@@ -46,6 +48,30 @@ def test_a_session_with_an_unknown_gate_is_refused_with_the_known_ones(sessions,
     settings = TrainingSettings(quality_gates=QualityGates(custom_gates=("huose_rows",)))
     with pytest.raises(UnknownGateError, match=r"'huose_rows'. Known custom gates: house_rows"):
         sessions.start(settings, name="nightly", actor=person)
+    assert sessions.all() == []
+
+
+def registered(workspace, model, person, **lineage):
+    (folder := workspace.root / "made").mkdir()
+    (folder / "model.txt").write_text("tree")
+    Registry(workspace).register(model, folder, metrics={}, lineage=lineage, gates=(), actor=person)
+
+
+def test_a_model_of_language_does_not_train_under_the_name_of_a_model_of_rows(workspace, sessions, person):
+    registered(workspace, "spread", person)
+    text = TextTraining(model="spread", settings={"architecture": "ngram"})
+    with pytest.raises(UsageError, match=r"The versions of spread answer rows: choose another name"):
+        sessions.start(TrainingSettings(), name="notes", actor=person, text=text)
+    assert sessions.all() == []
+    assert sessions.start(TrainingSettings(), name="rows", actor=person).text is None
+
+
+@pytest.mark.parametrize("agents", ["", "model"])
+def test_a_model_of_rows_does_not_train_under_the_name_of_a_model_of_language(workspace, sessions, person, agents):
+    registered(workspace, "spread", person, task="text")
+    settings = TrainingSettings(agents=AgentsSettings(by=agents))
+    with pytest.raises(UsageError, match=r"The versions of spread write texts: choose another name"):
+        sessions.start(settings, name="rows", actor=person)
     assert sessions.all() == []
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import shutil
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +17,7 @@ from core.api.config import MLOpsConfig
 from core.errors import CoreError, RefusedError
 from core.models.errors import AnswersNoRowsError, ArtifactError
 from core.registry import Registry, Stage
+from core.registry.errors import WrongKindError
 from core.registry.language_models import is_language_model
 from core.settings import Settings
 from core.settings.text_model import TextModelSettings
@@ -24,6 +27,7 @@ from core.text.model_folder import ModelFolder
 from core.text.training import judge_folder, train_text_model
 from core.text.version import open_text_version
 from core.tracking import Runs
+from core.training.own_data import TrainRequest, train_on_file
 from core.training.text_models import register_text_model
 
 ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
@@ -95,6 +99,26 @@ def test_an_unfinished_or_changed_folder_is_refused(folder, workspace, tmp_path)
     with pytest.raises(RefusedError, match="not the file that training wrote"):
         register_text_model(workspace, copy, "prose", Settings(), actor=ANA)
     assert not Runs(workspace).all()
+
+
+def test_a_model_of_rows_and_one_of_language_share_no_name(home, folder, tmp_path, capsys, monkeypatch):
+    at = ["--workspace", str(shutil.copytree(home, tmp_path / "w"))]
+    workspace = Workspace.open(Path(at[1]))
+    (rows := tmp_path / "model.txt").write_text("a tree")
+    Registry(workspace).register("spread", rows, metrics={}, lineage={}, gates=(), actor=ANA)
+    monkeypatch.setattr("core.training.text_models.judge_trained", lambda *_, **__: pytest.fail("it was judged first"))
+    for command in (
+        ["text", "register", str(folder), "--model", "spread"],
+        ["session", "start", "--text", "spread"],
+        ["run", "--headless", "--text", "spread"],
+    ):
+        capsys.readouterr()
+        assert command_line([*command, *at]) == 2
+        assert "The versions of spread answer rows: choose another name for the mod" in capsys.readouterr().err
+    assert command_line(["registry", "register", "prose", "--path", str(rows), *at]) == 2
+    assert "The versions of prose write texts: choose another name for the mod" in capsys.readouterr().err
+    with pytest.raises(WrongKindError, match="prose write texts"):  # before the file is read
+        train_on_file(workspace, TrainRequest("prose", tmp_path / "none.csv", target="y"), Settings(), actor=ANA)
 
 
 def test_a_model_of_own_documents_has_no_gate_on_facts(tmp_path, workspace):
