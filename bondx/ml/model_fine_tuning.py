@@ -190,7 +190,7 @@ def write(
 
     Args:
         model: The model.
-        prompt: How the document begins.
+        prompt: How the document begins, in at most 8,000 characters.
         version: Its version; by default the live one, or else the newest.
         temperature: Below 1: likelier tokens more often; 0: always the likeliest.
         top_p: Draw from the likeliest tokens that have this probability together.
@@ -202,7 +202,7 @@ def write(
     Raises:
         AccessRefusedError: No role of this account allows it to ask the model; the audit log has the refusal.
         NotFoundError: There is no such version, or it is no model of language.
-        UsageError: A value is out of its range.
+        UsageError: A value is out of its range, or the prompt is too long.
     """
     from core.api.config import MLOpsConfig
     from core.text.sampling import sampling_options
@@ -230,7 +230,7 @@ def draft(
     Args:
         reports: A file with the columns of `risk_reports.csv`.
         book: Of the row; by default the only book.
-        date: Of the row, such as "2024-03-28"; by default the last day.
+        date: Of the row, such as "2024-03-28"; by default the last day of the book.
         by: A registered model of language that writes it; by default the program words it from the cells.
         version: Its version; by default the live one, or else the newest.
         seed: Of `by`: same seed, same text.

@@ -101,7 +101,7 @@ def add_parser(commands: Subparsers) -> None:
     sample = command_parser(verbs, "sample", help="let a trained model write documents")
     sample.add_argument("model", type=Path, metavar="DIR", help="the folder of bondx text train")
     sample.add_argument("--n", type=count, default=1, metavar="N", help="how many documents (default 1)")
-    sample.add_argument("--prompt", default="", metavar="TEXT", help="how each begins")
+    sample.add_argument("--prompt", default="", metavar="TEXT", help="how each begins, at most 8,000 characters")
     sample.add_argument("--temperature", type=number, default=1.0, metavar="X", help="0: the likeliest (default 1)")
     sample.add_argument("--top-p", type=share, default=1.0, metavar="SHARE", help="only the likeliest (default 1)")
     sample.add_argument("--max-tokens", type=count, default=256, metavar="N", help="longest document (default 256)")
@@ -134,7 +134,7 @@ def add_parser(commands: Subparsers) -> None:
         "--risk-report", metavar="BOOK@DAY", type=_report, help="the report, such as GAS_DESK@2024-03-28"
     )
     draft.add_argument("--book", metavar="NAME", help="of the report (default: the only book)")
-    draft.add_argument("--date", metavar="DAY", type=day, help="of the report (default: the last day)")
+    draft.add_argument("--date", metavar="DAY", type=day, help="of the report (default: the last day of the book)")
     source = draft.add_mutually_exclusive_group()
     source.add_argument(
         "--check", type=Path, metavar="FILE", help="a text about the report instead: mark numbers that are not of it"
@@ -325,13 +325,14 @@ def sample_model(args: argparse.Namespace) -> int:
     from console.cli.output import print_json
     from core.escape import escaped
     from core.text.model_folder import ModelFolder
-    from core.text.sampling import TextWriter, sampling_options
+    from core.text.sampling import TextWriter, require_prompt, sampling_options
 
     if args.n > _MOST_WRITTEN:
         raise UsageError(f"--n {args.n:,} must be at most {_MOST_WRITTEN:,}.")
     options = sampling_options(
         temperature=args.temperature, top_p=args.top_p, max_tokens=args.max_tokens, seed=args.seed, stop=args.stop
     )
+    require_prompt(args.prompt, "--prompt")
     opened = ModelFolder(args.model).load()
     written = []
     if not args.json:

@@ -71,6 +71,19 @@ def sampling_options(**values: Any) -> SamplingOptions:
         raise UsageError(f"The text cannot be written so: {error}.") from None
 
 
+def require_prompt(prompt: str, name: str = "The prompt") -> None:
+    """Refuse a prompt that a model would read for minutes.
+
+    Args:
+        prompt: How a document begins.
+        name: What a caller gave it as, for the refusal.
+    Raises:
+        UsageError: It is too long.
+    """
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise UsageError(f"{name} has {len(prompt):,} characters; give at most {MAX_PROMPT_CHARACTERS:,}.")
+
+
 class WrittenText(msgspec.Struct, frozen=True, kw_only=True):
     """A document that a model has written.
 

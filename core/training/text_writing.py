@@ -10,7 +10,7 @@ from core.governance.audit import require_access
 from core.registry import ModelVersion, Registry
 from core.registry.language_models import is_language_model
 from core.state import Workspace
-from core.text.sampling import OWN_BANNER, SamplingOptions, banner_of, write_text
+from core.text.sampling import OWN_BANNER, SamplingOptions, banner_of, require_prompt, write_text
 from core.text.version import open_text_version
 from core.text.writing_process import WritingProcess
 
@@ -87,8 +87,10 @@ def write_with_version(
         AccessRefusedError: No role of the actor allows it to ask this model; the audit log has the refusal.
         CoreError: There is no such version, its files were changed, or it cannot be opened.
         NotFoundError: It is no model of language.
+        UsageError: The prompt is too long.
     """
     require_right_to_ask(workspace, model, actor)
+    require_prompt(prompt)
     registry = Registry(workspace)
     found = _chosen(registry, model, version)
     if not is_language_model(found):

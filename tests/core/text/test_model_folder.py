@@ -12,6 +12,7 @@ from core.text import torch_extra
 from core.text.data import text_data
 from core.text.model_folder import ModelFolder
 from core.text.prepared import architecture_of
+from core.text.sampling import MAX_PROMPT_CHARACTERS
 from core.text.training import judge_folder, train_text_model
 
 NGRAMS = TextModelSettings(architecture="ngram", documents=400, judged_documents=60, ngram_order=4)
@@ -175,3 +176,11 @@ def test_a_corpus_that_has_changed_is_not_judged_by(tmp_path, capsys):
 def test_a_wrong_argument_is_refused(folder, capsys, arguments, problem):
     assert command_line(["text", *(str(folder) if word == "MODEL" else word for word in arguments)]) == 2
     assert problem in capsys.readouterr().err
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_the_model_is_opened(folder, capsys):
+    assert (
+        command_line(["text", "sample", str(folder), "--max-tokens", "1", "--prompt", "x" * MAX_PROMPT_CHARACTERS]) == 0
+    )
+    assert command_line(["text", "sample", "nowhere", "--prompt", "x" * 100_000]) == 2
+    assert "--prompt has 100,000 characters; give at most 8,000." in capsys.readouterr().err

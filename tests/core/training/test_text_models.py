@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bondx.ml.model_fine_tuning import register
+from bondx.ml.model_fine_tuning import register, write
 from console.cli.main import build_parser
 from console.cli.main import main as command_line
 from console.mlops.cli import main as mlops
 from core.actor import Actor, Origin
 from core.api.config import MLOpsConfig
-from core.errors import CoreError, RefusedError
+from core.errors import CoreError, RefusedError, UsageError
 from core.models.errors import AnswersNoRowsError, ArtifactError
 from core.registry import Registry, Stage
 from core.registry.errors import WrongKindError
@@ -235,6 +235,11 @@ def test_a_damaged_version_is_refused(home, tmp_path, damage):
     (tmp_path / damage).write_bytes(b"{}")
     with pytest.raises(ArtifactError):
         open_text_version(tmp_path)
+
+
+def test_a_prompt_that_is_too_long_is_refused_in_python(home):
+    with pytest.raises(UsageError, match=r"The prompt has 8,001 characters; give at most 8,000\."):
+        write("prose", "x" * 8_001, config=MLOpsConfig.from_yaml(workspace=home))
 
 
 def test_a_header_that_lists_too_little_is_no_model_of_language(tmp_path):

@@ -48,7 +48,7 @@ def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = N
     Args:
         path: A file with the columns of `risk_reports.csv`.
         book: Of the row; None: the only book.
-        date: Of the row, such as 2024-03-28; None: the last day.
+        date: Of the row, such as 2024-03-28; None: the last day of the book.
     Raises:
         TableError: The file cannot be used, or lacks a column.
         NotFoundError: It has no such row.
@@ -88,7 +88,7 @@ def check_narrative(text: str, path: Path, *, book: str | None = None, date: str
         text: What somebody wrote about the row.
         path: The file.
         book: Of the row; None: the only book.
-        date: Of the row; None: the last day.
+        date: Of the row; None: the last day of the book.
     Returns:
         The numbers of the text in their order, dates and the levels in names of measures left out.
     Raises:
@@ -116,7 +116,7 @@ def checked_risk_note(text: str, path: Path, *, book: str | None = None, date: s
         text: The text.
         path: The file.
         book: Of the row; None: the only book.
-        date: Of the row; None: the last day.
+        date: Of the row; None: the last day of the book.
     Raises:
         TableError: The file cannot be used.
         NotFoundError: It has no such row.
@@ -156,7 +156,7 @@ def beginning_of_note(path: Path, *, book: str | None = None, date: str | None =
     Args:
         path: A file with the columns of `risk_reports.csv`.
         book: Of the row; None: the only book.
-        date: Of the row; None: the last day.
+        date: Of the row; None: the last day of the book.
     Raises:
         TableError: The file cannot be used, or lacks a column.
         NotFoundError: It has no such row.
@@ -189,22 +189,21 @@ def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table
         if name not in table.frame:
             raise table.error(f"it lacks {name}", "Add it: docs/etrm-data.md lists the columns of risk_reports.")
     table.require_clear(NEEDED)
-    days = table.frame["as_of_date"].astype(str).str[:10]
-    fits = days == (date or days.max())
-    books = table.frame["book"].astype(str)
-    if book is not None:
-        fits &= books == book
-    rows = [place for place, is_fitting in enumerate(fits.tolist()) if is_fitting]
-    if not rows:
+    days = table.frame["as_of_date"].astype(str).str[:10].tolist()
+    books = table.frame["book"].astype(str).tolist()
+    if book is not None and book not in books:
         known = ", ".join(sorted(set(books))[:10])
-        whose = shown(book) if book else "any book"
-        raise NotFoundError(
-            f"{path} has no report of {whose} on {date or days.max()}. Days: {days.min()} to {days.max()}; "
-            f"books: {known}."
-        )
+        raise NotFoundError(f"{path} has no report of {shown(book)}. Books: {known}.")
+    own = [row for row, each in enumerate(books) if book in (None, each)]
+    first, last = min(days[row] for row in own), max(days[row] for row in own)
+    wanted = date or last
+    rows = [row for row in own if days[row] == wanted]
+    if not rows:
+        whose = "any book" if book is None else shown(book)
+        raise NotFoundError(f"{path} has no report of {whose} on {wanted}. Days: {first} to {last}.")
     if len(rows) > 1:
         fitting = ", ".join(dict.fromkeys(books[row] for row in rows))
-        raise UsageError(f"{path} has {len(rows)} reports on {date or days.max()}: {fitting}. Name one with --book.")
+        raise UsageError(f"{path} has {len(rows)} reports on {wanted}: {fitting}. Name one with --book.")
     return table, rows[0]
 
 

@@ -8,7 +8,13 @@ import pytest
 from console.cli.main import main
 from core.domains.etrm.data.dataset import generate
 from core.domains.etrm.data.settings import ETRMDataConfig
-from core.domains.etrm.drafting.risk_notes import MARK, check_narrative, draft_risk_note, marked_narrative
+from core.domains.etrm.drafting.risk_notes import (
+    MARK,
+    beginning_of_note,
+    check_narrative,
+    draft_risk_note,
+    marked_narrative,
+)
 from core.errors import NotFoundError, UsageError
 from core.tables import TableError
 
@@ -40,6 +46,24 @@ def test_a_draft_says_what_the_row_says(file):
     assert {fact.place for fact in note.facts} == {"line 2"}
     assert next(fact for fact in note.facts if fact.fact == "var99_hist").cell == "1000.004"
     assert len(note.sha256) == 64
+
+
+def test_without_a_date_it_is_the_last_day_of_the_book(file, capsys):
+    earlier, later = GOOD.replace("03-28", "03-26"), GOOD.replace("03-28", "03-29").replace("GAS", "OIL")
+    path = file(later, earlier, GOOD)
+    assert draft_risk_note(path, book="GAS_DESK").text.startswith("Risk note 2024-03-28: VaR 99 of GAS_DESK")
+    assert beginning_of_note(path, book="GAS_DESK").startswith("Risk note 2024-03-28")
+    assert draft_risk_note(path).text.startswith("Risk note 2024-03-29: VaR 99 of OIL_DESK")
+    assert main(["text", "draft", str(path), "--book", "GAS_DESK"]) == 0
+    assert "Risk note 2024-03-28" in capsys.readouterr().out
+
+
+def test_a_day_that_the_book_lacks_is_refused_with_the_days_of_the_book(file):
+    path = file(GOOD.replace("03-28", "03-29").replace("GAS", "OIL"), GOOD)
+    with pytest.raises(NotFoundError, match=r"no report of 'GAS_DESK' on 2024-03-29\. Days: 2024-03-28 to 2024-03-28"):
+        draft_risk_note(path, book="GAS_DESK", date="2024-03-29")
+    with pytest.raises(NotFoundError, match=r"no report of 'ALU_DESK'\. Books: GAS_DESK, OIL_DESK"):
+        draft_risk_note(path, book="ALU_DESK")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +127,7 @@ def test_a_row_is_chosen_by_book_and_day(file):
     assert "2024-03-27" in draft_risk_note(path, date="2024-03-27").text
     with pytest.raises(UsageError, match="2 reports on 2024-03-28: GAS_DESK, OIL_DESK"):
         draft_risk_note(path)
-    with pytest.raises(NotFoundError, match="books: GAS_DESK, OIL_DESK"):
+    with pytest.raises(NotFoundError, match="Books: GAS_DESK, OIL_DESK"):
         draft_risk_note(path, book="NOBODY")
     with pytest.raises(TableError, match="it lacks var99_hist"):
         draft_risk_note(file("2024-03-28,A", head="as_of_date,book"))
