@@ -203,7 +203,8 @@ def verify_pack_file(args: argparse.Namespace) -> int:
     from core.evidence import verify_pack
     from core.governance import read_anchors
 
-    verdict = verify_pack(args.file, args.key, read_anchors(args.anchor) if args.anchor else [])
+    anchors = read_anchors(args.anchor) if args.anchor else []
+    verdict = verify_pack(args.file, args.key, anchors, beside=[args.anchor] if args.anchor else [])
     if args.json:
         print_json(verdict)
     elif verdict.ok:

@@ -156,7 +156,11 @@ class EvidencePacks:
     def files_of(self, pack: KeptPack) -> list[Path]:
         """Return the files of a pack that people read: its page and, where it has one, its PDF."""
         folder = self.folder_of(pack)
-        return [folder / name for name in (PAGE, PRINT) if (folder / name).exists()]
+        try:
+            names = {PAGE, *self.manifest(pack.pack_id).files}
+        except NotFoundError:  # what cannot be read lists nothing
+            names = {PAGE}
+        return [folder / name for name in (PAGE, PRINT) if name in names and (folder / name).exists()]
 
     def _decoded(self, pack_id: str, name: str, kind: type[T]) -> T:
         try:

@@ -1,6 +1,7 @@
 """Checking a pack on any machine: with the public key, and without the workspace, its log and its secrets."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,16 +10,13 @@ import msgspec
 import orjson
 
 from core.errors import NotFoundError
-from core.escape import shown
+from core.escape import is_shown_as_is, shown
 from core.evidence.log_proof import faults_of
 from core.evidence.pack import EvidencePack, PackManifest
 from core.evidence.signing import (
-    BILL,
     DATA,
     MANIFEST,
     PAGE,
-    PRINT,
-    PROVENANCE,
     SIGNATURE,
     encoded_manifest,
     hex_of,
@@ -30,7 +28,7 @@ from core.evidence.signing import (
 from core.files import digest
 from core.governance.anchors import Anchor
 from core.governance.chain import Link
-from core.governance.model_signing import is_bundle_about
+from core.governance.model_signing import UNSIGNED_NAMES, is_bundle_about
 from core.governance.verification import signed_message
 from core.json_documents import decode_json
 from core.plain_files import open_regular
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _MOST_BYTES = 256 << 20
+_MOST_ADDED = 20  # files that are named
 
 
 class PackVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,16 +55,17 @@ class PackVerdict(msgspec.Struct, frozen=True, kw_only=True):
     damage: tuple[str, ...] = ()  # a sentence for each fault
 
 
-def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = ()) -> PackVerdict:
+def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = (), *, beside: Collection[Path] = ()) -> PackVerdict:
     """Check a pack from its signature to each quoted record.
 
     Args:
         file: The folder of the pack, or any of its files.
         key: The public key of the workspace that built it, in PEM.
         anchors: Positions of its audit log that were kept elsewhere.
+        beside: Files of the caller that may lie in the folder without being of the pack; the key is one.
 
     Raises:
-        NotFoundError: There is no pack.
+        NotFoundError: There is no pack, or the named file is missing and not of the pack.
         UsageError: The key cannot be read.
     """
     folder = file if file.is_dir() else file.parent
@@ -80,8 +80,12 @@ def verify_pack(file: Path, key: Path, anchors: Sequence[Anchor] = ()) -> PackVe
     damage = _faults_of_manifest(manifest, content, public)
     if not damage:
         damage += _faults_of_signature(manifest, content, _read(folder / SIGNATURE))
-    attached = [name for name in (PRINT, BILL, PROVENANCE) if name in manifest.files]
-    contents = {name: _read(folder / name) for name in (PAGE, DATA, *attached)}
+    if not file.exists() and file.name not in {*manifest.files, MANIFEST, SIGNATURE}:
+        raise NotFoundError(
+            f"There is no {shown(str(file), most=300)}: name the folder of the pack, or one of its files."
+        )
+    damage += _unlisted(folder, manifest, {_place(each) for each in (key, *beside)})
+    contents = {name: _read(folder / name) for name in dict.fromkeys((PAGE, DATA, *manifest.files))}
     damage += [
         f"{name} is missing" if found is None else f"{name} was edited: its SHA-256 is not that in {MANIFEST}"
         for name, found in contents.items()
@@ -120,6 +124,33 @@ def _faults_of_manifest(manifest: PackManifest, content: bytes, public: "Ed25519
     if content != encoded_manifest(manifest) or not is_signed(public, manifest.message(), manifest.signature):
         return [f"{MANIFEST} was edited: its signature is not valid"]
     return []
+
+
+def _unlisted(folder: Path, manifest: PackManifest, beside: Collection[Path]) -> list[str]:
+    """Name what lies in the folder and was not signed: a reader would take it for a part of the pack.
+
+    Left out is what the signature for foreign verifiers leaves out, itself included if the manifest says who made it.
+    """
+    known = {*manifest.files, MANIFEST, *UNSIGNED_NAMES, *([SIGNATURE] if isinstance(manifest.model_key, str) else [])}
+    try:
+        names = sorted(each.name for each in folder.iterdir())
+    except OSError as error:
+        return [f"the folder of the pack cannot be listed ({error.strerror or error}), so nobody knows what is added"]
+    added = [name for name in names if name not in known and _place(folder / name) not in beside]
+    faults = [
+        f"{_name(name)} was added: {MANIFEST} does not list it, so nobody signed it" for name in added[:_MOST_ADDED]
+    ]
+    if more := len(added) - len(faults):
+        faults.append(f"{more:,} more files were added, which {MANIFEST} does not list")
+    return faults
+
+
+def _name(name: str) -> str:
+    return name if is_shown_as_is(name) else shown(name)
+
+
+def _place(file: Path) -> Path:
+    return Path(os.path.realpath(file.parent)) / file.name
 
 
 def _faults_of_signature(manifest: PackManifest, content: bytes, signature: bytes | None) -> list[str]:

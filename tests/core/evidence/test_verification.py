@@ -140,6 +140,57 @@ def test_a_missing_file_is_named(elsewhere, name):
     assert f"{name} is missing" in verify_pack(folder, key).damage
 
 
+@pytest.mark.parametrize("name", ["evidence.pdf", "evidence-annex.html", ".hidden", "a\nb", "dir"])
+def test_what_was_added_is_named_and_the_pack_not_intact(elsewhere, name):
+    folder, key, _ = elsewhere
+    if name == "dir":
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_bytes(b"forged")
+    (found,) = verify_pack(folder if name == "dir" else folder / name, key).damage
+    assert found.endswith(" was added: manifest.json does not list it, so nobody signed it")
+    assert name.partition("\n")[0] in found
+
+
+def test_of_many_added_files_some_are_named_and_all_counted(elsewhere):
+    folder, key, _ = elsewhere
+    for number in range(23):
+        (folder / f"{number:02d}.txt").touch()
+    verdict = verify_pack(folder, key)
+    assert (len(verdict.damage), verdict.damage[-1][:25]) == (21, "3 more files were added, ")
+
+
+@pytest.mark.parametrize("name", ["bill.cdx.json", "provenance.json"])
+def test_a_file_that_only_other_packs_have_is_added_too(elsewhere, name):
+    folder, key, _ = elsewhere
+    listed = (folder / name).exists()
+    (folder / name).write_bytes(b"forged")
+    (found,) = verify_pack(folder, key).damage
+    assert found.startswith(f"{name} was {'edited' if listed else 'added'}")
+
+
+def test_the_key_an_anchor_and_what_git_keeps_may_lie_beside_the_files(elsewhere):
+    folder, key, _ = elsewhere
+    shutil.copy(key, folder / "bondx.pub")
+    (folder / "anchors.jsonl").touch()
+    (folder / ".git").mkdir()
+    assert verify_pack(folder, folder / "bondx.pub", beside=[folder / "anchors.jsonl"]).ok
+    assert not verify_pack(folder, key).ok
+
+
+def test_a_file_that_is_not_there_is_no_pack(elsewhere):
+    folder, key, _ = elsewhere
+    with pytest.raises(NotFoundError, match=r"There is no .*missing\.pdf"):
+        verify_pack(folder / "missing.pdf", key)
+
+
+def test_a_planted_pdf_is_not_listed_among_the_files_of_a_pack(built, packs):
+    folder = packs.folder_of(built)
+    (folder / "evidence.pdf").write_bytes(b"forged")
+    assert [file.name for file in packs.files_of(built)] == ["evidence.html"]
+    (folder / "evidence.pdf").unlink()
+
+
 def test_a_folder_without_a_pack_and_a_file_that_is_no_key_are_refused(elsewhere, tmp_path):
     folder, key, _ = elsewhere
     with pytest.raises(NotFoundError, match="holds no evidence pack"):
