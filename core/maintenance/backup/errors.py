@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from core.errors import ConflictError, RefusedError, UsageError
+from core.errors import ConflictError, ExitCode, RefusedError, UsageError
+from core.escape import shown
 
 
 class BackupKeyError(UsageError):
@@ -23,6 +24,15 @@ class BackupDamagedError(RefusedError):
         self.place = str(place)
         self.problem = problem
         super().__init__(f"{place} {problem}. Take another backup; `bondx backup verify` lists what is damaged.")
+
+
+class ImpossibleNameError(BackupDamagedError):
+    """A backup names a file that cannot be: its manifest was made by something else, or made up."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(shown(path), problem)
 
 
 class BackupStoppedError(RefusedError):

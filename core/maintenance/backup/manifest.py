@@ -1,10 +1,14 @@
 """The description of one backup: every file with its hash, and the chunks that it consists of."""
 
+import os
+from collections.abc import Iterable
 from datetime import datetime
+from pathlib import PurePosixPath
 
 import msgspec
 
 FORMAT = 1
+_MOST_OF_PART, _MOST_BYTES = 255, 4_000  # of the file systems of Linux
 CHUNK_BYTES = 4 << 20
 """Files are stored in chunks of this size, so that a database in which a page changed is not stored whole again."""
 
@@ -28,6 +32,31 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     chunks: tuple[str, ...]
     identity: FileIdentity | None = None  # None: read anew each time
     content_sha256: str = ""  # of a sealed file whose content was compared with a record
+
+
+def impossible_names(files: Iterable[StoredFile]) -> dict[str, str]:
+    """Say which paths of a backup no file below a workspace can have, and why: its manifest is damaged, or made up.
+
+    >>> file = StoredFile(path="", size=0, sha256="", mode=0, chunks=())
+    >>> paths = ("state/a.json", "state/a.json/b", "..", "a\\0b", "/etc/x", ".")
+    >>> list(impossible_names(msgspec.structs.replace(file, path=path) for path in paths))
+    ['..', 'a\\x00b', '/etc/x', '.', 'state/a.json/b']
+    """
+    found, names = dict[str, str](), dict[PurePosixPath, str]()
+    for file in files:
+        name = PurePosixPath(file.path)
+        sizes = [len(os.fsencode(each)) for each in (file.path, *name.parts)]
+        if name.is_absolute() or ".." in name.parts or not name.parts or "\0" in file.path:
+            found[file.path] = "is no name of a file in a workspace"
+        elif sizes[0] > _MOST_BYTES or max(sizes[1:]) > _MOST_OF_PART:
+            most = f"{_MOST_OF_PART} bytes, and {_MOST_BYTES:,} with its folders"
+            found[file.path] = f"is longer than a name can be, {most}"
+        elif name in names:
+            found[file.path] = "is named twice"
+        else:
+            names[name] = file.path
+    below = (path for name, path in names.items() if not names.keys().isdisjoint(name.parents))
+    return found | dict.fromkeys(below, "is below a file")
 
 
 class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):

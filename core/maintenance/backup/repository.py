@@ -43,7 +43,7 @@ from core.json_documents import decode_json
 from core.key_derivation import KeyDerivation
 from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.backup.errors import BackupBusyError, BackupDamagedError, BackupKeyError
-from core.maintenance.backup.manifest import CHUNK_BYTES, FORMAT, BackupManifest, StoredFile
+from core.maintenance.backup.manifest import CHUNK_BYTES, FORMAT, BackupManifest, StoredFile, impossible_names
 from core.maintenance.backup.sealing import (
     BrokenSealError,
     PlainSealer,
@@ -386,8 +386,11 @@ class BackupRepository:
             manifest = self.read(backup_id)
         except BackupDamagedError as error:
             return BackupVerdict(backup_id=backup_id, ok=False, n_files=0, n_bytes=0, damage=(str(error),))
-        damage = []
+        impossible = impossible_names(manifest.files)
+        damage = [f"{shown(path)} cannot be restored: it {problem}" for path, problem in impossible.items()]
         for file in manifest.files:
+            if file.path in impossible:
+                continue
             begins(f"{backup_id} {file.path}")
             problem = next(filter(None, (self._problem(chunk, known) for chunk in file.chunks)), "")
             problem = problem or self._problem_of_whole(file)

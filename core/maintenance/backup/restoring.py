@@ -7,7 +7,7 @@ one model begins a new log, whose first record names the backup and its position
 import io
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +19,9 @@ from core.escape import shown
 from core.files import FolderInUseError, is_occupied, make_folder, remove_tree, write_folder, write_new
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
-from core.maintenance.backup.errors import BackupDamagedError
+from core.maintenance.backup.errors import BackupDamagedError, ImpossibleNameError
 from core.maintenance.backup.instant import is_store
-from core.maintenance.backup.manifest import BackupManifest, StoredFile
+from core.maintenance.backup.manifest import BackupManifest, StoredFile, impossible_names
 from core.maintenance.backup.repository import BackupRepository
 from core.output_files import require_output
 from core.progress import begins
@@ -89,7 +89,7 @@ def restore_workspace(
         FileAccessError: The folder cannot be written.
     """
     begun = time.monotonic()
-    manifest = repository.read(backup_id)
+    manifest = _sound_manifest(repository, backup_id)
     verified: list[int] = []
 
     def fill(folder: Path) -> None:
@@ -147,7 +147,7 @@ def restore_model(
         FileAccessError: The folder cannot be written.
     """
     begun = time.monotonic()
-    manifest = repository.read(backup_id)
+    manifest = _sound_manifest(repository, backup_id)
     files = {file.path: file for file in manifest.files}
     written: list[StoredFile] = []
     versions: list[ModelVersion] = []
@@ -203,20 +203,30 @@ def _write(repository: BackupRepository, files: Iterable[StoredFile], folder: Pa
     """Write files below a folder, each compared with its hash; `write_folder` makes them durable.
 
     Raises:
-        BackupDamagedError: A file is not what was written, or its name leads out of the folder.
+        BackupDamagedError: A file is not what was written.
         OSError: It cannot be written.
     """
     for file in files:
         begins(f"restoring {file.path}")
-        name = PurePosixPath(file.path)
-        if name.is_absolute() or ".." in name.parts or not name.parts:
-            raise BackupDamagedError(shown(file.path), "is no name of a file in a workspace")
-        place = folder / name
+        place = folder / file.path
         make_folder(place.parent)
         content = io.BufferedReader(_Chunks(repository, file))
         sha256, size = write_new(place, content, mode=file.mode & _OWNERS_RIGHTS, durable=False)
         if (sha256, size) != (file.sha256, file.size):
             raise BackupDamagedError(file.path, "is not what was backed up: its SHA-256 differs")
+
+
+def _sound_manifest(repository: BackupRepository, backup_id: str) -> BackupManifest:
+    """Read the manifest of a backup whose every name can be restored.
+
+    Raises:
+        BackupDamagedError: It is not what was written, or names a file that cannot be.
+        NotFoundError: There is no such backup.
+    """
+    manifest = repository.read(backup_id)
+    for path, problem in impossible_names(manifest.files).items():
+        raise ImpossibleNameError(path, problem)
+    return manifest
 
 
 class _Chunks(io.RawIOBase):

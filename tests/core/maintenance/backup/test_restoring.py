@@ -3,11 +3,12 @@
 import itertools
 import os
 import re
+from functools import partial
 
 import msgspec
 import pytest
 
-from core.errors import NotFoundError, RefusedError
+from core.errors import ExitCode, NotFoundError, RefusedError
 from core.files import DiskFullError, FolderInUseError
 from core.governance import AuditFilter, AuditLog
 from core.maintenance.backup import (
@@ -90,16 +91,35 @@ def test_a_damaged_byte_anywhere_restores_nothing(full, back_up, repository, tar
     assert sorted(path.name for path in target.parent.iterdir() if path.name.startswith(".")) == []
 
 
-def test_a_manifest_that_leads_out_of_the_folder_restores_nothing(full, back_up, repository, target):
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        *(
+            (path, "is no name of a file in a workspace")
+            for path in ("../outside.txt", "/etc/x", "", ".", "./", "a\0b")
+        ),
+        ("x" * 256, "is longer than a name can be"),
+        ("state/" + "é" * 128, "is longer than a name can be"),
+        ("/".join(["x" * 200] * 30), "is longer than a name can be"),
+        ("bondx.yaml", "is named twice"),
+        ("./bondx.yaml", "is named twice"),
+        ("bondx.yaml/x", "is below a file"),
+    ],
+)
+def test_a_name_that_no_file_of_a_workspace_can_have_restores_nothing(full, back_up, repository, target, path, says):
     backup = back_up()
     manifest = repository().read(backup.backup_id)
-    first = msgspec.structs.replace(manifest.files[0], path="../outside.txt")
-    evil = msgspec.structs.replace(manifest, backup_id="b-20990101T000000Z", files=(first,))
+    more = msgspec.structs.replace(manifest.files[0], path=path)
+    evil = msgspec.structs.replace(manifest, backup_id="b-20990101T000000Z", files=(*manifest.files, more))
     repository().write(evil)
-    with pytest.raises(BackupDamagedError, match="is no name of a file in a workspace"):
-        restore_workspace(repository(), evil.backup_id, target, actor=ANA)
-    assert not target.exists()
+    for restore in (restore_workspace, partial(restore_model, model="spread")):
+        with pytest.raises(BackupDamagedError, match=says) as refused:
+            restore(repository(), evil.backup_id, target=target, actor=ANA)
+        assert refused.value.exit_code is ExitCode.USAGE
+        assert not target.exists()
     assert not (target.parent / "outside.txt").exists()
+    (damage,) = repository().verify(evil.backup_id).damage
+    assert says in damage
 
 
 def test_a_state_file_that_was_edited_before_the_backup_is_not_restored_as_if_it_were_sound(
