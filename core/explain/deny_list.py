@@ -60,6 +60,14 @@ class DenyList:
         """Return the same columns of a workspace's settings; raises as `in_force`."""
         return cls.of_cells(settings_in_force(root))
 
+    @classmethod
+    def of_cells_in_force_or_all(cls, root: Path) -> "DenyList":
+        """Return the same columns; while the settings cannot be read, every column."""
+        try:
+            return cls.of_cells_in_force(root)
+        except SettingsError:
+            return cls(["*"])
+
     def denies(self, column: str) -> bool:
         """Say whether a column, or one of the columns behind it, must not appear.
 

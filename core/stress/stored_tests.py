@@ -155,7 +155,7 @@ class StressTests:
         raise NotFoundError("There is no stress test yet: bondx stress run makes one.")
 
     def report(self, test_id: str) -> StressReport:
-        """Return the whole report of a stress test, without what it tells of columns that are denied now.
+        """Return the whole report of a stress test, without what it tells of columns that are denied or personal now.
 
         Raises:
             DocumentNotFoundError: There is no such test.
@@ -175,7 +175,7 @@ class StressTests:
             report = decode_json(content, StressReport)
         except msgspec.DecodeError as error:
             raise NotFoundError(f"{test.report} is of another release ({shown(str(error))}): run it again.") from None
-        return report.without_denied(DenyList.in_force_or_all(self._workspace.root))
+        return report.without_denied(DenyList.of_cells_in_force_or_all(self._workspace.root))
 
     def keep(self, report: StressReport, actor: Actor, *, reason: str = "", session_id: str = "") -> StressTest:
         """Store a report.

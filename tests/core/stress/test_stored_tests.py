@@ -46,6 +46,16 @@ def test_a_report_is_kept_read_again_and_audited(workspace, tests, report, actor
     assert tests.latest().test_id == "st-0002"
 
 
+@pytest.mark.parametrize("kind", ["personal", "secret"])
+def test_instruments_are_numbered_once_their_column_leads_to_a_person(workspace, tests, report, actor, kind):
+    named = {each.name for case in report.cases for each in case.worst}
+    test_id = tests.keep(report, actor).test_id
+    workspace.settings_file.write_text(f"protection: {{{kind}: ['*']}}\n")
+    shown = {each.name for case in tests.report(test_id).cases for each in case.worst}
+    assert shown
+    assert not shown & named
+
+
 def test_a_report_that_was_changed_is_not_shown(workspace, tests, report, actor):
     path = workspace.root / tests.keep(report, actor).report
     path.write_bytes(path.read_bytes().replace(b"rates_up", b"rates_in", 1))
