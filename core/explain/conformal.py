@@ -28,7 +28,7 @@ from core.arrays import AnyArray, FloatArray, IntArray
 from core.errors import UsageError
 from core.explain.documents import AnswerInterval
 from core.json_documents import decode_json
-from core.plain_files import open_plain
+from core.settings.sealing import read_content
 
 CONFORMAL_NAME: Final = "conformal.json"
 MOST_BYTES: Final = 1 << 20
@@ -172,8 +172,7 @@ class Conformal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             ConformalError: It has none, or none that can be read.
         """
         try:
-            with open_plain(folder / CONFORMAL_NAME) as file:
-                content = file.read(MOST_BYTES + 1)
+            content = read_content(folder / CONFORMAL_NAME, most=MOST_BYTES, follow_links=True)
         except FileNotFoundError:
             raise ConformalError(
                 f"{version} has no conformal intervals: it kept no held-out rows with outcomes, or is of an earlier "

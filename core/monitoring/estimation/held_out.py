@@ -21,9 +21,9 @@ from core.errors import UsageError
 from core.json_documents import decode_json
 from core.models.outcomes import Outcomes
 from core.monitoring import dependence
-from core.plain_files import open_plain
 from core.seeds import derive_seed
 from core.settings.patterns import is_named
+from core.settings.sealing import read_content
 from core.tables.data_files import arrow_table
 
 HELD_OUT_NAME = "held_out.parquet"
@@ -151,8 +151,7 @@ class HeldOutRows:
         """
         place = f"{version}, {HELD_OUT_NAME}"
         try:
-            with open_plain(folder / HELD_OUT_NAME) as file:
-                content = file.read(MOST_BYTES + 1)
+            content = read_content(folder / HELD_OUT_NAME, most=MOST_BYTES, follow_links=True)
         except FileNotFoundError:
             raise HeldOutError(
                 version,

@@ -12,10 +12,13 @@ from console.cli.main import main
 from console.mlops.cli import main as mlops
 from core import sealed_files
 from core.errors import ExitCode, UsageError
+from core.explain.conformal import Conformal
+from core.explain.stored import read_explanation
 from core.key_source import KeySourceError
 from core.maintenance.backup import BackupRepository, create_backup, restore_workspace
 from core.maintenance.doctor import examine
 from core.maintenance.sealing import SealingResult, seal_as_configured, unseal
+from core.monitoring.estimation.held_out import HeldOutRows
 from core.registry import Registry, artifacts
 from core.registry.artifacts import MEMORY_FOLDER, ArtifactStore
 from core.registry.errors import HashMismatchError
@@ -109,6 +112,15 @@ def test_every_reader_says_of_sealed_versions_what_it_says_of_plain_ones(
             told.append((out + err).replace(str(workspace.root), "WS"))
         assert told[0] == told[1], command
         assert told[0].strip(), command
+
+
+def test_the_engine_reads_in_place_what_it_estimates_and_explains_by(plain: Workspace, sealed: Workspace) -> None:
+    read = []
+    for workspace in (plain, sealed):
+        folder = workspace.artifacts_dir / "pricing" / "1.0.0"
+        kept, intervals = HeldOutRows.read(folder, "pricing/1.0.0"), Conformal.read(folder, "pricing/1.0.0")
+        read.append((kept.rows.to_csv(), kept.actual.tolist(), intervals, read_explanation(folder)))
+    assert read[0] == read[1]
 
 
 def test_what_is_registered_is_sealed_with_the_manifest_of_the_plain_files(
