@@ -4,9 +4,11 @@ import logging
 import socket
 import ssl
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.clock import utc_now
 from core.errors import UsageError
 from core.escape import shown_path
 from core.executors.errors import ExecutorError, MissingDaskError
@@ -136,7 +138,8 @@ def require_certificates(tls: ExecutorTls | None) -> None:
     Args:
         tls: The files; None for no encryption.
     Raises:
-        UsageError: A file cannot be read, is no certificate, or the key is of another one or asks for a password.
+        UsageError: A file cannot be read, is no certificate or one that does not hold now, or the key is of another one
+            or asks for a password.
     """
     if tls is None:
         return
@@ -162,6 +165,22 @@ def require_certificates(tls: ExecutorTls | None) -> None:
             f"{shown_path(files['key'])} are not a certificate and its key in PEM form, without a password "
             f"({in_words(error)})."
         ) from None
+    for name in ("ca", "cert"):
+        _require_valid(name, files[name])
+
+
+def _require_valid(name: str, file: Path) -> None:
+    """Refuse a file none of whose certificates holds at this time; a bundle may keep old ones beside new ones."""
+    from cryptography import x509
+
+    now, found = utc_now(), x509.load_pem_x509_certificates(read_file(file))
+    if not any(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in found):
+        said = ", ".join(
+            f"from {each.not_valid_before_utc:%Y-%m-%d} to {each.not_valid_after_utc:%Y-%m-%d}" for each in found
+        )
+        raise UsageError(
+            f"executor.tls.{name}: {shown_path(file)} does not hold now: it is valid {said}. Name a new certificate."
+        )
 
 
 def in_words(error: object) -> str:

@@ -4,11 +4,13 @@ import os
 import signal
 import socket
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.clock import utc_now
 from core.errors import UsageError
 from core.executors import dask_cluster, dask_connection
 from core.executors.bench import versions
@@ -224,7 +226,7 @@ def test_a_missing_certificate_is_named(tmp_path, monkeypatch):
         cluster_standing(ExecutorSettings(kind="dask", address="tls://127.0.0.1:1", tls=tls))
 
 
-def test_files_that_are_no_certificate_or_of_another_key_are_named_before_a_session_starts(tmp_path):
+def test_files_that_are_no_certificate_or_of_another_key_are_named_before_a_session_starts(tmp_path, monkeypatch):
     ca, key = write_certificate(tmp_path / "own", "127.0.0.1")
     other = write_certificate(tmp_path / "other", "127.0.0.1")[1]
     text = tmp_path / "text.pem"
@@ -243,6 +245,9 @@ def test_files_that_are_no_certificate_or_of_another_key_are_named_before_a_sess
     ):
         with pytest.raises(UsageError, match=said):
             checked(asked(**files))
+    monkeypatch.setattr(dask_connection, "utc_now", lambda: utc_now() + timedelta(days=40_000))
+    with pytest.raises(UsageError, match=r"executor\.tls\.ca: .* does not hold now: it is valid from 20"):
+        checked(asked())
 
 
 def test_the_address_of_a_state_is_held_to_the_rules_of_the_settings():
