@@ -45,7 +45,7 @@ from core.retraining.reweighing import reweigh
 from core.settings import Settings, settings_in_force
 from core.state import Workspace
 from core.tables import ReadingRules, TableSignature
-from core.tables.held_rows import groups_of
+from core.tables.held_rows import units_of
 from core.tables.signature import ColumnKind, Task
 from core.training.errors import GatesFailedError
 from core.training.own_data import TrainRequest, as_before
@@ -119,7 +119,7 @@ def _check(
     findings = guard_rows(
         outcomes,
         signature.columns,
-        groups_of(frame, signature),
+        units_of(frame, signature),
         reference,
         checks,
         seed=settings.random_seed,
@@ -276,7 +276,7 @@ def _compared(
         old = _answered(model, signature, file)
         new = _answered(new_model, new_signature or signature, file)
     slices = () if signature is None else level_slices(old.rows, signature.columns)
-    groups = np.arange(len(old.rows)) if signature is None else groups_of(old.rows, signature)
+    groups = np.arange(len(old.rows)) if signature is None else units_of(old.rows, signature)
     return compare(name, old, new, slices, groups, margin=margin, slice_margin=slice_margin)
 
 

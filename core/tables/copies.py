@@ -1,7 +1,8 @@
 """Rows that occur again under another group: rows held out may then be copies of rows that a model learns from.
 
-Few values are equal by chance, and no table says which of its equal rows are copies. Where two columns or more have, in
-nearly every different row, a value that no other different row has, chance hardly makes two rows equal in both.
+No table says which of its equal rows are copies, but rows that chance makes equal are the rarest of those that it makes
+alike: many more agree in one half of the columns and differ in the other. Rows of which nearly all that agree in a half
+agree in every column are copies, or of one kind that the columns name: either way those held out are known beforehand.
 """
 
 from typing import NamedTuple
@@ -9,14 +10,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from core.arrays import AnyArray
 from core.tables.held_rows import groups_of
 from core.tables.signature import TableSignature
 
 LEAST_ROWS = 20
-"""Different rows from which the values of a column say how likely equal ones are."""
-OWN_VALUES = 0.9
-"""Share of the different rows with a value of their own from which a column nearly names its row."""
-NAMING_COLUMNS = 2
+"""Different rows from which their likenesses say what chance does."""
+MOST_ALIKE = 0.5
+"""Pairs of different rows that agree in a half of the columns, by different rows that occur again, up to which chance
+does not explain the latter."""
+
+USUAL = 0.05
+"""Share of the rows from which a value is usual."""
 
 
 class CopiedRows(NamedTuple):
@@ -33,31 +38,49 @@ class CopiedRows(NamedTuple):
     group: str | None
 
     def __str__(self) -> str:
-        of_another = f"a row of another {self.group}" if self.group is not None else "another row"
         return (
-            f"{self.n_copied:,} of {self.n_rows:,} rows equal {of_another} in every column and the target. Copies "
-            "among the rows held out flatter every figure: leave them out, or group the rows by what the copies share"
+            f"{self.what}. Copies among the rows held out flatter every figure: leave them out, or group the rows by "
+            "what the copies share"
         )
+
+    @property
+    def what(self) -> str:
+        """What was found, without a dot."""
+        of_another = f"a row of another {self.group}" if self.group is not None else "another row"
+        return f"{self.n_copied:,} of {self.n_rows:,} rows equal {of_another} in every column and the target"
 
 
 def copied_rows(frame: pd.DataFrame, signature: TableSignature) -> CopiedRows | None:
     """Return the rows that equal one of another group; None if there are none, or chance may explain them.
 
+    A row that has a usual value in every column, such as one of zeros alone, occurs again by its nature and is none.
+
     Args:
         frame: The rows, with the target.
-        signature: Names the columns, the target and the group.
+        signature: Names the columns, the target and the group, which is not compared.
     """
-    names = [name for name in (*signature.names, signature.target) if name is not None and name in frame]
+    named = (name for name in (*signature.names, signature.target) if name != signature.group)
+    names = [name for name in dict.fromkeys(named) if name is not None and name in frame]
     if signature.target not in names or not len(frame):
         return None
     values = pd.DataFrame({name: pd.factorize(frame[name], use_na_sentinel=False)[0] for name in names})
-    row = pd.util.hash_pandas_object(values, index=False)
-    n_groups = pd.Series(groups_of(frame, signature)).groupby(row.to_numpy()).nunique()
-    is_copied = row.isin(n_groups.index[n_groups > 1]).to_numpy()
-    different = values[~row.duplicated().to_numpy()]
-    if not is_copied.any() or len(different) < LEAST_ROWS:
+    row = pd.util.hash_pandas_object(values, index=False).to_numpy()
+    n_groups = pd.Series(groups_of(frame, signature)).groupby(row).nunique()
+    counts = values.apply(lambda column: column.map(column.value_counts()))
+    usual = (counts >= USUAL * len(frame)).all(axis=1).to_numpy()
+    is_copied = np.isin(row, n_groups.index[n_groups > 1]) & ~usual
+    different = values[~pd.Series(row).duplicated().to_numpy()]
+    n_again = len(np.unique(row[is_copied]))
+    if not n_again or len(different) < LEAST_ROWS:
         return None
-    own = np.array([(~different[name].duplicated(keep=False)).mean() for name in names])
-    if int((own >= OWN_VALUES).sum()) < NAMING_COLUMNS:
+    by_likeness = sorted(names, key=lambda name: _n_alike(different[[name]]))
+    halves = by_likeness[::2], by_likeness[1::2]
+    if not all(half and _n_alike(different[half]) <= MOST_ALIKE * n_again for half in halves):
         return None
     return CopiedRows(int(is_copied.sum()), len(frame), signature.group)
+
+
+def _n_alike(values: pd.DataFrame) -> int:
+    """Count the pairs of rows that are equal in some columns."""
+    sizes: AnyArray = values.value_counts(sort=False).to_numpy()
+    return int((sizes * (sizes - 1) // 2).sum())

@@ -16,6 +16,16 @@ def groups_of(frame: pd.DataFrame, signature: TableSignature) -> AnyArray:
     return np.asarray(pd.factorize(frame[signature.group])[0])
 
 
+def units_of(frame: pd.DataFrame, signature: TableSignature) -> AnyArray:
+    """Return the unit of evidence of each row as a code: its group, else its instant, else the row itself.
+
+    What befalls a day befalls all of its rows: an interval that took each for evidence of its own would be too narrow.
+    """
+    if signature.group is None and signature.time is not None and signature.time in frame:
+        return np.asarray(pd.factorize(frame[signature.time])[0])
+    return groups_of(frame, signature)
+
+
 def split_rows(frame: pd.DataFrame, signature: TableSignature, target: FloatArray, share: float, *, seed: int) -> Split:
     """Hold rows out by the group and time of a signature, else by class.
 

@@ -53,6 +53,13 @@ def evaluate(args: argparse.Namespace) -> int:
     print_metrics(found.metrics)
     if found.was_trained_on:
         print("note: the version was trained on this very file, so these figures flatter it")
+    if found.n_learned:
+        print(
+            f"note: {found.n_learned:,} of these rows equal rows that the version learned from, so these figures "
+            "flatter it"
+        )
+    if found.copies:
+        print(f"note: {printable(found.copies)}")
     if found.profile:
         print(f"note: {printable(found.profile)}")
     if found.n_without_target:

@@ -1,6 +1,7 @@
 """A registered version evaluated on a file, usually one it has not seen."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -8,12 +9,22 @@ from core.actor import Actor
 from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
 from core.explain.deny_list import DenyList, withholds_cells
-from core.registry import Registry, Stage
+from core.models.outcomes import outcomes_by
+from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.registry import ModelVersion, Registry, Stage
 from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
 from core.tables import InputNotes, ReadingRules, TableSignature, Task, conform, require_target
+from core.tables.copies import copied_rows
 from core.tables.task import has_target
+from core.training.own_data.equal_rows import RowsWithOutcomes, equal_rows
+from core.training.own_data.learned_rows import rows_learned
 from core.training.own_data.version_choice import chosen_version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from core.domains.own_file import TrainableModel
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +42,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     n_without_target: int = 0  # rows that were left out
     reading: tuple[str, ...] = ()  # how the file was read, a sentence each
     profile: str = ""  # what was done for a version that had no profile of what it learned from
+    n_learned: int = 0  # rows that are equal to some that the version learned from, if more are than chance explains
+    copies: str = ""  # what is said of rows that occur again, a sentence; empty if chance explains them
 
 
 @withholds_cells
@@ -67,6 +80,7 @@ def evaluate_on_file(
     with registry.opened(chosen.model, chosen.version) as folder:
         loaded = load_model(folder)
         written = TableSignature.read(folder)
+        kept = HeldOutRows.read(folder, chosen.key) if (folder / HELD_OUT_NAME).exists() else None
     given = rules or ReadingRules()
     found = judged_by_its_domain(loaded, written, data, given)
     if found is None:
@@ -83,6 +97,8 @@ def evaluate_on_file(
     if signature is not None and signature.target is not None and signature.task is not Task.ANOMALY:
         require_target(table, signature)
     was_trained_on = table.source.sha256 in files_learned_from(chosen)
+    n_learned = 0 if was_trained_on or kept is None else _n_learned(workspace, chosen, found.model, kept, frame)
+    copies = copied_rows(table.frame, signature) if signature is not None else None
     metrics, profile = found.model.judge(frame), ""
     if was_trained_on and actor is not None:
         from core.training.own_data.profile import profile_from_its_file
@@ -101,7 +117,24 @@ def evaluate_on_file(
         n_without_target=n_rows - len(table),
         reading=denied.silent(table.without_quotes(cells.patterns).notes, map(str, table.kinds)),
         profile=profile,
+        n_learned=n_learned,
+        copies=""
+        if copies is None
+        else f"{copies.what}: the intervals count each as new evidence, and are too narrow.",
     )
+
+
+def _n_learned(
+    workspace: Workspace, version: ModelVersion, model: "TrainableModel", kept: HeldOutRows, frame: "pd.DataFrame"
+) -> int:
+    """Return how many rows are equal to kept rows of those that a version learned from; 0 if chance explains them."""
+    if "draws" in version.lineage.get("data", {}):
+        return 0  # they would have to be drawn again
+    outcomes, known = outcomes_by(model, frame), rows_learned(workspace, version, model, kept)
+    if known is None or outcomes.actual is None:
+        return 0
+    found = equal_rows(RowsWithOutcomes(outcomes.rows, outcomes.actual), known.rows)
+    return found.n_equal if found.are_copies else 0
 
 
 def _told(notes: InputNotes, denied: DenyList) -> InputNotes:

@@ -13,6 +13,8 @@ from core.training.stopwatch import Stopwatch
 if TYPE_CHECKING:
     import pandas as pd
 
+    from core.tables import TableSignature
+
 HELD_OUT_NOTICE = (
     "The test rows were held out before any training or choice, and measured once. The shipped model then learned from "
     "all rows, the test rows included, with the method and the parameters chosen without them: the metrics describe "
@@ -56,7 +58,7 @@ def fit_and_test(prepared: PreparedTraining, *, seed: int, watch: Stopwatch, cro
             chosen the parameters, only the rows held out can test them.
     """
     model, frame, split = prepared.model, prepared.frame, prepared.split
-    units = "groups" if prepared.signature.group else "rows"
+    units = _units_in(prepared.signature)
     begins("choosing a method")
     if prepared.elsewhere is not None:
         return _tested_elsewhere(prepared, prepared.elsewhere, units, seed=seed, watch=watch)
@@ -80,7 +82,7 @@ def tested_on(model: TrainableModel, frame: "pd.DataFrame", split: Split) -> Tes
     held = frame[split.held]
     n_learned, n_tested = int(split.learn.sum()), len(held)
     n_unused = len(frame) - n_learned - n_tested
-    units = "groups" if model.signature is not None and model.signature.group else "rows"
+    units = "rows" if model.signature is None else _units_in(model.signature)
     return Tested(
         metrics=model.judge(held),
         slices=model.judge_slices(held),
@@ -88,6 +90,11 @@ def tested_on(model: TrainableModel, frame: "pd.DataFrame", split: Split) -> Tes
         notice=HELD_OUT_NOTICE.format(units),
         outcomes=model.outcomes(held),
     )
+
+
+def _units_in(signature: "TableSignature") -> str:
+    """Name the units of evidence, as `core.tables.held_rows.units_of` finds them."""
+    return "groups" if signature.group else "instants" if signature.time else "rows"
 
 
 def _tested_elsewhere(

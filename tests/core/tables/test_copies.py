@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +52,36 @@ def test_new_rows_copies_within_a_group_and_few_values_are_not(tmp_path: Path) -
     firm = rng.integers(0, 9, 400)
     sold = pd.DataFrame({"product": product + 0.5, "size": product % 3, "y": product % 2, "firm": firm})
     assert told(sold, tmp_path, group="firm") == ""
+
+
+def test_copies_of_whole_numbers_are_told_and_the_group_is_not_compared(tmp_path: Path) -> None:
+    dice = np.random.default_rng(7)
+    rows = pd.DataFrame(dice.integers(0, 100, (200, 8)), columns=list("abcdefgh")).assign(
+        y=dice.normal(size=200).round(1)
+    )
+    again = pd.concat([rows] * 3, ignore_index=True)
+    assert told(again, tmp_path, group=None).startswith("600 of 600 rows equal another row")
+    again["firm"] = [f"firm {n // 20}" for n in range(600)]
+    again.to_csv(tmp_path / "firms.csv", index=False)
+    table = read_table(tmp_path / "firms.csv")
+    among_inputs = msgspec.structs.replace(describe(table, TaskRequest(target="y")), group="firm")
+    assert "firm" in among_inputs.names
+    assert str(copied_rows(table.frame, among_inputs)).startswith("600 of 600 rows equal a row of another firm")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_that_recur_by_their_nature_or_by_chance_are_not_copies(tmp_path: Path, seed: int) -> None:
+    dice = np.random.default_rng(seed)
+    idle = pd.DataFrame(dice.normal(size=(400, 6)), columns=list("abcdef")).assign(y=dice.normal(size=400))
+    idle[dice.random(400) < 0.28] = 0
+    tables = [
+        idle,
+        *(pd.DataFrame(dice.integers(0, k, (600, 5)), columns=list("abcdy")) for k in (3, 6, 10)),
+        pd.DataFrame(dice.normal(size=(400, 3)).round(1), columns=["a", "b", "y"]),
+    ]
+    for table in tables:
+        assert table.duplicated().any()
+        assert told(table, tmp_path, group=None) == ""
 
 
 def test_a_version_of_a_table_with_copies_says_so_in_its_gate(workspace: Workspace, tmp_path: Path) -> None:

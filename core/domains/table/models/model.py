@@ -44,7 +44,7 @@ from core.models.reweighing import Reweighing
 from core.models.scores import row_losses
 from core.models.scoring.scorer import RowScorer
 from core.models.slices import metrics_by_slice
-from core.tables.held_rows import groups_of
+from core.tables.held_rows import groups_of, units_of
 from core.tables.signature import SIGNATURE_NAME, ColumnKind, TableSignature, Task
 from core.tables.task import class_codes
 
@@ -265,14 +265,14 @@ class TableModel(Model):
             UsageError: A row has no target, or a class that the model does not know.
         """
         signature = self._described()
-        answer, group = self.answer(self.matrix(frame)), groups_of(frame, signature)
+        answer, group = self.answer(self.matrix(frame)), units_of(frame, signature)
         return self.measure(answer, self._actual(frame), group)
 
     def losses(self, frame: pd.DataFrame) -> tuple[FloatArray, AnyArray]:
         """Return the loss of each row with the target, and the group of each."""
         actual = self._actual(frame)
         assert actual is not None
-        return row_losses(actual, self.answer(self.matrix(frame))), groups_of(frame, self._described())
+        return row_losses(actual, self.answer(self.matrix(frame))), units_of(frame, self._described())
 
     def dealing_seed(self, frame: pd.DataFrame, seed: int) -> int:
         """Return the seed by which rows are dealt: of a small table one that follows from its rows, otherwise `seed`.
@@ -297,7 +297,7 @@ class TableModel(Model):
         if not cross_validates(len(frame), signature):
             return None
         self.fit(frame, seed=seed)
-        held, actual, group = self._held_out, self._actual(frame), groups_of(frame, signature)
+        held, actual, group = self._held_out, self._actual(frame), units_of(frame, signature)
         assert held is not None
         assert actual is not None
         answers = held.answers if signature.classes else self.scale[0] + self.scale[1] * held.answers
@@ -347,7 +347,7 @@ class TableModel(Model):
         signature = self._described()
         if signature.target is None:
             return {}
-        answer, group, actual = self.answer(self.matrix(frame)), groups_of(frame, signature), self._actual(frame)
+        answer, group, actual = self.answer(self.matrix(frame)), units_of(frame, signature), self._actual(frame)
 
         def measure(mask: BoolArray) -> scores.Metrics:
             assert actual is not None
@@ -488,7 +488,7 @@ class TableModel(Model):
     def _rows(self, frame: pd.DataFrame, target: FloatArray) -> Sample:
         """Make the training rows, and learn the constant and the scale of the target from them."""
         target = self.scaled(target)
-        groups = groups_of(frame, self._described())
+        groups = units_of(frame, self._described())
         return Sample(Matrices.of(self.matrix(frame)), target, np.ones(len(frame)), groups)
 
     def scaled(self, target: FloatArray) -> FloatArray:

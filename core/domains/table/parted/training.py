@@ -34,7 +34,7 @@ from core.models.learners.lightgbm_trees import LightGbmLearner
 from core.models.learners.samples import Matrices, Sample
 from core.models.scores import row_losses
 from core.tables import ReadingRules, Table, TableError, TableSignature, Task, TaskRequest, describe
-from core.tables.held_rows import groups_of, split_rows
+from core.tables.held_rows import split_rows, units_of
 from core.tables.parts import PartedTable, as_plain
 from core.tables.split import Split
 from core.tables.task import chosen_target, inferred_task, require_column, told_task
@@ -235,7 +235,7 @@ class PartedTraining:
         return answer if self.signature.classes else self.model.scale[0] + self.model.scale[1] * answer
 
     def _groups(self, rows: IntArray) -> AnyArray:
-        return groups_of(self.kept.roles.iloc[rows], self.signature)
+        return units_of(self.kept.roles.iloc[rows], self.signature)
 
 
 def _require_possible(request: FileRequest) -> None:

@@ -39,6 +39,19 @@ def test_a_part_of_the_learned_rows_is_found_among_new_ones() -> None:
     assert found.are_copies
 
 
+def test_a_few_copies_of_rows_that_their_columns_name_are_found_also_rounded() -> None:
+    dice = np.random.default_rng(4)
+    learned = RowsWithOutcomes(pd.DataFrame(dice.normal(size=(250, 4)), columns=list("abcd")), dice.normal(size=250))
+    new = RowsWithOutcomes(pd.DataFrame(dice.normal(size=(97, 4)), columns=list("abcd")), dice.normal(size=97))
+    found = equal_rows(both(new, part(learned, slice(0, 3))), [learned])
+    assert (found.n_equal, found.first, found.are_copies) == (3, 97, True)
+
+    few = part(learned, slice(0, 20))
+    found = equal_rows(both(new, RowsWithOutcomes(few.rows.round(6), few.actual.round(6))), [learned])
+    assert found.are_copies
+    assert found.n_equal > 15  # of a number that was rounded twice, the last digit may differ
+
+
 @pytest.mark.parametrize("n_known", [60, 300])
 def test_new_rows_of_few_values_are_no_copies(n_known: int) -> None:
     called = [equal_rows(counted(60, seed), [counted(n_known, 1_000 + seed)]) for seed in range(200)]

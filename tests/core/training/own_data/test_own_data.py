@@ -162,7 +162,7 @@ def test_what_ships_has_learned_from_all_rows_and_was_tested_before(group, time,
 
     assert report["n_rows"] == split["n_shipped"] == 600
     assert "then learned from all rows, " in report["notice"]
-    assert f"Intervals are 95 %, over {'groups' if group else 'rows'}." in report["notice"]
+    assert f"Intervals are 95 %, over {'groups' if group else 'instants' if time else 'rows'}." in report["notice"]
     if time is None:
         assert (split["n_trained"], split["n_tested"], split["n_unused"]) == (480, 600, 0)
         assert "each was predicted by models that did not learn from it" in report["notice"]
@@ -181,6 +181,19 @@ def test_the_verdict_on_a_small_table_does_not_depend_on_the_seed(group, time, w
 
     assert versions[0].metrics == versions[1].metrics
     assert versions[0].gates == versions[1].gates
+
+
+def test_rows_of_one_day_are_one_piece_of_evidence(workspace, tmp_path):
+    dice = np.random.default_rng(5)
+    day = np.repeat(np.arange(60), 10)
+    frame = pd.DataFrame({"t": pd.Timestamp("2024-01-01") + pd.to_timedelta(day, "D"), "x": dice.normal(size=600)})
+    frame["y"] = dice.normal(size=60)[day] + 0.1 * dice.normal(size=600)
+    frame.to_csv(tmp_path / "shocks.csv", index=False)
+    request = TrainRequest("shocks", tmp_path / "shocks.csv", target="y", time="t")
+    trained = train_on_file(workspace, request, FAST, actor=ANA)
+    low, high = (trained.report["metrics"][f"mae.{edge}"] for edge in ("low", "high"))
+    of_rows = 1.96 * np.std(np.abs(frame["y"])) / np.sqrt(trained.report["split"]["n_tested"])
+    assert (high - low) / 2 > 2 * of_rows  # ten rows a day: √10 times as wide
 
 
 def test_what_ships_knows_the_newest_level(workspace, tmp_path):
