@@ -1,7 +1,7 @@
 """Rows that were given as new, and equal rows that a version learned from.
 
 Figures of rows that a version learned from flatter it. Rows are equal if every column that both know and the outcome
-are, numbers with decimals to five digits, since a file may have been written with fewer than were learned. Where
+are, numbers with decimals to four digits, since a file may have been written with fewer than were learned. Where
 columns have few values, new rows may be equal by chance, and only more of them than chance explains are taken for rows
 that were learned from.
 """
@@ -22,7 +22,7 @@ MOST_ALIKE = 0.5
 """Given rows that agree with a learned row in a half of the columns alone, by those that are equal to one, up to which
 chance does not make these equal: what chance makes alike in all is the rarest of what it makes alike in a half."""
 _TRUTH = ".actual"
-_DIGITS = 5
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,10 @@ def _plain(values: "pd.Series[float]") -> AnyArray:
 
 
 def _rounded(numbers: FloatArray) -> FloatArray:
-    """Round numbers with decimals to five digits.
+    """Round numbers with decimals to four digits.
 
     >>> _rounded(np.array([123456.0, 1.2345678, -0.0, 98765.4321])).tolist()
-    [123456.0, 1.2346, 0.0, 98765.0]
+    [123456.0, 1.235, 0.0, 98770.0]
     """
     found = numbers + 0.0  # -0 is 0
     has_decimals = np.isfinite(found) & (found != np.round(found))

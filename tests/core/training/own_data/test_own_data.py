@@ -191,7 +191,7 @@ def test_rows_of_one_day_are_one_piece_of_evidence(workspace, tmp_path):
     frame.to_csv(tmp_path / "shocks.csv", index=False)
     request = TrainRequest("shocks", tmp_path / "shocks.csv", target="y", time="t")
     trained = train_on_file(workspace, request, FAST, actor=ANA)
-    low, high = (trained.report["metrics"][f"mae.{edge}"] for edge in ("low", "high"))
+    low, high = (trained.report["metrics"][f"mae_{edge}"] for edge in ("low", "high"))
     of_rows = 1.96 * np.std(np.abs(frame["y"])) / np.sqrt(trained.report["split"]["n_tested"])
     assert (high - low) / 2 > 2 * of_rows  # ten rows a day: √10 times as wide
 
