@@ -111,6 +111,7 @@ def summary(session: "Session") -> dict[str, object]:
     return {
         "session_id": session.session_id,
         "name": session.name,
+        "text_model": session.text.model if session.text is not None else None,
         "experiment": session.experiment,
         "parent": session.parent or None,
         "agents": len(session.children) or None,
@@ -131,6 +132,7 @@ def summary(session: "Session") -> dict[str, object]:
 def list_sessions(args: argparse.Namespace) -> int:
     """Print every session, agents below their parent."""
     from console.cli.output import print_json, print_table
+    from console.presentation.sessions import name_of
     from core.training.agents.tree import in_tree
     from core.training.sessions import Sessions
 
@@ -142,6 +144,7 @@ def list_sessions(args: argparse.Namespace) -> int:
     else:
         for row, (session, depth) in zip(rows, places, strict=True):
             row["session_id"] = "  " * depth + session.session_id
+            row["name"] = name_of(session)
         columns = (
             "session_id",
             "name",
@@ -209,6 +212,7 @@ def wait_for_session(args: argparse.Namespace) -> int:
 def _progress(session: "Session", *, absence: str | None) -> str:
     """Spell the state of a session in one line."""
     from console.presentation.phrases import end_reason
+    from console.presentation.sessions import reached
 
     observed = session.observed
     score = f", score {observed.score:.4f}" if observed.score is not None else ""
@@ -216,7 +220,7 @@ def _progress(session: "Session", *, absence: str | None) -> str:
     reason = ": ".join(filter(None, (end_reason(observed.stop_reason or ""), failure)))
     why = f": {reason}" if reason and session.has_ended else ""
     waits = "" if absence is None or session.has_ended else f"; waiting: {absence}"
-    return f"{session.session_id} {observed.phase}, epoch {observed.epoch} of {observed.n_epochs}{score}{why}{waits}"
+    return f"{session.session_id} {observed.phase}, {reached(session)}{score}{why}{waits}"
 
 
 def start_session(args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from console.runtime.background import in_background
 from core.models.tuning.trial import Trial
 from core.training.session import Session
 from core.training.tuning.records import SessionTrial, TuningStanding
+from core.training.tuning.trial_rows import with_trials
 from widgets.line import Line, key_line
 from widgets.lines_pane import Caption, LinesPane
 from widgets.live_table import LiveTable
@@ -83,7 +84,8 @@ class TrialsDialog(FullScreenDialog):
         models = drawn.models_of(self._trials)
         name = models[self._model % len(models)] if models else ""
         standing = next((each for each in self._standings if each.model == name), None)
-        return name, [each.trial for each in self._trials if each.model == name], standing
+        own = [each.trial for each in self._trials if each.model == name]
+        return name, own, None if standing is None else with_trials(standing, own)
 
     def _show(self) -> None:
         name, own, standing = self._own()

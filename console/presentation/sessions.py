@@ -110,10 +110,16 @@ def have_several_domains(sessions: Sequence[Session]) -> bool:
 
 
 def _domain_of(session: Session) -> str:
+    """Return what a session is about: its domain, or the model of language that it trains."""
+    if session.text is not None:
+        return session.text.model
     return str(session.settings.get("domain", _USUAL_DOMAIN))
 
 
-def _name(session: Session, *, with_domain: bool) -> str:
+def name_of(session: Session, *, with_domain: bool = False) -> str:
+    """Return the name of a session, with the model of language that it trains, or with its domain."""
+    if session.text is not None:
+        return f"{session.name} ({session.text.model})".strip()
     return f"{session.name} ({_domain_of(session)})".strip() if with_domain else session.name
 
 
@@ -134,7 +140,7 @@ def session_rows(
             session.session_id,
             (
                 _id_cell(session, glyphs),
-                Cell(_name(session, with_domain=with_domain), value=session.name),
+                Cell(name_of(session, with_domain=with_domain), value=session.name),
                 phase_cell(session, glyphs, absence=absence),
                 Cell(epochs_text(session), value=session.observed.epoch),
                 _score_cell(session),
@@ -165,8 +171,16 @@ def _score_cell(session: Session) -> Cell:
 
 def title(session: Session, glyphs: Glyphs, *, absence: str | None = None, with_domain: bool = False) -> str:
     """Name a session and its phase, and its domain where there are several."""
-    name = _name(session, with_domain=with_domain)
+    name = name_of(session, with_domain=with_domain)
     return f"{session.session_id} {name}  {phase_cell(session, glyphs, absence=absence).text}"
+
+
+def reached(session: Session) -> str:
+    """Say how far a session is: in its search of parameters, then in its epochs."""
+    observed = session.observed
+    if session.is_searching:
+        return f"trial {observed.tuning.n_trials} of {observed.tuning.n_planned}"
+    return f"epoch {observed.epoch} of {observed.n_epochs}" if observed.n_epochs else f"epoch {observed.epoch}"
 
 
 def progress(session: Session, *, absence: str | None = None) -> tuple[str, float | None, str, str]:
@@ -176,16 +190,11 @@ def progress(session: Session, *, absence: str | None = None) -> tuple[str, floa
     """
     observed = session.observed
     done = observed.epoch / observed.n_epochs if observed.n_epochs else None
-    label = f"epoch {observed.epoch}"
+    label = reached(session)
     if observed.phase is SessionPhase.FINISHED:  # converged, perhaps long before its last possible epoch
         done, label = 1.0, counted(observed.epoch, "epoch")
-    elif observed.n_epochs:
-        label += f" of {observed.n_epochs}"
-    if (tuning := observed.tuning).standings and not tuning.is_done and not observed.phase.is_at_rest:
-        n_trials, n_planned = (
-            sum(getattr(each, name) for each in tuning.standings) for name in ("n_trials", "n_planned")
-        )
-        label, done = f"trial {n_trials} of {n_planned}", n_trials / n_planned if n_planned else None
+    elif session.is_searching:
+        done = observed.tuning.n_trials / n_planned if (n_planned := observed.tuning.n_planned) else None
     note = ""
     if absence is not None and session.wants_work:
         note = f"waiting: {absence}"
@@ -196,12 +205,18 @@ def progress(session: Session, *, absence: str | None = None) -> tuple[str, floa
     return label, done, note, _BAR_TONES.get(observed.phase, "accent")
 
 
-def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
-    """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong."""
+def summary_lines(session: Session, glyphs: Glyphs, *, agents: Sequence[Session] = ()) -> list[Line]:
+    """Write out what a progress bar cannot show: the scores, why the session is at rest, and what went wrong.
+
+    Args:
+        session: The session.
+        glyphs: The signs of this terminal.
+        agents: The sessions of its agents, whose phases are counted.
+    """
     if session.text is not None:
         lines = [_text_line(session, session.text.model, glyphs)]
     else:
-        lines = [_agents_line(session) if session.children else _score_line(session, glyphs)]
+        lines = [_agents_line(session, agents) if session.children else _score_line(session, glyphs)]
     if session.is_finishing:
         lines.append(
             Line((("only the final fit is left: ", "muted"), (end_reason(session.observed.stop_reason or ""), "")))
@@ -218,12 +233,14 @@ def summary_lines(session: Session, glyphs: Glyphs) -> list[Line]:
     return [*lines, *(Line((("writes ", "muted"), (sample, ""))) for sample in session.observed.samples)]
 
 
-def _agents_line(session: Session) -> Line:
-    """Draw the totals of a session with agents."""
+def _agents_line(session: Session, agents: Sequence[Session]) -> Line:
+    """Draw the totals of a session with agents, and how many of them have failed."""
     observed = session.observed
+    n_failed = sum(agent.observed.phase is SessionPhase.FAILED for agent in agents)
     return Line(
         (
             (counted(len(session.children), "agent"), "strong"),
+            *(((f"  {n_failed} failed", "bad"),) if n_failed else ()),
             ("  best ", "muted"),
             (share(observed.best_score), "strong"),
             ("  processor ", "muted"),
@@ -280,7 +297,7 @@ def _short_criteria(session: Session, glyphs: Glyphs) -> Line:
 def _trouble_line(session: Session) -> Line | None:
     """Say what went wrong in a session, if anything did."""
     observed = session.observed
-    if observed.failure:
+    if observed.failure and (observed.is_failing or observed.phase is SessionPhase.FAILED):
         tone = "bad" if observed.phase is SessionPhase.FAILED else "warn"
         n_failed = f"{observed.n_failed_epochs} failed: " if observed.n_failed_epochs else ""
         return Line(((f"{n_failed}{observed.failure}", tone),))
@@ -317,13 +334,15 @@ def detail_lines(
         ("registered", ", ".join(observed.registered) or NOTHING),
         *_agent_facts(session),
         ("checkpoint", observed.checkpoint or NOTHING),
-        *((("data", f"bondx data reproduce {session.session_id} --out DIR"),) if session.text is None else ()),
+        *_data_facts(session),
     )
     lines = [Line(((f"{label:<11}", "muted"), (text, ""))) for label, text in facts]
     if observed.diverged:
         lines.append(Line((("diverged   ", "muted"), (", ".join(observed.diverged), "bad"))))
     if observed.failure:
-        lines.append(Line((("failure    ", "muted"), (observed.failure, "bad"))))
+        goes_on = not (observed.is_failing or observed.phase is SessionPhase.FAILED)
+        told = (f"{observed.failure} (since then it has gone on)", "") if goes_on else (observed.failure, "bad")
+        lines.append(Line((("failure    ", "muted"), told)))
     lines += [
         Line((("note       ", "muted"), (text, "warn"))) for text in (*observed.warnings, *observed.announcements)
     ]
@@ -350,6 +369,17 @@ def detail_lines(
         if not isinstance(value, dict) or name == "models"
     ]
     return lines
+
+
+def _data_facts(session: Session) -> tuple[tuple[str, str], ...]:
+    """Name the command that draws the data of a session again, as far as it has drawn any."""
+    if session.text is not None or not (session.children or session.observed.epoch):
+        return ()
+    if session.children:
+        return (("data", "bondx data reproduce AGENT --out DIR, for each agent"),)
+    has_report = session.observed.phase is SessionPhase.FINISHED
+    which = "" if has_report else f" --epoch {session.observed.epoch}"
+    return (("data", f"bondx data reproduce {session.session_id}{which} --out DIR"),)
 
 
 def gates_title(session: Session) -> str:

@@ -163,7 +163,7 @@ class OverviewScreen(ConsoleScreen):
         self.set_title(pane, f"Training {sessions.title(session, glyphs, absence=absence, with_domain=several)}")
         label, done, note, tone = sessions.progress(session, absence=absence)
         bar.set_progress(label, done, note, tone=tone)
-        lines.show(sessions.summary_lines(session, glyphs))
+        lines.show(sessions.summary_lines(session, glyphs, agents=self.snapshot.agents_of(session)))
         chart = self.query_one(LineChart)
         chart.view = epochs.epoch_axis(session)
         if session.text is not None:

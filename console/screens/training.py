@@ -134,7 +134,7 @@ class TrainingScreen(ConsoleScreen):
         self.set_title(pane, sessions.title(session, glyphs, absence=absence, with_domain=several))
         label, done, note, tone = sessions.progress(session, absence=absence)
         self.query_one(ProgressLine).set_progress(label, done, note, tone=tone)
-        lines.show(sessions.summary_lines(session, glyphs))
+        lines.show(sessions.summary_lines(session, glyphs, agents=self.snapshot.agents_of(session)))
 
         gates, of_agents = self.query_one(GateList), sessions.AGENTS_HAVE if session.children else ""
         gates.notice = of_agents

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of, with_keys
 from console.presentation.offer import AskAgainError, Offer, told_first
+from console.presentation.phrases import counted
+from console.presentation.sessions import reached
 from console.verbs.offer import OfferContext
 from console.verbs.verb import Argument, Change, Command, Key, Noun
 from core.errors import CoreError, NotFoundError
@@ -73,6 +75,10 @@ class SessionRequest(Change[Session]):
         """Say what happens to a session in its present state."""
         raise NotImplementedError
 
+    def effect_on_agents(self, parent: Session, agents: Sequence[Session]) -> str:
+        """Say what happens to the agents of a session, each in its present state."""
+        raise NotImplementedError
+
     def becomes(self, session: Session) -> str:
         """Name the state that follows."""
         return str(self.desired)
@@ -101,6 +107,8 @@ class SessionRequest(Change[Session]):
 
         def promised(session: Session) -> tuple[str, ...]:
             queue = _ahead(sessions.all(), session) if self.desired is DesiredSession.RUNNING else ()
+            if session.children:
+                return (self.effect_on_agents(session, sessions.concerned(session, self.desired)), *queue)
             return (self.effect(session), *queue)
 
         shown = promised(thing)
@@ -113,7 +121,7 @@ class SessionRequest(Change[Session]):
         )
         lines = [
             Line(move),
-            Line(((f"epoch {observed.epoch} of {observed.n_epochs}", "muted"),)),
+            Line(((reached(thing), "muted"),)),
             *section("What will happen", (*shown, *context.without_engine())),
             *section("How to undo it", (with_keys(self.undo(thing)),)),
         ]
@@ -137,8 +145,12 @@ class Pause(SessionRequest):
     def effect(self, session: Session) -> str:
         """A session in the queue has no epoch to end."""
         if session.observed.phase.is_at_work:
-            return "The current epoch ends first; then the session waits at its checkpoint."
+            return f"{_what_ends(session)} first; then the session waits {_where_it_stays(session)}."
         return f"It leaves the queue and waits {_at_checkpoint(session)}."
+
+    def effect_on_agents(self, parent: Session, agents: Sequence[Session]) -> str:
+        """Agents at work end their epochs."""
+        return _told_of_agents(parent, agents, f"{_ends_first(agents)}they wait, and their checkpoints stay")
 
 
 class ResumeSession(SessionRequest):
@@ -161,9 +173,21 @@ class ResumeSession(SessionRequest):
         """A session that is still ending its epoch does not rest at all."""
         if session.observed.phase.is_at_work:
             return f"It was asked to be {session.desired}; now it trains on after its epoch."
-        if session.observed.checkpoint is None:
-            return "The session begins with its first epoch."
-        return "The session continues from its last checkpoint."
+        if session.observed.checkpoint is not None:
+            return "The session continues from its last checkpoint."
+        if session.is_searching:
+            return f"The session continues its search of parameters after {reached(session)}."
+        if session.observed.tuning.is_done:
+            return "The session begins with its first epoch; its search of parameters is done."
+        return "The session begins with its first epoch."
+
+    def effect_on_agents(self, parent: Session, agents: Sequence[Session]) -> str:
+        """Each goes on where it was; those that were paused or stopped by themselves stay at rest."""
+        n_begun = sum(_has_begun(agent) for agent in agents)
+        n_new = len(agents) - n_begun
+        begun = f"{n_begun} {'goes on where it was' if n_begun == 1 else 'go on where they were'}" if n_begun else ""
+        new = f"{n_new} {'begins with its' if n_new == 1 else 'begin with their'} first epoch" if n_new else ""
+        return _told_of_agents(parent, agents, ", ".join(filter(None, (begun, new))))
 
 
 class Stop(SessionRequest):
@@ -178,16 +202,51 @@ class Stop(SessionRequest):
     def effect(self, session: Session) -> str:
         """Only a session at work has an epoch to end."""
         if session.observed.phase.is_at_work:
-            return "The current epoch ends first; then the session ends. Its checkpoint stays."
+            stays = "Its trials stay" if session.is_searching else "Its checkpoint stays"
+            return f"{_what_ends(session)} first; then the session ends. {stays}."
         return f"The session ends {_at_checkpoint(session)}."
 
+    def effect_on_agents(self, parent: Session, agents: Sequence[Session]) -> str:
+        """Agents at work end their epochs."""
+        return _told_of_agents(parent, agents, f"{_ends_first(agents)}they end, and their checkpoints stay")
+
     def undo(self, session: Session) -> str:
-        """A session that never ran has no checkpoint."""
+        """A session that never ran has no checkpoint, nor has one with agents."""
+        if session.children:
+            return "{training.pause_or_resume} resumes its agents from their checkpoints."
+        if session.is_searching:
+            return "{training.pause_or_resume} resumes it with its trials."
         begins = not session.observed.phase.is_at_work and session.observed.checkpoint is None
         return "{training.pause_or_resume} queues it again." if begins else self.way_back
 
 
+def _what_ends(session: Session) -> str:
+    return "The trials under way end" if session.is_searching else "The current epoch ends"
+
+
+def _where_it_stays(session: Session) -> str:
+    return "with its trials" if session.is_searching else "at its checkpoint"
+
+
+def _has_begun(session: Session) -> bool:
+    return session.observed.checkpoint is not None or bool(session.observed.tuning.standings)
+
+
+def _told_of_agents(parent: Session, agents: Sequence[Session], what: str) -> str:
+    """Count the agents that a request to their parent concerns, and say what happens to them."""
+    if not agents:
+        return f"None of its {counted(len(parent.children), 'agent')} is concerned."
+    of = f" of {len(parent.children)}" if len(agents) < len(parent.children) else ""
+    return f"It concerns {len(agents)}{of} {'agent' if len(parent.children) == 1 else 'agents'}: {what}."
+
+
+def _ends_first(agents: Sequence[Session]) -> str:
+    return "the epochs under way end first; then " if any(each.observed.phase.is_at_work for each in agents) else ""
+
+
 def _at_checkpoint(session: Session) -> str:
+    if session.observed.checkpoint is None and session.is_searching:
+        return "with its trials, which stay"
     return "before its first epoch" if session.observed.checkpoint is None else "at its checkpoint, which stays"
 
 

@@ -165,12 +165,17 @@ def sections_of(records: Iterable[EnsembleRecord], groups: str) -> tuple[ReportS
 def _verdict(record: EnsembleRecord, groups: str) -> str:
     """Say in a sentence what ships and why, without a figure of the learning scale."""
     if record.low is None or record.high is None:
-        return f"Of {record.model} the single model ships: one of {groups} shows nothing."
+        return f"Of {record.model} {_own(record.own)} ships: one of {groups} shows nothing."
     where = f"{record.single}, over {record.n_groups} {groups}"
     if record.ships:
         return f"Of {record.model} the ensemble ships: it is better than {where}."
     found = "worse than" if record.high < 0.0 else "not surely better than"
-    return f"Of {record.model} the single model ships: the ensemble is {found} {where}."
+    return f"Of {record.model} {_own(record.own)} ships: the ensemble is {found} {where}."
+
+
+def _own(name: str) -> str:
+    """Name the session's own model; records of earlier releases do not."""
+    return f"{name}, the session's own model," if name else "the session's own model"
 
 
 def _interval(record: EnsembleRecord) -> str:
@@ -198,7 +203,7 @@ def _trained(
         except ExecutorError:
             raise
         except (CoreError, ValueError, ArithmeticError):  # such as a fold without a single event, which some refuse
-            log.warning("%s for %s could not be trained; the single model ships", planned.strategy, name, exc_info=True)
+            log.warning("%s for %s could not be trained; it does not ship", planned.strategy, name, exc_info=True)
     return found
 
 
@@ -236,7 +241,7 @@ def _compared(
         n_rows=found.n_rows,
         n_groups=found.n_groups,
         ships=found.is_shown,
-        why=_why(found, panels.domain.groups, told),
+        why=_why(found, panels.domain.groups, told, own=own.shipping),
         members=tuple(
             msgspec.structs.replace(
                 member, loss=float(on_draw[member.member].mean()) if member.member in on_draw else None
@@ -247,6 +252,7 @@ def _compared(
             **{strategy: float(losses[WAY].mean()) for strategy, losses in on_validation.items()},
             **{f"single {each}": float(losses.mean()) for each, losses in singles.items()},
         },
+        own=own.shipping,
     )
     return record, best
 
@@ -277,14 +283,15 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _why(found: Improvement, groups: str, single: str) -> str:
+def _why(found: Improvement, groups: str, single: str, *, own: str) -> str:
+    ships = f"{_own(own)} ships"
     if found.n_groups < 2:
-        return f"the panel of the comparison has one of {groups}: nothing can be shown"
+        return f"{ships}: the panel of the comparison has one of {groups}, which shows nothing"
     over = f"over {found.n_groups} {groups}"
     told = f"{found.value:.4g} ({found.low:.4g} to {found.high:.4g}) {over}"
     if found.is_shown:
         return f"the ensemble ships: its loss is below that of {single}, by {told}"
     if found.high < 0:
         worse = f"{-found.value:.4g} ({-found.high:.4g} to {-found.low:.4g}) {over}"
-        return f"the single model ships: the loss of the ensemble is above that of {single}, by {worse}"
-    return f"the single model ships: the ensemble is not shown to have a lower loss than {single}; its gain is {told}"
+        return f"{ships}: the loss of the ensemble is above that of {single}, by {worse}"
+    return f"{ships}: the ensemble is not shown to have a lower loss than {single}; its gain is {told}"

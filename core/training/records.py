@@ -101,6 +101,7 @@ class EnsembleRecord(msgspec.Struct, frozen=True, kw_only=True):
         why: The verdict in a sentence.
         members: Of the ensemble.
         validation: Mean losses on the validation panel, which chose the ensemble and the single model, by candidate.
+        own: The session's own model, which ships where the ensemble does not; it need not be `single`.
     """
 
     model: str
@@ -116,6 +117,7 @@ class EnsembleRecord(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     members: tuple[MemberRecord, ...]
     validation: dict[str, float]
+    own: str = ""
 
 
 class FinalModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -173,6 +173,10 @@ class _Reported:
                     f"{source} trained a model of language, which has no rows: bondx text corpus draws its documents "
                     "again."
                 )
+            if session.children:
+                raise UsageError(
+                    f"{source} drew no data itself, its agents did. Name one of them: {', '.join(session.children)}."
+                )
             epochs = SessionFiles(workspace).epoch_reports_of(session)
             file = epochs.parent / FINAL_REPORT
             report = _read(file) if file.exists() else _Report(settings=session.settings)

@@ -69,6 +69,7 @@ class ObservedSession(msgspec.Struct, frozen=True, kw_only=True):
     cpu_seconds: float = 0.0  # processor time of its child processes; of a parent, of all its agents
     eta_seconds: float | None = None  # until the epoch limit; None until an epoch has been timed
     failure: str | None = None  # of the last failed attempt; stays on record while the session continues
+    is_failing: bool = False  # whether that attempt is the last news: no epoch and no batch of trials has ended since
     failed_epoch: int = 0  # the epoch of that attempt; 0 in documents written before it was recorded
     stop_reason: str | None = None  # why it ended: converged, plateau, epoch limit, time limit, stopped by a person
     gave_up_at: int = 0  # the `desired_revision` under which it failed; a new request means a new attempt
@@ -170,6 +171,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it ends on its own: the final fit and the test are running, and no request changes that."""
         is_ending = self.observed.phase is SessionPhase.STOPPING and self.observed.stop_reason is not None
         return is_ending and self.desired is DesiredSession.RUNNING
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether its search of parameters has begun, and its epochs have not."""
+        tuning = self.observed.tuning
+        return bool(tuning.standings) and not tuning.is_done and self.observed.phase is not SessionPhase.FINISHED
 
     def in_its_queue(self) -> "Session":
         """Return the session as it is shown: one that is to run and rests is queued, until its turn comes."""

@@ -215,6 +215,7 @@ class SessionRecorder:
             epoch_seconds=durations[-1] if durations else session.observed.epoch_seconds,
             trained_seconds=session.observed.trained_seconds + (durations[-1] if durations else 0.0),
             cpu_seconds=session.observed.cpu_seconds + cpu,
+            is_failing=False,
             eta_seconds=remaining_seconds(durations, session.observed.n_epochs - record.epoch),
             n_rejected_epochs=history.n_skipped,
             criteria=self._criteria(session, record, history),
@@ -239,7 +240,7 @@ class SessionRecorder:
             cpu: Processor seconds of its child since the last record.
         """
         verb = "session.tuned" if progress.is_done else "session.tuning"
-        return self._with_trials(session, progress, verb, seconds=seconds, cpu=cpu)
+        return self._with_trials(session, progress, verb, seconds=seconds, cpu=cpu, is_failing=False)
 
     def failed_attempt(self, session: Session, error: Exception, *, attempt: int) -> Session:
         """Record a failed attempt that will be retried."""
@@ -252,6 +253,7 @@ class SessionRecorder:
             reason=str(error),
             phase=SessionPhase.PREPARING,
             failure=str(error),
+            is_failing=True,
             failed_epoch=epoch,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
         )
@@ -268,6 +270,7 @@ class SessionRecorder:
             reason=str(error),
             phase=SessionPhase.FAILED,
             failure=str(error),
+            is_failing=True,
             failed_epoch=session.observed.epoch + 1,
             gave_up_at=session.desired_revision,
             n_failed_epochs=session.observed.n_failed_epochs + 1,
@@ -330,6 +333,7 @@ class SessionRecorder:
             reason=f"{judgement.end}: {judgement.reason}",
             evidence=(evidence,),
             phase=SessionPhase.FINISHED,
+            is_failing=False,
             registered=registered,
             sections=final.sections,
             cpu_seconds=session.observed.cpu_seconds + cpu,
@@ -430,7 +434,14 @@ class SessionRecorder:
         return text_criteria(record.epoch, record.text, session.text.text_model)
 
     def _with_trials(
-        self, session: Session, progress: TuningProgress, verb: str, *, seconds: float = 0.0, cpu: float = 0.0
+        self,
+        session: Session,
+        progress: TuningProgress,
+        verb: str,
+        *,
+        seconds: float = 0.0,
+        cpu: float = 0.0,
+        **observed: Any,
     ) -> Session:
         """Record trials as runs, and where the search stands, unless the session searches nothing."""
         if not (progress.standings or progress.selections):
@@ -445,6 +456,7 @@ class SessionRecorder:
             tuning_seconds=session.observed.tuning_seconds + seconds,
             cpu_seconds=session.observed.cpu_seconds + cpu,
             last_progress_at=self._clock(),
+            **observed,
         )
 
     def _waiting(self, session: Session, verb: str, phase: SessionPhase, **observed: Any) -> Session:

@@ -182,13 +182,16 @@ class Sessions:
             refusal = before.refusal(desired) or self._refusal_of_parent(before, desired)
             if refusal is not None:
                 raise SessionRequestRefusedError(session_id, participle, refusal)
-            told = [each for each in self.children(before) if each.refusal(desired) is None]
-            if desired is DesiredSession.RUNNING:
-                told = [each for each in told if not each.is_held]
+            told = self.concerned(before, desired)
             is_held = bool(before.parent) and desired is not DesiredSession.RUNNING
             named = msgspec.structs.replace(before, is_held=is_held)
             session, *_ = [self._requested(each, verb, desired, change, actor, reason) for each in (named, *told)]
         return session.in_its_queue()
+
+    def concerned(self, parent: Session, desired: DesiredSession) -> list[Session]:
+        """Return the agents that a request to their parent is a request to, too."""
+        told = [each for each in self.children(parent) if each.refusal(desired) is None]
+        return [each for each in told if not (desired is DesiredSession.RUNNING and each.is_held)]
 
     def _requested(
         self, before: Session, verb: str, desired: DesiredSession, change: AuditedChange, actor: Actor, reason: str

@@ -116,6 +116,10 @@ class Snapshot:
         """Return the session of this name, if there is one."""
         return next((session for session in self.sessions if session.session_id == session_id), None)
 
+    def agents_of(self, session: "Session") -> "tuple[Session, ...]":
+        """Return the sessions of the agents of a session."""
+        return tuple(each for each in self.sessions if each.parent == session.session_id)
+
     def stress_test(self, test_id: str) -> "StressTest | None":
         """Return the stress test of this id, if there is one."""
         return next((test for test in self.stress_tests if test.test_id == test_id), None)

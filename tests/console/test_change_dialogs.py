@@ -1,6 +1,7 @@
 """Dialogs before a change: nothing confirms by accident, and nothing is done that was not shown."""
 
 import asyncio
+import re
 import threading
 from concurrent import futures
 
@@ -10,6 +11,7 @@ from console.dialogs.change import HELD_SECONDS, ChangeDialog
 from console.dialogs.text import TextDialog
 from console.presentation.offer import AskAgainError, Offer
 from console.verbs.stage_move import plan_offer
+from core.actor import Actor
 from core.alerts import Alerts, AlertState, fingerprint_of
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import create
@@ -21,7 +23,7 @@ from core.registry import Quarantine, Registry, Stage
 from core.registry.holds import RunningRollout
 from core.registry.planning import with_rollout
 from core.rollout import Rollouts, Strategy
-from core.training.session import DesiredSession
+from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 from tests.console.conftest import NOW
 from tests.monitored import ENERGY, a_version, health
@@ -317,6 +319,19 @@ async def test_s_stops_the_running_session_and_else_starts_one(open_console, wor
         assert "max_epochs" in console.text()
         await console.press("Y")
         await console.until(lambda: len(Sessions(workspace).all()) == 3, "the new session")
+
+
+async def test_start_with_arguments_starts_a_session_whatever_the_cursor_is_on(open_console, workspace):
+    finishing = {"phase": SessionPhase.STOPPING, "stop_reason": "converged"}
+    Sessions(workspace).observe("s-0002", "session.end", actor=Actor.engine(), **finishing)
+    async with open_console((80, 24)) as console:
+        await console.press("2")
+        await console.dialog("colon", *"start text prose", "enter")
+        console.time.pass_deafness()
+        assert re.search(r"model +prose", console.text())
+        await console.press("Y")
+        await console.until(lambda: len(Sessions(workspace).all()) == 3, "the new session")
+    assert Sessions(workspace).all()[-1].text.model == "prose"
 
 
 async def test_someone_elses_request_wins_over_a_stale_pause(open_console, workspace):

@@ -102,6 +102,14 @@ async def test_it_looks_as_it_should(open_console, session, pictured, size):
         pictured(console, "text-session")
 
 
+async def test_its_row_and_its_title_name_the_model_and_not_the_domain(open_console, session):
+    async with open_console((160, 48)) as console:
+        await shown(console, session)
+        row = next(row for row in console.screen.main_table().rows if row.key == session.session_id)
+        assert row.texts[1] == "notes (prose)"
+        assert f"{session.session_id} notes (prose)" in console.text()
+
+
 async def test_n_grams_have_no_speed_and_the_chart_says_why(open_console, session, monkeypatch):
     async with open_console((120, 40)) as console:
         await shown(console, session)

@@ -110,6 +110,18 @@ async def test_new_trials_appear_while_the_dialog_is_open(open_console, session,
         assert dialog.query_one("#trials").rows[0].key == "5"
 
 
+async def test_the_header_counts_the_trials_of_the_table_also_before_their_batch_is_recorded(
+    open_console, session, workspace
+):
+    TrialFiles(SessionFiles(workspace).checkpoints_of(session)).keep("spread", a_trial(5, 0.40, rate=0.03, leaves=8))
+    async with open_console((120, 40)) as console:
+        await on_the_session(console, session)
+        dialog = await shown(console)
+        state = dialog.query_one("#trial-state").text
+        assert "6 of 31 trials, 1 pruned; best loss 0.4, settings 0.5" in state
+        assert f"5 {UNICODE.passed}" in [row.texts[0] for row in dialog.query_one("#trials").rows]
+
+
 async def test_a_session_without_a_search_says_so(open_console, workspace):
     async with open_console() as console:
         await console.press("2")

@@ -136,12 +136,6 @@ class Search:
         return {**self._plan.given, **own}
 
 
-def best_of(trials: Iterable[Trial]) -> Trial | None:
-    """Return the trial with the least loss, the first of several; None if none was scored on every fold."""
-    scored = [trial for trial in trials if trial.loss is not None and math.isfinite(trial.loss)]
-    return min(scored, key=lambda trial: (trial.loss, trial.number), default=None)
-
-
 class _UnderWay:
     """A trial that has not ended."""
 

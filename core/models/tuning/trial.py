@@ -1,5 +1,7 @@
 """One trial of a search: the parameters, and what they lose on each fold. Light to import."""
 
+import math
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -37,3 +39,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     def loss(self) -> float | None:
         """The mean loss over all folds; None for a trial that was not scored on all of them."""
         return self.curve[-1] if self.state is TrialState.COMPLETE else None
+
+
+def best_of(trials: Iterable[Trial]) -> Trial | None:
+    """Return the trial with the least loss, the first of several; None if none was scored on every fold."""
+    scored = [trial for trial in trials if trial.loss is not None and math.isfinite(trial.loss)]
+    return min(scored, key=lambda trial: (trial.loss, trial.number), default=None)

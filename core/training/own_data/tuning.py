@@ -35,8 +35,8 @@ from core.models.errors import UnknownParameterError
 from core.models.learners.samples import JudgingFold, group_folds
 from core.models.tuning.bayesian import require_optuna
 from core.models.tuning.ranges import ParameterValue, ParameterValues, SearchRange, ValueList
-from core.models.tuning.search import Search, SearchPlan, best_of, scored
-from core.models.tuning.trial import Trial, TrialState
+from core.models.tuning.search import Search, SearchPlan, scored
+from core.models.tuning.trial import Trial, TrialState, best_of
 from core.models.tuning.usual import USUAL
 from core.plain_files import read_file
 from core.progress import begins

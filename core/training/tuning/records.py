@@ -179,3 +179,13 @@ class TuningProgress(msgspec.Struct, frozen=True, kw_only=True):
     stopped: str = ""
     records: tuple[TuningRecord, ...] = ()
     selections: tuple[SelectionRecord, ...] = ()
+
+    @property
+    def n_trials(self) -> int:
+        """The trials of all models that have ended."""
+        return sum(each.n_trials for each in self.standings)
+
+    @property
+    def n_planned(self) -> int:
+        """The trials of all models that there will be, unless the search is stopped."""
+        return sum(each.n_planned for each in self.standings)

@@ -19,8 +19,8 @@ from core.models.interface import PanelLike
 from core.models.parameters import FEATURES
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import ParameterValue, ParameterValues
-from core.models.tuning.search import BATCH, Search, SearchPlan, best_of, scored
-from core.models.tuning.trial import Trial, TrialState
+from core.models.tuning.search import BATCH, Search, SearchPlan, scored
+from core.models.tuning.trial import Trial, TrialState, best_of
 from core.progress import begins
 from core.quality import assess
 from core.seeds import derive_seed

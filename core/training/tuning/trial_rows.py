@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from core.errors import UsageError
 from core.escape import shown
-from core.models.tuning.trial import Trial, TrialState
+from core.models.tuning.trial import Trial, TrialState, best_of
 from core.training.tuning.records import SessionTrial, TuningStanding
 from core.training.tuning.words import number, spelled
 
@@ -47,6 +49,27 @@ def trial_row(trial: Trial) -> dict[str, str]:
         **{name: number(value) for name, value in trial.parameters.items()},
         **({"why": trial.why} if trial.state is TrialState.FAILED else {}),
     }
+
+
+def with_trials(standing: TuningStanding, trials: Sequence[Trial]) -> TuningStanding:
+    """Return where a search stands after these trials: each is on disk as it ends, the standing once its batch has.
+
+    Args:
+        standing: As the session has it.
+        trials: The trials of the model that have ended.
+    """
+    if standing.ships is not None or len(trials) <= standing.n_trials:
+        return standing
+    best, first = best_of(trials), next((trial for trial in trials if trial.number == 0), None)
+    return replace(
+        standing,
+        n_trials=len(trials),
+        n_pruned=sum(trial.state is TrialState.PRUNED for trial in trials),
+        given_loss=None if first is None else first.loss,
+        best_trial=None if best is None else best.number,
+        best_loss=None if best is None else best.loss,
+        best={} if best is None else best.parameters,
+    )
 
 
 def told_standing(standing: TuningStanding, *, names_best: bool = True) -> str:

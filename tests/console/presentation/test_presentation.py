@@ -26,13 +26,15 @@ from core.alerts import AlertState
 from core.errors import RefusedError
 from core.registry import Registry
 from core.rollout import DesiredRollout, RolloutPhase
-from core.settings import AlertSettings, TrainingSettings
+from core.settings import AlertSettings, ModelSettings, TrainingSettings
+from core.settings.agents import AgentsSettings
 from core.state import LeaseHolder, Workspace
 from core.training.criteria import criteria
 from core.training.criterion import Criterion
 from core.training.scores import EpochScore, EpochScores
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
+from core.training.tuning.records import TuningProgress, TuningStanding
 from core.view.source import SnapshotSource
 from tools.demo import OPERATOR, epoch_metrics, gates, make_demo
 from widgets.columns import fit_columns
@@ -232,10 +234,47 @@ def test_a_session_that_ends_on_its_own_is_stopping_in_another_tone(snapshot):
 
 def test_a_failure_is_shown_with_its_count(snapshot):
     session = snapshot.sessions[0]
-    failed = msgspec.structs.replace(session.observed, failure="the child was killed", n_failed_epochs=2)
+    failed = msgspec.structs.replace(
+        session.observed, failure="the child was killed", n_failed_epochs=2, is_failing=True
+    )
     assert "2 failed: the child was killed" in plain(
         sessions.summary_lines(msgspec.structs.replace(session, observed=failed), UNICODE)
     )
+
+
+@pytest.mark.parametrize("phase", [SessionPhase.RUNNING, SessionPhase.PAUSED, SessionPhase.FINISHED])
+def test_a_failure_since_which_a_session_has_gone_on_is_in_its_details_alone(snapshot, phase):
+    cured = {"phase": phase, "failure": "the Dask scheduler does not answer", "n_failed_epochs": 4}
+    session = snapshot.sessions[0]
+    session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, **cured))
+    assert "does not answer" not in plain(sessions.summary_lines(session, UNICODE))
+    details = plain(sessions.detail_lines(session, UNICODE))
+    assert "the Dask scheduler does not answer (since then it has gone on)" in details
+    assert "4 failed" in details
+
+
+def test_a_session_that_failed_says_why_however_old_its_document(snapshot):
+    failed = {"phase": SessionPhase.FAILED, "failure": "the child was killed", "n_failed_epochs": 2}
+    session = snapshot.sessions[0]
+    session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, **failed))
+    assert "2 failed: the child was killed" in plain(sessions.summary_lines(session, UNICODE))
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"phase": SessionPhase.FINISHED}, "bondx data reproduce s-0002 --out DIR"),
+        ({"phase": SessionPhase.STOPPED}, "bondx data reproduce s-0002 --epoch 41 --out DIR"),
+        ({"epoch": 0}, None),
+    ],
+)
+def test_the_details_offer_only_data_that_can_be_drawn_again(snapshot, facts, told):
+    session = snapshot.session("s-0002")
+    session = msgspec.structs.replace(session, observed=msgspec.structs.replace(session.observed, **facts))
+    details = plain(sessions.detail_lines(session, UNICODE))
+    assert told in details if told else "reproduce" not in details
+    parent = msgspec.structs.replace(session, children=("s-0003", "s-0004"))
+    assert "bondx data reproduce AGENT --out DIR, for each agent" in plain(sessions.detail_lines(parent, UNICODE))
 
 
 def test_a_warning_appears_below_the_score_and_in_the_details(snapshot):
@@ -575,6 +614,9 @@ def _session(snapshot, phase, desired=DesiredSession.RUNNING, **observed):
 
 QUEUED, RUNNING, STOPPING = SessionPhase.QUEUED, SessionPhase.RUNNING, SessionPhase.STOPPING
 FRESH = {"epoch": 0, "checkpoint": None}
+_STANDINGS = (TuningStanding(model="spread", n_trials=22, n_planned=61),)
+SEARCHING = {"tuning": TuningProgress(standings=_STANDINGS)}
+SEARCHED = {"tuning": TuningProgress(standings=_STANDINGS, is_done=True)}
 STATES = [
     # phase, desired, more of what was observed; what H and S say: a refusal, or the title and the effect of the dialog
     (
@@ -598,6 +640,22 @@ STATES = [
     (SessionPhase.PAUSED, "paused", {}, "Resume|continues from its last checkpoint", "Stop|at its checkpoint"),
     (SessionPhase.PAUSED, "paused", FRESH, "Resume|begins with its first epoch", "Stop|before its first epoch"),
     (SessionPhase.STOPPED, "stopped", {}, "Resume|continues from its last checkpoint", "Start|"),
+    (
+        SessionPhase.FAILED,
+        "running",
+        FRESH | SEARCHING,
+        "Resume|continues its search of parameters after trial 22 of 61",
+        "Start|",
+    ),
+    (
+        SessionPhase.PAUSED,
+        "paused",
+        FRESH | SEARCHED,
+        "Resume|begins with its first epoch; its search of parameters is done",
+        "Stop|before its first epoch",
+    ),
+    (RUNNING, "running", FRESH | SEARCHING, "Pause|The trials under way end first", "Stop|Its trials stay"),
+    (QUEUED, "running", FRESH | SEARCHING, "Pause|waits with its trials, which stay", "Stop|with its trials"),
     (SessionPhase.FAILED, "running", {}, "Resume|continues from its last checkpoint", "Start|"),
     (SessionPhase.FINISHED, "running", {"stop_reason": "converged"}, "!has finished; S starts", "Start|"),
 ]
@@ -618,6 +676,59 @@ def test_the_keys_of_a_session_promise_what_is_true_of_its_state(snapshot, phase
         confirm, effect = expected.split("|")
         assert offer.confirm == confirm
         assert effect in plain(offer.lines).replace("\n", " ")
+
+
+def test_a_search_that_failed_is_where_it_was(snapshot):
+    session = _session(snapshot, SessionPhase.FAILED, n_epochs=3, **FRESH | SEARCHING)
+    assert sessions.progress(session)[:2] == ("trial 22 of 61", 22 / 61)
+
+
+@pytest.fixture
+def agents(tmp_path):
+    """A session with three agents at work: one has an epoch, one has none, one was paused by itself."""
+    workspace = Workspace.create(tmp_path / "agents", settings_text="")
+    every, models = Sessions(workspace), {name: ModelSettings() for name in ("spread", "downgrade", "anomaly")}
+    parent = every.start(TrainingSettings(models=models, agents=AgentsSettings(by="model")), name="all", actor=OPERATOR)
+    first, _, third = parent.children
+    begun = {"phase": RUNNING, "epoch": 33, "checkpoint": "checkpoints/33"}
+    every.observe(first, "session.test", actor=OPERATOR, **begun)
+    every.request(third, DesiredSession.PAUSED, actor=OPERATOR)
+    every.observe(third, "session.test", actor=OPERATOR, phase=SessionPhase.PAUSED)
+    every.observe(parent.session_id, "session.test", actor=OPERATOR, phase=RUNNING)
+    return workspace, parent.session_id
+
+
+def test_the_questions_about_a_parent_count_its_agents(agents):
+    workspace, parent = agents
+    every = Sessions(workspace)
+    context = OfferContext(workspace=workspace, actor=OPERATOR, glyphs=ASCII, absence=None)
+
+    def asked(verb):
+        return " ".join(plain(verb.offer(context, every.get(parent)).lines).split())
+
+    assert (
+        "It concerns 2 of 3 agents: the epochs under way end first; then they wait, and their checkpoints stay."
+        in asked(PauseOrResume())
+    )
+    assert "It concerns 3 agents: the epochs under way end first; then they end" in asked(StartOrStop())
+    every.request(parent, DesiredSession.PAUSED, actor=OPERATOR)
+    for each in every.get(parent).children[:2]:
+        every.observe(each, "session.test", actor=OPERATOR, phase=SessionPhase.PAUSED)
+    every.observe(parent, "session.test", actor=OPERATOR, phase=SessionPhase.PAUSED)
+    resume = asked(PauseOrResume())
+    assert "It concerns 2 of 3 agents: 1 goes on where it was, 1 begins with its first epoch." in resume, (
+        "that which was paused by itself stays at rest"
+    )
+    assert "The session begins with its first epoch" not in resume
+
+
+def test_the_pane_of_a_parent_counts_its_failed_agents(agents):
+    workspace, parent = agents
+    every = Sessions(workspace)
+    child = every.get(parent).children[1]
+    every.observe(child, "session.fail", actor=OPERATOR, phase=SessionPhase.FAILED, gave_up_at=9)
+    told = sessions.summary_lines(every.get(parent), UNICODE, agents=every.children(every.get(parent)))
+    assert plain(told).startswith("3 agents  1 failed  best")
 
 
 def test_a_new_session_is_offered_on_the_domain_of_the_newest(tmp_path):

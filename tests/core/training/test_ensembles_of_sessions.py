@@ -80,7 +80,9 @@ def test_otherwise_the_single_model_ships_and_the_report_says_so(monkeypatch, tm
     spread = next(model for model in final.models if model.name == "spread")
     assert not record.ships
     assert spread.chosen == "lightgbm"
-    assert record.why.startswith("the single model ships: the ensemble is not shown to have a lower loss")
+    own = "lightgbm, the session's own model, ships"
+    assert record.why.startswith(f"{own}: the ensemble is not shown to have a lower loss")
+    assert f"Of spread {own}: " in final.sections[0].about
     assert spread.metrics["comparison.improvement_low"] == 0.0
     compared, members = final.sections[:2]
     assert compared.rows[0][0] == "spread"
@@ -299,10 +301,10 @@ def test_a_session_compares_stacks_of_models_and_registers_what_is_shown_to_be_b
 
 def compared(model="liquidity_shock", strategy="weighted voting", **more):
     facts = {"improvement": -0.1, "low": -0.2, "high": -0.05, "n_rows": 900, "n_groups": 90, "ships": False}
+    facts["single"] = "hist_gradient_boosting of the session"
     return EnsembleRecord(
         model=model,
         strategy=strategy,
-        single="hist_gradient_boosting of the session",
         single_loss=0.5,
         why="",
         members=(MemberRecord(member="hist_gradient_boosting", weight=-0.3, share=0.5, loss=0.31234),),
@@ -324,9 +326,16 @@ def test_the_tables_of_the_ensembles_fit_a_dialog_of_80_columns():
         ({"improvement": 0.1, "low": 0.05, "high": 0.2, "ships": True}, "the ensemble ships: it is better than"),
         ({"low": -0.1, "high": 0.1, "improvement": 0.0}, "the ensemble is not surely better than"),
         ({}, "the ensemble is worse than"),
-        ({"low": None, "high": None, "n_groups": 1}, "the single model ships: one of issuers shows nothing"),
+        (
+            {"low": None, "high": None, "n_groups": 1},
+            "Of liquidity_shock the session's own model ships: one of issuers shows nothing",
+        ),
+        (
+            {"single": "linear alone", "own": "hist_gradient_boosting"},
+            "hist_gradient_boosting, the session's own model, ships: the ensemble is worse than linear alone",
+        ),
     ],
-    ids=["better", "nil", "worse", "one group"],
+    ids=["better", "nil", "worse", "one group", "another ships than the best single"],
 )
 def test_the_verdict_is_said_in_words(facts, said):
     section, _ = sections_of([compared(**facts)], "issuers")

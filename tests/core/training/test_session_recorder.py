@@ -8,6 +8,7 @@ from core.quality.gate import judge
 from core.settings import ModelSettings, TrainingSettings
 from core.telemetry import TelemetryReader, TelemetryWriter
 from core.tracking import Runs
+from core.training.errors import TrainingError
 from core.training.scores import EpochScore, EpochScores
 from core.training.session import SessionPhase
 from core.training.session_recorder import SessionRecorder
@@ -118,6 +119,14 @@ def test_a_damaged_checkpoint_raises_an_alert(recorder, alerts, session):
     recorder.taken_up(session, nothing, EpochScores())
     (alert,) = alerts.open()
     assert (alert.rule, alert.summary) == ("hash_mismatch", "epoch_0002: forged")
+
+
+def test_a_session_is_failing_until_an_epoch_ends(recorder, session, done):
+    failed = recorder.failed_attempt(session, TrainingError("the scheduler does not answer"), attempt=1)
+    assert failed.observed.is_failing
+    seen = recorder.epoch_done(failed, done(an_epoch(1)), EpochScores([SCORED]), [2.0]).observed
+    assert not seen.is_failing
+    assert (seen.n_failed_epochs, seen.failure) == (1, "the scheduler does not answer"), "they stay on record"
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from core.settings.training import AdvancedSettings
 from core.state import StaleRevisionError
 from core.training.errors import SessionRequestRefusedError
 from core.training.registration import settings_digest
+from core.training.reproduction import reproduce_data
 from core.training.session import DesiredSession, SessionPhase
 from core.training.sessions import Sessions
 from core.training.text_training import TextTraining
@@ -269,6 +270,11 @@ def test_a_parent_shows_the_sums_of_its_agents(sessions, parent):
     observe(sessions, sessions.get("s-0003"), epoch=2, cpu_seconds=1.5, best_score=0.9)
     for seen in (sessions.get("s-0001").observed, sessions.all()[0].observed):
         assert (seen.epoch, seen.cpu_seconds, seen.best_score, seen.n_failed_epochs) == (5, 4.0, 0.9, 1)
+
+
+def test_the_data_of_a_parent_are_those_of_its_agents(workspace, parent, tmp_path):
+    with pytest.raises(UsageError, match=r"its agents did\. Name one of them: s-0002, s-0003\."):
+        reproduce_data("s-0001", tmp_path / "out", workspace=workspace)
 
 
 def test_a_search_is_ended_at_an_agent_and_not_at_its_parent(sessions, person):

@@ -6,7 +6,8 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from core.models.learners.samples import group_folds
 from core.models.tuning.ranges import NumberRange
-from core.models.tuning.search import Search, SearchPlan, best_of
+from core.models.tuning.search import Search, SearchPlan
+from core.models.tuning.trial import best_of
 
 N_GROUPS, FRESH_GROUPS, PER_GROUP = 120, 1_000, 8
 RANGES = {"weight": NumberRange(0.0001, 100.0, is_log=True)}  # of the leak in the distance of two rows

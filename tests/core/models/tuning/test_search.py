@@ -10,8 +10,8 @@ from core.executors.threads import ThreadExecutor
 from core.executors.work import Work
 from core.models.tuning.halving import rungs, survivors
 from core.models.tuning.ranges import NumberRange, ValueList, drawn, grid, number_range
-from core.models.tuning.search import BATCH, Search, SearchPlan, best_of, scored
-from core.models.tuning.trial import Trial, TrialState
+from core.models.tuning.search import BATCH, Search, SearchPlan, scored
+from core.models.tuning.trial import Trial, TrialState, best_of
 
 RANGES = {
     "rate": NumberRange(0.01, 1.0, is_log=True),
