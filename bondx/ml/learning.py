@@ -20,6 +20,15 @@ LOOK_SECONDS = 15.0
 _STOPS_WITHIN_SECONDS = 0.1
 
 
+_FIELDS = {
+    "schedule": "retrain_schedule",
+    "performance.drop": "performance_threshold",
+    "window.days": "data_window_days",
+    "min_samples": "min_samples_threshold",
+}
+"""The fields of a `RetrainingConfig` that the policy calls otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainingConfig:
     """When a model is trained anew, and what becomes of the new version.
@@ -57,6 +66,7 @@ class RetrainingConfig:
         """
         import msgspec
 
+        from core.field_problems import refusal_of
         from core.json_documents import converted
         from core.settings.retraining import RetrainingPolicy
 
@@ -73,7 +83,8 @@ class RetrainingConfig:
         try:
             return converted(msgspec.to_builtins(policy) | said, RetrainingPolicy)
         except msgspec.ValidationError as error:
-            raise UsageError(f"The retraining of {shown(str(self.model_name))} cannot be set up: {error}.") from None
+            problem = refusal_of(error, named=lambda field: _FIELDS.get(field, field))
+            raise UsageError(f"The retraining of {shown(str(self.model_name))} cannot be set up: {problem}.") from None
 
 
 class ContinuousLearningPipeline:

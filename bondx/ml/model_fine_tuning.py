@@ -86,13 +86,14 @@ class ModelConfig:
         """
         import msgspec
 
+        from core.field_problems import refusal_of
         from core.json_documents import converted
         from core.settings.text_model import TextModelSettings
 
         try:
             return converted(asdict(self), TextModelSettings)
         except msgspec.ValidationError as error:
-            raise UsageError(f"The model cannot be trained: {error}.") from None
+            raise UsageError(f"{refusal_of(error, asdict(self))}.") from None
 
 
 @checked

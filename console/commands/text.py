@@ -324,13 +324,19 @@ def sample_model(args: argparse.Namespace) -> int:
     """Let a trained model write."""
     from console.cli.output import print_json
     from core.escape import escaped
+    from core.field_problems import option_of
     from core.text.model_folder import ModelFolder
     from core.text.sampling import TextWriter, require_prompt, sampling_options
 
     if args.n > _MOST_WRITTEN:
         raise UsageError(f"--n {args.n:,} must be at most {_MOST_WRITTEN:,}.")
     options = sampling_options(
-        temperature=args.temperature, top_p=args.top_p, max_tokens=args.max_tokens, seed=args.seed, stop=args.stop
+        named=option_of,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        max_tokens=args.max_tokens,
+        seed=args.seed,
+        stop=args.stop,
     )
     require_prompt(args.prompt, "--prompt")
     opened = ModelFolder(args.model).load()
@@ -414,12 +420,13 @@ def _drafted_in_workspace(args: argparse.Namespace, chosen: dict[str, str | None
     from console.cli.output import print_json
     from core.domains.etrm.drafting.risk_notes import beginning_of_note, checked_risk_note, draft_risk_note
     from core.evidence import NarrativeDrafts
+    from core.field_problems import option_of
     from core.text.sampling import DRAFT_BANNER, sampling_options
     from core.training.text_writing import write_with_version
 
     workspace, written = open_workspace(args), None
     if args.by is not None:
-        options = sampling_options(seed=_DRAFT_SEED if args.seed is None else args.seed)
+        options = sampling_options(named=option_of, seed=_DRAFT_SEED if args.seed is None else args.seed)
         beginning = beginning_of_note(args.reports, **chosen)
         written = write_with_version(workspace, args.by, args.version, beginning, options, actor=person())
         note = checked_risk_note(written.text, args.reports, **chosen)
@@ -485,6 +492,7 @@ def _settings(args: argparse.Namespace) -> "TextModelSettings":
     import msgspec
 
     from console.commands.opening import workspace_root
+    from core.field_problems import option_of, refusal_of
     from core.json_documents import converted
     from core.settings import load_settings
     from core.settings.in_force import named_config, settings_files
@@ -504,7 +512,7 @@ def _settings(args: argparse.Namespace) -> "TextModelSettings":
     try:
         return converted({**msgspec.structs.asdict(settings), **changed}, TextModelSettings)
     except msgspec.ValidationError as error:
-        raise UsageError(f"The model cannot be trained: {error}.") from None
+        raise UsageError(f"{refusal_of(error, given, named=option_of)}.") from None
 
 
 def _ignored(progress: "TextProgress") -> None:

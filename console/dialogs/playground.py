@@ -228,7 +228,10 @@ class PlaygroundDialog(FullScreenDialog):
         with _named("seed"):
             seed = whole_number(typed["seed"].strip())
         stop = (typed["stop"],) if typed["stop"] else ()
-        return sampling_options(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed, stop=stop)
+        labels = {name: label for label, name, *_ in _FIELDS}
+        return sampling_options(
+            named=labels.__getitem__, temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed, stop=stop
+        )
 
     def action_cancel(self) -> None:
         """End the document that is being written; without one, leave."""

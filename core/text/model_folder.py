@@ -1,16 +1,18 @@
 """A trained model in a folder: what it is (`model.json`), its tokenizer, and its weights; every file by its hash."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from core.errors import NotFoundError, RefusedError, UsageError
+from core.errors import CoreError, NotFoundError, RefusedError, UsageError
 from core.files import access_error, digest, make_folder, remove_file, sha256_of, write_file
 from core.home_paths import at_home
 from core.json_documents import decode_json
+from core.lock_files import locked_within, open_lock, unlock
 from core.output_files import require_output
 from core.plain_files import read_file
 from core.settings.text_model import TextModelSettings
@@ -22,6 +24,8 @@ from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
 
 MANIFEST, TOKENIZER, CHECKPOINT = "model.json", "tokenizer.json", "checkpoint.safetensors"
 ADAPTERS, SPEED = "adapters.safetensors", "speed.json"
+LOCK = "training.lock"
+"""Held by the process that fills the folder; a training that was killed leaves the file behind."""
 WEIGHTS = {"ngram": "ngrams.npz", "decoder": "weights.safetensors", "gpt2": "weights.safetensors"}
 _FORMAT = 1
 _SPELLING = ("tokenizer", "vocab_size")
@@ -108,13 +112,40 @@ class ModelFolder:
         """Where an interrupted training goes on from."""
         return self.path / CHECKPOINT
 
-    def begin(self, manifest: TextModelManifest, tokenizer: Tokenizer) -> None:
+    @contextmanager
+    def filled(self, manifest: TextModelManifest, tokenizer: Tokenizer) -> Iterator[None]:
         """Create the folder for a model that is about to be trained, or find it as an interrupted training left it.
+
+        No other process fills it meanwhile.
 
         Raises:
             UsageError: It is a link.
-            RefusedError: It is in a workspace, holds a trained model, another model, or other files.
+            RefusedError: It is in a workspace, holds a trained model, another model, or other files, or another process
+                fills it.
+            FileAccessError: It cannot be written.
         """
+        self._is_begun(manifest)  # before anything is written
+        make_folder(self.path)
+        try:
+            lock = open_lock(self.path / LOCK)
+        except OSError as error:
+            raise access_error(self.path / LOCK, "write", error) from error
+        try:
+            if not locked_within(lock, 0, pause_seconds=0):
+                raise RefusedError(
+                    f"Another process is writing a model into {self.path}. Wait for its end, or name another folder."
+                )
+            if not self._is_begun(manifest):
+                self._write(manifest)  # first: by it an interrupted training knows its folder
+            if not (self.path / TOKENIZER).exists():  # also where it was killed in between
+                write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
+            yield
+            remove_file(self.path / LOCK)
+        finally:
+            unlock(lock)
+
+    def _is_begun(self, manifest: TextModelManifest) -> bool:
+        """Return whether the folder holds the unfinished training of this model; raises as `filled` does."""
         require_output(self.path)
         if (self.path / MANIFEST).exists():
             found = self.manifest()
@@ -127,14 +158,23 @@ class ModelFolder:
                     f"{self.path} holds the unfinished training of another model: other settings or documents. Name "
                     "another folder, or remove this one."
                 )
-            if not (self.path / TOKENIZER).exists():  # it was killed in between
-                write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
-            return
-        if self.path.exists() and any(self.path.iterdir()):
+            return True
+        if not self._is_empty():
             raise RefusedError(f"{self.path} is not empty. Name another folder, or empty this one.")
-        make_folder(self.path)
-        self._write(manifest)  # first: by it an interrupted training knows its folder
-        write_file(self.path / TOKENIZER, spell_tokenizer(tokenizer))
+        return False
+
+    def _is_empty(self) -> bool:
+        return not self.path.exists() or all(each.name == LOCK for each in self.path.iterdir())
+
+    def _no_model(self) -> NotFoundError:
+        """Say that it holds no model, and offer to make one where training would not refuse the folder."""
+        try:
+            require_output(self.path)
+            may_be_filled = self._is_empty()
+        except (CoreError, OSError):
+            may_be_filled = False
+        to_do = f"bondx text train --out {self.path} makes one" if may_be_filled else "name the folder of a trained one"
+        return NotFoundError(f"{self.path} holds no text model; {to_do}.")
 
     def finish(self, manifest: TextModelManifest, weights: bytes, curve: Sequence[CurvePoint]) -> TextModelManifest:
         """Keep the weights; from here on the model is trained."""
@@ -167,9 +207,7 @@ class ModelFolder:
         try:
             content = read_file(path, most=_MAX_MANIFEST_BYTES)
         except FileNotFoundError:
-            raise NotFoundError(
-                f"{self.path} holds no text model; bondx text train --out {self.path} makes one."
-            ) from None
+            raise self._no_model() from None
         except OSError as error:
             raise access_error(path, "read", error) from error
         if len(content) > _MAX_MANIFEST_BYTES:

@@ -1,7 +1,7 @@
 """Writing documents with a model: temperature, top-p, seed, stops and limits; text comes out as soon as it is whole."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Meta
 from core.arrays import FloatArray
 from core.domains.draws import stream
 from core.errors import UsageError
+from core.field_problems import refusal_of
 from core.json_documents import converted
 from core.text.language_model import Continuation, LanguageModel
 from core.text.tokenizers.tokenizer import END, Tokenizer
@@ -59,16 +60,19 @@ class SamplingOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ] = ()
 
 
-def sampling_options(**values: Any) -> SamplingOptions:
+def sampling_options(*, named: Callable[[str], str] = str, **values: Any) -> SamplingOptions:
     """Return options.
 
+    Args:
+        named: Names a field as whoever gave it knows it, such as an option of a command.
+        values: The fields.
     Raises:
         UsageError: A value is out of its range.
     """
     try:
         return converted({**values, "stop": list(values.get("stop", ()))}, SamplingOptions)
     except msgspec.ValidationError as error:
-        raise UsageError(f"The text cannot be written so: {error}.") from None
+        raise UsageError(f"{refusal_of(error, values, named=named)}.") from None
 
 
 def require_prompt(prompt: str, name: str = "The prompt") -> None:

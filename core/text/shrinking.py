@@ -88,18 +88,18 @@ def shrink_folder(source: Path, out: Path, *, int8: bool = False, hidden_units: 
         raise UsageError(f"Only {len(tokens)} documents judge {source}; what it costs needs {LEAST_DOCUMENTS}.")
     made = _manifest(manifest, source, int8=int8, hidden_units=hidden_units)
     folder = ModelFolder(out)
-    folder.begin(made, opened.tokenizer)
-    begins("weighing the model")
-    before, source_bytes = opened.model.document_nats(tokens), len(spell_model(opened.model))
-    if hidden_units is not None:
-        begins("weighing hidden units")
-        seen = encoded(opened.tokenizer, data.training.documents[:_WEIGHED])
-        prune_hidden_units(decoder, rows_of(seen, decoder.max_length), hidden_units)
-    if int8:
-        use_int8(decoder)
-    begins("weighing the smaller model")
-    after, weights = opened.model.document_nats(tokens), spell_model(opened.model)
-    folder.finish(made, weights, manifest.curve)
+    with folder.filled(made, opened.tokenizer):
+        begins("weighing the model")
+        before, source_bytes = opened.model.document_nats(tokens), len(spell_model(opened.model))
+        if hidden_units is not None:
+            begins("weighing hidden units")
+            seen = encoded(opened.tokenizer, data.training.documents[:_WEIGHED])
+            prune_hidden_units(decoder, rows_of(seen, decoder.max_length), hidden_units)
+        if int8:
+            use_int8(decoder)
+        begins("weighing the smaller model")
+        after, weights = opened.model.document_nats(tokens), spell_model(opened.model)
+        folder.finish(made, weights, manifest.curve)
     cost, low, high = ratio_interval(after - before, [len(document) + 1 for document in tokens])
     score, source_score = (scored(opened.model.name, float(nats.sum()), tokens, judged) for nats in (after, before))
     return ShrunkModel(

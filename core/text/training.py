@@ -37,7 +37,7 @@ def train_text_model(
         processes: How many processes on this machine train a decoder together.
     Raises:
         UsageError: The settings cannot be met, or the folder is a link.
-        RefusedError: The folder is in a workspace, or holds anything else.
+        RefusedError: The folder is in a workspace, holds anything else, or another process trains into it.
         RankLostError: Another process of the training has ended; it can go on.
     """
     place = place_of_environment()

@@ -1,6 +1,6 @@
 """The training of one process: the only one, or one of several that share the steps of a decoder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,22 +23,28 @@ def train_at(
     """Train as one of several processes, or as the only one; see `train_text_model`."""
     require_processes(settings, place.size)
     prepared, folder = prepare_text(settings), ModelFolder(path)
-    if place.is_first:
-        folder.begin(prepared.manifest, prepared.tokenizer)
-    if prepared.manifest.architecture != "ngram":
-        from core.text.neural.training import train_decoder
+    if not place.is_first:  # it holds the same weights, and writes nothing
+        weights, curve = _decoder(prepared, folder, place, report)
+        return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))
+    with folder.filled(prepared.manifest, prepared.tokenizer):
+        if prepared.manifest.architecture != "ngram":
+            return folder.finish(prepared.manifest, *_decoder(prepared, folder, place, report))
+        model, point = count_ngrams(prepared)
+        return folder.finish(prepared.manifest, model.to_bytes(), [point])
 
-        def told(progress: TextProgress) -> None:
-            if place.is_first:
-                folder.note_speed(progress.step, progress.tokens_per_second)
-                report(progress)
 
-        weights, curve = train_decoder(prepared, folder.checkpoint, told, place)
-        if not place.is_first:  # it holds the same weights, and writes nothing
-            return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))
-        return folder.finish(prepared.manifest, weights, curve)
-    model, point = count_ngrams(prepared)
-    return folder.finish(prepared.manifest, model.to_bytes(), [point])
+def _decoder(
+    prepared: PreparedText, folder: ModelFolder, place: RankPlace, report: Callable[[TextProgress], None]
+) -> tuple[bytes, Sequence[CurvePoint]]:
+    """Train a decoder; return its weights and evaluations."""
+    from core.text.neural.training import train_decoder
+
+    def told(progress: TextProgress) -> None:
+        if place.is_first:
+            folder.note_speed(progress.step, progress.tokens_per_second)
+            report(progress)
+
+    return train_decoder(prepared, folder.checkpoint, told, place)
 
 
 def require_processes(settings: TextModelSettings, n_processes: int) -> None:

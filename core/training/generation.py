@@ -12,6 +12,7 @@ from core.domains.domain import DrawRequest
 from core.domains.generator import Generated, GeneratingDomain, Generator
 from core.domains.registry import domain_names, find_domain, session_domain
 from core.errors import CoreError, UsageError
+from core.field_problems import refusal_of
 from core.json_documents import converted
 from core.output_files import require_output
 from core.plugins import PluginLoadError, load_object
@@ -59,7 +60,7 @@ def generate_data(name: str, options: Mapping[str, Any], folder: Path, formats: 
     try:
         settings = converted(dict(options), generator.settings, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"The data of {name} cannot be generated: {error}.") from None
+        raise UsageError(f"The data of {name} cannot be generated: {refusal_of(error, options)}.") from None
     if not generator.place:
         return _write_panel(name, cast(PanelOptions, settings), folder, formats)
     return cast(Generated, load_object(generator.place)(settings, folder, formats))

@@ -256,11 +256,11 @@ async def test_the_fields_set_how_it_writes(open_console, workspace, writer):
     ("n_tabs", "typed", "told"),
     [
         (1, "nan", "temperature: 'nan' is not a number"),
-        (1, "11", "temperature"),
-        (2, "0", "top_p"),
+        (1, "11", "temperature 11 must be a number, at most 10."),
+        (2, "0", "top-p 0 must be a number, above 0."),
         (3, "1e3", "tokens: '1e3' is not a whole number"),
-        (3, "99999", "max_tokens"),
-        (4, "-1", "seed"),
+        (3, "99999", "tokens 99999 must be a whole number, at most 2,048."),
+        (4, "-1", "seed -1 must be a whole number, at least 0."),
     ],
 )
 async def test_a_value_out_of_its_range_is_refused_by_its_name(open_console, workspace, writer, n_tabs, typed, told):

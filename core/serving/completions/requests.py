@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from core.errors import CoreError
 from core.escape import shown
+from core.field_problems import field_problem
 from core.json_documents import decode_json
 from core.serving.decoding import check_keys
 from core.serving.errors import BadRequestError, ServingError, TooLargeError, UnknownVersionError
@@ -70,6 +71,9 @@ def read_request(body: bytes, name: str | None) -> CompletionRequest:
     """
     try:
         asked = decode_json(body, CompletionRequest)
+    except msgspec.ValidationError as error:
+        field, problem = field_problem(error)
+        raise BadRequestError(problem if field else f"The request {problem}.", field=field or None) from None
     except msgspec.DecodeError as error:
         raise BadRequestError(f"The body is no request for completions: {error}.") from None
     check_keys(body)

@@ -17,6 +17,7 @@ from core.access.verbs import INSPECT as INSPECTS
 from core.actor import Actor
 from core.errors import UsageError
 from core.escape import shown, spelled_out, texts_in, unshown_text
+from core.field_problems import field_problem
 from core.governance import require_access
 from core.json_documents import decode_json
 from core.registry import Registry
@@ -145,8 +146,8 @@ async def check_types(request: Request[Any, Any, Any]) -> None:
     try:
         decode_json(await request.body(), wanted.annotation)
     except msgspec.ValidationError as error:
-        problem = str(error).replace("`", "")
-        raise BadRequestError(f"The request cannot be used: {problem[:1].lower()}{problem[1:]}.") from None
+        field, problem = field_problem(error)
+        raise BadRequestError(problem if field else f"The request {problem}.", field=field or None) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return  # the framework says what is wrong with it
 

@@ -9,6 +9,7 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from core.clock import utc_now
+from core.field_problems import field_problem
 from core.json_documents import converted
 from core.retraining.rehearsal.documents import Rehearsal, RehearsedCount
 from core.retraining.rehearsal.rehearse import MOST_DAYS, rehearse
@@ -49,7 +50,8 @@ class PolicyRoutes(Controller):
             for model in policy.overrides:
                 policy.for_model(model)
         except msgspec.ValidationError as error:
-            raise BadRequestError(f"is no policy: {error}", field="policy") from None
+            field, problem = field_problem(error)
+            raise BadRequestError(problem, field=f"policy.{field}" if field else "policy") from None
         found = rehearse(
             workspace, policy, over=timedelta(days=data.over_days), now=utc_now(), models=tuple(data.models)
         )

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from core.errors import NotFoundError
 from core.explain.deny_list import DenyList
+from core.field_problems import field_problem
 from core.json_documents import converted
 from core.serving.authenticator import Caller
 from core.serving.control.admission import LOOK, OPERATE, Given
@@ -125,7 +126,7 @@ class SessionRoutes(Controller):
         try:
             training = converted(msgspec.to_builtins(training) | data.settings, TrainingSettings)
         except msgspec.ValidationError as error:
-            raise BadRequestError(f"is invalid: {error}", field="settings") from None
+            raise _not_valid(error, "settings") from None
         try:
             text = None if data.text is None else _text_of(workspace, data.text)
             return Sessions(workspace).start(
@@ -189,5 +190,11 @@ def _text_of(workspace: Workspace, asked: TextSessionStart) -> TextTraining:
     try:
         text_model = converted(before | asked.settings, TextModelSettings)
     except msgspec.ValidationError as error:
-        raise BadRequestError(f"is invalid: {error}", field="text.settings") from None
+        raise _not_valid(error, "text.settings") from None
     return text_training(asked.model, text_model)
+
+
+def _not_valid(error: msgspec.ValidationError, block: str) -> BadRequestError:
+    """Name the setting of a block that a request may not set so."""
+    field, problem = field_problem(error)
+    return BadRequestError(problem, field=f"{block}.{field}" if field else block)

@@ -236,7 +236,8 @@ class TestSessions:
         assert (answer.status_code, "Its slices are by: sector, region." in answer.json()["error"]) == (400, True)
 
     @pytest.mark.parametrize(
-        ("settings", "field"), [({"max_epoch": 3}, "settings.max_epoch"), ({"max_epochs": "three"}, "settings")]
+        ("settings", "field"),
+        [({"max_epoch": 3}, "settings.max_epoch"), ({"max_epochs": "three"}, "settings.max_epochs")],
     )
     def test_settings_are_validated(self, api, settings, field):
         answer = api.post("/api/v1/sessions", json={"settings": settings})
@@ -254,7 +255,7 @@ class TestSessions:
             ({"model": "prose", "settings": {"corpus": "/etc/passwd"}}, "text.settings.corpus"),
             ({"model": "prose", "settings": {"teacher": "/tmp/model"}}, "text.settings.teacher"),
             ({"model": "prose", "settings": {"layers": 3}}, "text.settings.layers"),
-            ({"model": "prose", "settings": {"documents": 3}}, "text.settings"),
+            ({"model": "prose", "settings": {"documents": 3}}, "text.settings.documents"),
             ({"model": "No Name", "settings": {"architecture": "ngram"}}, None),
             ({"model": "prose", "settings": {"architecture": "ngram", "domain": "none"}}, None),
         ],

@@ -8,7 +8,8 @@ from bondx.ml.model_fine_tuning import ModelConfig, main
 from console.cli.main import main as command_line
 from core.errors import CoreError, NotFoundError, RefusedError, UsageError
 from core.settings.text_model import TextModelSettings
-from core.text import torch_extra
+from core.state import Workspace
+from core.text import torch_extra, training_by_one
 from core.text.data import text_data
 from core.text.model_folder import ModelFolder
 from core.text.prepared import architecture_of
@@ -165,9 +166,11 @@ def test_a_corpus_that_has_changed_is_not_judged_by(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["sample", "MODEL", "--temperature", "-1"], "temperature"),
-        (["sample", "MODEL", "--max-tokens", "5000"], "max_tokens"),
-        (["sample", "MODEL", "--seed", "-1"], "seed"),
+        (["sample", "MODEL", "--temperature", "-1"], "--temperature -1 must be a number, at least 0."),
+        (["sample", "MODEL", "--max-tokens", "5000"], "--max-tokens 5000 must be a whole number, at most 2,048."),
+        (["sample", "MODEL", "--seed", "-1"], "--seed -1 must be a whole number, at least 0."),
+        (["sample", "MODEL", "--stop", "x" * 201], "--stop must be text of at most 200 characters."),
+        (["train", "--out", "nowhere", "--lora-rank", "9999"], "--lora-rank 9999 must be a whole number, at most"),
         (["sample", "MODEL", "--n", "10001"], "at most 10,000"),
         (["judge", "MODEL", "--written", "-1"], "from 0 to 10,000"),
         (["judge", "nowhere"], "holds no text model"),
@@ -184,3 +187,39 @@ def test_a_prompt_that_is_too_long_is_refused_before_the_model_is_opened(folder,
     )
     assert command_line(["text", "sample", "nowhere", "--prompt", "x" * 100_000]) == 2
     assert "--prompt has 100,000 characters; give at most 8,000." in capsys.readouterr().err
+
+
+def test_a_folder_that_another_training_fills_is_refused_until_that_has_ended(tmp_path, monkeypatch):
+    path, counted = tmp_path / "model", training_by_one.count_ngrams
+
+    def count_while_another_begins(prepared):
+        monkeypatch.setattr(training_by_one, "count_ngrams", lambda _: pytest.fail("two trained at once"))
+        with pytest.raises(RefusedError, match=f"Another process is writing a model into {path}"):
+            train_text_model(NGRAMS, path)
+        return counted(prepared)
+
+    monkeypatch.setattr(training_by_one, "count_ngrams", count_while_another_begins)
+    made = train_text_model(NGRAMS, path)
+    assert ModelFolder(path).manifest() == made
+    assert {file.name for file in path.iterdir()} == {"model.json", "tokenizer.json", "ngrams.npz"}
+
+
+def test_a_training_that_was_killed_leaves_no_lock(folder, tmp_path, monkeypatch):
+    path, counted = tmp_path / "model", training_by_one.count_ngrams
+    monkeypatch.setattr(training_by_one, "count_ngrams", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train_text_model(NGRAMS, path)
+    monkeypatch.setattr(training_by_one, "count_ngrams", counted)
+    assert train_text_model(NGRAMS, path) == ModelFolder(folder).manifest()
+
+
+def test_a_folder_of_other_files_is_not_offered_for_training(tmp_path):
+    with pytest.raises(NotFoundError, match=f"text train --out {tmp_path} makes one"):
+        ModelFolder(tmp_path).load()
+    (tmp_path / "hosts").write_text("")
+    with pytest.raises(NotFoundError, match=r"holds no text model; name the folder of a trained one\."):
+        ModelFolder(tmp_path).load()
+    Workspace.create(tmp_path / "w", settings_text="{}")
+    (tmp_path / "w" / "new").mkdir()
+    with pytest.raises(NotFoundError, match="name the folder of a trained one"):
+        ModelFolder(tmp_path / "w" / "new").load()
