@@ -10,13 +10,14 @@ from core.escape import shown
 
 _AT = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[^`]*)`$")
 _PLACE = re.compile(r"\[(?:\.\.\.|\d+)\]$")  # in a list or of a name: whoever gave it knows the field
-_EXPECTED = re.compile(r"^Expected `(?P<types>[^`]+)`(?P<limit>[^,]*)(?:, got `[^`]+`)?$")
+_EXPECTED = re.compile(r"^Expected `(?P<types>[^`]+)`(?P<limit>[^,]*)(?:, got `(?P<found>[^`]+)`)?$")
 _LIMIT = re.compile(r"^ (?P<length>of length )?(?P<sign><=|>=|<|>) (?P<limit>[-+.e0-9]+)$")
 _OF_FIELD = re.compile(r"^Object (?P<problem>contains unknown|missing required) field `(?P<name>[^`]+)`$")
 _SIGNS = {"<=": "at most", ">=": "at least", "<": "below", ">": "above"}
 _TYPES = {
     "array": "a list",
     "bool": "true or false",
+    "datetime": "a date with a time",
     "float": "a number",
     "int": "a whole number",
     "object": "an object",
@@ -46,7 +47,9 @@ def field_problem(error: msgspec.DecodeError) -> FieldProblem:
     >>> field_problem(msgspec.ValidationError("Expected `int` <= 2048 - at `$.max_tokens`"))
     FieldProblem(field='max_tokens', problem='must be a whole number, at most 2,048')
     >>> field_problem(msgspec.ValidationError("Expected `str` of length <= 200 - at `$.stop[...]`"))
-    FieldProblem(field='stop', problem='must be text of at most 200 characters')
+    FieldProblem(field='stop', problem='must have entries that are text of at most 200 characters')
+    >>> field_problem(msgspec.ValidationError("Expected `int | null`, got `str` - at `$.window.days`"))
+    FieldProblem(field='window.days', problem='must be a whole number or null, not text')
     >>> field_problem(msgspec.ValidationError("Object contains unknown field `best_of`"))
     FieldProblem(field='best_of', problem='is not known')
     """
@@ -57,7 +60,10 @@ def field_problem(error: msgspec.DecodeError) -> FieldProblem:
     if (of_field := _OF_FIELD.match(message)) is not None:
         problem = "is missing" if "missing" in of_field["problem"] else "is not known"
         return FieldProblem(".".join(filter(None, (path, of_field["name"]))), problem)
-    return FieldProblem(path, _in_words(message))
+    problem = _in_words(message)
+    if found is not None and path != found["path"]:
+        problem = problem.replace("must be", "must have entries that are", 1)
+    return FieldProblem(path, problem)
 
 
 def refusal_of(
@@ -95,13 +101,17 @@ def _in_words(message: str) -> str:
     words = [_TYPES.get(name.strip(), name.strip()) for name in found["types"].split("|")]
     kind = " or ".join(words)
     if (limit := _LIMIT.match(found["limit"])) is None:
-        return f"must be {kind}{found['limit']}"
+        return f"must be {kind}{found['limit']}{_but(found['found'])}"
     number = f"{float(limit['limit']):,.15g}"
     if limit["length"]:
         one, several = ("character", "characters") if found["types"] == "str" else ("entry", "entries")
         of_what = one if number == "1" else several
         return f"must be {kind} of {_SIGNS[limit['sign']]} {number} {of_what}"
     return f"must be {kind}, {_SIGNS[limit['sign']]} {number}"
+
+
+def _but(found: str | None) -> str:
+    return f", not {_TYPES.get(found, found)}" if found else ""
 
 
 def _told(value: object) -> str:

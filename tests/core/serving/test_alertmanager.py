@@ -328,11 +328,21 @@ SILENCE = {"matchers": [{"name": "a", "value": "b", "isRegex": False}], "created
 @pytest.mark.parametrize(
     ("path", "body", "problem"),
     [
-        pytest.param("alerts", [{"labels": {"a": "b"}, "endsAt": 5}], "expected datetime | null, got int", id="number"),
-        pytest.param("alerts", [{"labels": {"a": 5}}], "expected str, got int", id="a label"),
+        pytest.param(
+            "alerts",
+            [{"labels": {"a": "b"}, "endsAt": 5}],
+            "endsAt must be a date with a time or null, not a",
+            id="number",
+        ),
+        pytest.param(
+            "alerts", [{"labels": {"a": 5}}], "labels must have entries that are text, not a whole", id="a label"
+        ),
         pytest.param("alerts", b'[{"labels": {"a": "\\ud800"}}]', "half of a character, \\ud800", id="half"),
         pytest.param(
-            "silences", {**SILENCE, "startsAt": 5, "endsAt": "2100-01-01T00:00:00Z"}, "got int", id="start of a silence"
+            "silences",
+            {**SILENCE, "startsAt": 5, "endsAt": "2100-01-01T00:00:00Z"},
+            "not a whole number",
+            id="start of a silence",
         ),
         pytest.param(
             "silences",

@@ -169,7 +169,7 @@ def test_a_corpus_that_has_changed_is_not_judged_by(tmp_path, capsys):
         (["sample", "MODEL", "--temperature", "-1"], "--temperature -1 must be a number, at least 0."),
         (["sample", "MODEL", "--max-tokens", "5000"], "--max-tokens 5000 must be a whole number, at most 2,048."),
         (["sample", "MODEL", "--seed", "-1"], "--seed -1 must be a whole number, at least 0."),
-        (["sample", "MODEL", "--stop", "x" * 201], "--stop must be text of at most 200 characters."),
+        (["sample", "MODEL", "--stop", "x" * 201], "--stop must have entries that are text of at most 200 characters."),
         (["train", "--out", "nowhere", "--lora-rank", "9999"], "--lora-rank 9999 must be a whole number, at most"),
         (["sample", "MODEL", "--n", "10001"], "at most 10,000"),
         (["judge", "MODEL", "--written", "-1"], "from 0 to 10,000"),
