@@ -103,7 +103,7 @@ def _compared(skill: float) -> str:
 
 
 def leaks(model: FittedModel) -> Measurement:
-    """Count what gives the target away: a column that nearly determines it, which is rarely known in advance; copies.
+    """Count what gives the target away: a column that nearly determines it, rarely known in advance; copies of rows.
 
     Where rows are copies, their columns determine the target for this reason alone.
     """
@@ -121,7 +121,7 @@ def leaks(model: FittedModel) -> Measurement:
     return Measurement(1.0, model.n_rows, reason=reason, culprits=(told,), n_culprits=1, columns=columns)
 
 
-NO_LEAK: Check[FittedModel] = Check("no_leak", leaks, "<=", fixed(0.0), "columns")
+NO_LEAK: Check[FittedModel] = Check("no_leak", leaks, "<=", fixed(0.0), "leaks")
 BEATS_CONSTANT: Check[FittedModel] = Check(
     "beats_constant", gain_over_constant, ">=", fixed(MORE_THAN_NOTHING), "%", blocking=True
 )
