@@ -132,7 +132,6 @@ def summary(session: "Session") -> dict[str, object]:
 def list_sessions(args: argparse.Namespace) -> int:
     """Print every session, agents below their parent."""
     from console.cli.output import print_json, print_table
-    from console.presentation.sessions import name_of
     from core.training.agents.tree import in_tree
     from core.training.sessions import Sessions
 
@@ -144,7 +143,7 @@ def list_sessions(args: argparse.Namespace) -> int:
     else:
         for row, (session, depth) in zip(rows, places, strict=True):
             row["session_id"] = "  " * depth + session.session_id
-            row["name"] = name_of(session)
+            row["name"] = session.title
         columns = (
             "session_id",
             "name",

@@ -118,9 +118,9 @@ def _domain_of(session: Session) -> str:
 
 def name_of(session: Session, *, with_domain: bool = False) -> str:
     """Return the name of a session, with the model of language that it trains, or with its domain."""
-    if session.text is not None:
-        return f"{session.name} ({session.text.model})".strip()
-    return f"{session.name} ({_domain_of(session)})".strip() if with_domain else session.name
+    if session.text is not None or not with_domain:
+        return session.title
+    return f"{session.name} ({_domain_of(session)})".strip()
 
 
 def columns_of(sessions: Sequence[Session]) -> tuple[Column, ...]:

@@ -178,6 +178,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         tuning = self.observed.tuning
         return bool(tuning.standings) and not tuning.is_done and self.observed.phase is not SessionPhase.FINISHED
 
+    @property
+    def title(self) -> str:
+        """Its name, with the model of language if it trains one."""
+        return self.name if self.text is None else f"{self.name} ({self.text.model})".strip()
+
     def in_its_queue(self) -> "Session":
         """Return the session as it is shown: one that is to run and rests is queued, until its turn comes."""
         rests = self.observed.phase.is_at_rest or self.observed.phase is SessionPhase.PAUSED
