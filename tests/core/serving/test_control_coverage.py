@@ -260,12 +260,12 @@ READS = {
     Registry: "aliases alias all_aliases approvals claims_of diff environment_warnings get history holds_model "
     "lacking_approvals lineage load_path made_profile models newest_moves numbers opened plan_archive plan_promotion "
     "plan_promotions plan_prune plan_rollback plan_undo policy_gates production profile_file profile_problems pruned "
-    "quarantined try_version "
+    "quarantined require_kind try_version "
     "verdicts verify versions versions_in_brief went_live",
     Rollouts: "active all get in_brief needed_since plan prunable readable refusal_to_continue requestable "
     "verdict_against wrong_holds named",
     Retrainings: "active all get memory named",
-    Sessions: "all children get",
+    Sessions: "all children concerned get",
     Alerts: "all fingerprint_named get open",
     Runs: "all children close compare experiments find get latest latest_in_brief metric_course metric_history "
     "metric_names metric_page metric_pages prunable search undefined_steps",
