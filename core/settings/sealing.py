@@ -25,7 +25,7 @@ from core.sealed_files import (
 )
 from core.settings.encryption import SealedKind
 from core.settings.errors import SettingsError
-from core.settings.in_force import settings_in_force
+from core.settings.in_force import SETTINGS_NAME, settings_in_force
 
 OF = "sealed files"
 _PLACE = "keys/sealing.json"
@@ -71,7 +71,7 @@ def sealer_around(folder: Path, kind: SealedKind) -> FileSealer | None:
         folder: The folder; it need not exist. Outside of the workspaces that this process has opened, nothing seals.
         kind: The files.
     """
-    root = next(filter(is_root, folder.absolute().parents), None)
+    root = next(filter(_is_opened, folder.absolute().parents), None)
     return None if root is None else sealer_to_write(root, kind)
 
 
@@ -189,7 +189,7 @@ def _keys(path: Path, named: KeySource | None) -> Iterator[bytes]:
         yield named.read(of=OF) or b""
         return
     inside = path.absolute().parents
-    for root in roots_near(path):
+    for root in filter(_is_opened, roots_near(path)):
         try:
             key = _key_of(root)
         except (SettingsError, KeySourceError):
@@ -202,6 +202,11 @@ def _keys(path: Path, named: KeySource | None) -> Iterator[bytes]:
 
 def _key_of(root: Path) -> bytes | None:
     return settings_in_force(root).encryption.source.read(root, of=OF)
+
+
+def _is_opened(folder: Path) -> bool:
+    """Whether a folder is that of a workspace which this process has opened; one of backups has no settings."""
+    return is_root(folder) and (folder / SETTINGS_NAME).is_file()
 
 
 def _known_derivation(root: Path) -> KeyDerivation | None:

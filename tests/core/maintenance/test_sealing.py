@@ -8,13 +8,15 @@ import pytest
 
 from bondx.ml import unseal
 from console.cli.main import main
+from core.confinement import confine
 from core.errors import ExitCode
 from core.governance import AuditLog
 from core.maintenance.doctor import examine
 from core.maintenance.sealing import SealingResult, seal_as_configured
 from core.sealed_files import AnotherSealKeyError, SealedFileError, is_sealed, seal, sealer_of
+from core.settings.encryption import SealedKind
 from core.settings.in_force import settings_in_force
-from core.settings.sealing import content_sha256
+from core.settings.sealing import content_sha256, sealer_around
 from core.tables import read_table
 from core.training.data_lineage import kept_data_sets
 from core.training.data_sets import DataSets
@@ -181,3 +183,11 @@ def test_the_settings_of_a_folder_where_a_file_lies_are_not_asked_for_a_key(
         assert "no key is named: set encryption.key_file" in capsys.readouterr().err
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_backups_around_the_files_of_a_session_has_no_settings_to_ask(tmp_path: Path) -> None:
+    confine(tmp_path)  # as whoever opens a folder of backups does
+    assert sealer_around(tmp_path / "session", SealedKind.DATASETS) is None
+    (tmp_path / "sealed.csv").write_bytes(seal(b"price\n1\n", sealer_of(KEY.encode())))
+    with pytest.raises(SealedFileError, match="no key is named"):
+        read_table(tmp_path / "sealed.csv")
