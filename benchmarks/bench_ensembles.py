@@ -33,7 +33,8 @@ from core.models.ensembles.weights import MemberErrors, optimise_weights
 from core.models.learners.samples import group_folds
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import number_range
-from core.models.tuning.search import Search, SearchPlan, best_of, scored
+from core.models.tuning.search import Search, SearchPlan, scored
+from core.models.tuning.trial import best_of
 
 MEMBERS, ROWS = 5, 1_000
 DIVERSITY = 0.1

@@ -28,7 +28,8 @@ from core.models.learners.samples import group_folds
 from core.models.scores import row_losses
 from core.models.supervised import SupervisedModel
 from core.models.tuning.ranges import number_range
-from core.models.tuning.search import Search, SearchPlan, best_of, scored
+from core.models.tuning.search import Search, SearchPlan, scored
+from core.models.tuning.trial import best_of
 
 N_FOLDS = 5
 RANGES = {
