@@ -20,8 +20,8 @@ from core.access import (
     Role,
     VerbClass,
     principal_of,
+    resting_on,
 )
-from core.access.decision import resting_on
 from core.access.documents import STAGES
 from core.access.roles import BUILT_IN
 from core.actor import Actor
