@@ -1,5 +1,6 @@
 """A registered version evaluated on a file, usually one it has not seen."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from core.domains.catalogue import judged_by_its_domain, load_model
 from core.errors import UsageError
 from core.explain.deny_list import DenyList, withholds_cells
 from core.models.outcomes import outcomes_by
-from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
+from core.monitoring.estimation.held_out import HeldOutError, HeldOutRows
 from core.registry import ModelVersion, Registry, Stage
 from core.registry.tested_rows import files_learned_from
 from core.state import Workspace
@@ -80,7 +81,9 @@ def evaluate_on_file(
     with registry.opened(chosen.model, chosen.version) as folder:
         loaded = load_model(folder)
         written = TableSignature.read(folder)
-        kept = HeldOutRows.read(folder, chosen.key) if (folder / HELD_OUT_NAME).exists() else None
+        kept = None
+        with suppress(HeldOutError):  # it has none, or of another program
+            kept = HeldOutRows.read(folder, chosen.key)
     given = rules or ReadingRules()
     found = judged_by_its_domain(loaded, written, data, given)
     if found is None:
@@ -128,10 +131,8 @@ def _n_learned(
     workspace: Workspace, version: ModelVersion, model: "TrainableModel", kept: HeldOutRows, frame: "pd.DataFrame"
 ) -> int:
     """Return how many rows are equal to kept rows of those that a version learned from; 0 if chance explains them."""
-    if "draws" in version.lineage.get("data", {}):
-        return 0  # they would have to be drawn again
-    outcomes, known = outcomes_by(model, frame), rows_learned(workspace, version, model, kept)
-    if known is None or outcomes.actual is None:
+    known = rows_learned(workspace, version, model, kept, draws_again=False)
+    if known is None or (outcomes := outcomes_by(model, frame)).actual is None:
         return 0
     found = equal_rows(RowsWithOutcomes(outcomes.rows, outcomes.actual), known.rows)
     return found.n_equal if found.are_copies else 0

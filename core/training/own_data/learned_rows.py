@@ -47,7 +47,7 @@ class LearnedRows:
 
 
 def rows_learned(
-    workspace: Workspace, version: ModelVersion, model: Any, kept: HeldOutRows | None
+    workspace: Workspace, version: ModelVersion, model: Any, kept: HeldOutRows | None, *, draws_again: bool = True
 ) -> LearnedRows | None:
     """Return the rows that a version learned from, as far as they can be had.
 
@@ -59,6 +59,7 @@ def rows_learned(
         version: The version.
         model: Its model, or a member.
         kept: The held-out rows that the artifact keeps.
+        draws_again: Whether the rows of a session are drawn again, which takes its time; else none of them is known.
     Returns:
         None if no row is known.
     Raises:
@@ -67,6 +68,8 @@ def rows_learned(
     recorded = version.lineage.get("data")
     data = recorded if isinstance(recorded, Mapping) else {}
     if "draws" in data:
+        if not draws_again:
+            return None
         draws = learned_draws(version.session_id, workspace)
         try:
             group = domain_of(Sessions(workspace).get(version.session_id).training).group_column

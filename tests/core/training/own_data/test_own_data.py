@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -194,6 +195,22 @@ def test_rows_of_one_day_are_one_piece_of_evidence(workspace, tmp_path):
     low, high = (trained.report["metrics"][f"mae_{edge}"] for edge in ("low", "high"))
     of_rows = 1.96 * np.std(np.abs(frame["y"])) / np.sqrt(trained.report["split"]["n_tested"])
     assert (high - low) / 2 > 2 * of_rows  # ten rows a day: √10 times as wide
+
+
+def test_an_evaluation_says_which_rows_were_learned_and_does_without_rows_that_cannot_be_read(workspace, own, tmp_path):
+    trained = train_on_file(workspace, TrainRequest("price", own / "learn.csv", target="price"), FAST, actor=ANA)
+    pd.read_csv(own / "learn.csv").head(100).to_csv(tmp_path / "part.csv", index=False)
+    assert evaluate_on_file(workspace, "price", tmp_path / "part.csv").n_learned == 100
+
+    shutil.copytree(workspace.artifacts_dir / trained.version.path, tmp_path / "again")
+    for name in ("MANIFEST.json", "registration.json"):
+        (tmp_path / "again" / name).unlink()
+    (tmp_path / "again" / "held_out.parquet").chmod(0o600)
+    (tmp_path / "again" / "held_out.parquet").write_text("the rows of another program")
+    lineage = {"data": None}
+    Registry(workspace).register("again", tmp_path / "again", metrics={}, lineage=lineage, gates=(), actor=ANA)
+    found = evaluate_on_file(workspace, "again", tmp_path / "part.csv")
+    assert (found.n_learned, found.n_rows) == (0, 100)
 
 
 def test_what_ships_knows_the_newest_level(workspace, tmp_path):
