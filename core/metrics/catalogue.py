@@ -55,6 +55,40 @@ LIVE_UNPROFILED = CounterMetric(
 )
 EXPLAINED = CounterMetric("bondx_explained_rows", "Answered rows whose contributions were summed.", _P, _MODEL)
 UNEXPLAINED = CounterMetric("bondx_unexplained_rows", "Answered rows that no explained row stands for.", _P, _MODEL)
+TEXT_DOCUMENTS = CounterMetric(
+    "bondx_text_documents",
+    "Documents written, by how they ended: end (by the model), stop, length, time (the limit, or the caller left).",
+    _P,
+    (*_MODEL, "finish"),
+)
+TEXT_TOKENS = CounterMetric("bondx_text_tokens", "Tokens written.", _P, _MODEL)
+TEXT_WEIGHED_TOKENS = CounterMetric(
+    "bondx_text_weighed_tokens", "Tokens written in documents that were not cut off by time.", _P, _MODEL
+)
+TEXT_NATS = CounterMetric(
+    "bondx_text_nats", "-log of the probability of these tokens under the model; by token, the entropy of its texts.",
+    _P, _MODEL,
+)  # fmt: skip
+TEXT_PROMPTS = CounterMetric("bondx_text_prompts", "Prompts that were measured.", _P, _MODEL)
+TEXT_PROMPT_TOKENS = CounterMetric("bondx_text_prompt_tokens", "Tokens of these prompts.", _P, _MODEL)
+TEXT_WEIGHED_PROMPT_TOKENS = CounterMetric(
+    "bondx_text_weighed_prompt_tokens", "Of these, the first 256 of each prompt.", _P, _MODEL
+)
+TEXT_PROMPT_NATS = CounterMetric(
+    "bondx_text_prompt_nats",
+    "-log of the probability of these tokens under the model; by token, it rises as prompts drift.",
+    _P,
+    _MODEL,
+)
+TEXT_UNMEASURED = CounterMetric(
+    "bondx_text_unmeasured", "Requests that were not measured, since every thread was writing.", _P, _MODEL
+)
+TEXT_FACTS = CounterMetric(
+    "bondx_text_facts",
+    "Whole documents by whether their facts agree: yes, or no; only of models that learned a grammar's documents.",
+    _P,
+    (*_MODEL, "agree"),
+)
 PREDICT_REFUSED = CounterMetric("bondx_predict_refused", "Requests answered with an error.", _P, ("dialect", "status"))
 
 _V = Group.VERSIONS

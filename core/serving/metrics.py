@@ -15,11 +15,21 @@ from core.metrics.span_metrics import span_family
 from core.metrics.workspace_metrics import workspace_collectors
 from core.serving.counts import Counts, LoadedFacts, SharedCounts, TableFacts
 from core.serving.recording import PredictionRecorder
-from core.serving.stats import BOUNDS_SECONDS, VersionStats
+from core.serving.stats import BOUNDS_SECONDS, TextStats, VersionStats
 from core.serving.table import ServingTable
 from core.state import Workspace
 from core.view.snapshot import Snapshot
 
+_TEXT_SUMS = {
+    "n_tokens": catalogue.TEXT_TOKENS,
+    "n_weighed": catalogue.TEXT_WEIGHED_TOKENS,
+    "nats": catalogue.TEXT_NATS,
+    "n_prompts": catalogue.TEXT_PROMPTS,
+    "n_prompt_tokens": catalogue.TEXT_PROMPT_TOKENS,
+    "n_prompt_weighed": catalogue.TEXT_WEIGHED_PROMPT_TOKENS,
+    "prompt_nats": catalogue.TEXT_PROMPT_NATS,
+    "n_unweighed": catalogue.TEXT_UNMEASURED,
+}
 _EDGES = [*(repr(bound) for bound in BOUNDS_SECONDS), "+Inf"]
 
 
@@ -106,6 +116,7 @@ def _answers(counts: Counts, denied: DenyList) -> Iterable[Metric]:
         unprofiled.add_metric(labels, stats.n_live_unprofiled)
         explained.add_metric(labels, stats.n_explained)
         unexplained.add_metric(labels, stats.n_unexplained)
+    yield from _texts(counts)
     earlier = catalogue.PREDICT_EARLIER.family()
     for model, joined in counts.earlier.items():
         for name, value in _sums(joined.counted):
@@ -114,8 +125,24 @@ def _answers(counts: Counts, denied: DenyList) -> Iterable[Metric]:
     for dialect, status, n in counts.refused:
         refused.add_metric((dialect, str(status)), n)
     evicted = catalogue.VERSION_EVICTIONS.family(counts.n_evicted)
-    counted = (live, left_out, live_dropped, unprofiled, explained, unexplained)
-    return seconds, rows, errors, copies, dropped, unfamiliar, *counted, earlier, refused, evicted
+    yield from (seconds, rows, errors, copies, dropped, unfamiliar)
+    yield from (live, left_out, live_dropped, unprofiled, explained, unexplained, earlier, refused, evicted)
+
+
+def _texts(counts: Counts) -> Iterable[Metric]:
+    documents, facts = catalogue.TEXT_DOCUMENTS.family(), catalogue.TEXT_FACTS.family()
+    sums = {name: metric.family() for name, metric in _TEXT_SUMS.items()}
+    for model, version, stats in counts.versions:
+        if (texts := stats.texts) is None:
+            continue
+        labels = (model, version)
+        for finish, n in sorted(texts.finished.items()):
+            documents.add_metric((*labels, finish), n)
+        for agree, n in (("yes", texts.n_agreeing), ("no", texts.n_contradicted)):
+            facts.add_metric((*labels, agree), n)
+        for name, family in sums.items():
+            family.add_metric(labels, getattr(texts, name))
+    yield from (documents, *sums.values(), facts)
 
 
 def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
@@ -134,7 +161,14 @@ def _sums(stats: VersionStats) -> Iterable[tuple[str, float]]:
         ("live_unprofiled_rows", stats.n_live_unprofiled),
         ("explained_rows", stats.n_explained),
         ("unexplained_rows", stats.n_unexplained),
+        *_sums_of_texts(stats.texts or TextStats()),
     )
+
+
+def _sums_of_texts(texts: TextStats) -> Iterable[tuple[str, float]]:
+    yield "text_documents", sum(texts.finished.values())
+    yield "text_facts", texts.n_agreeing + texts.n_contradicted
+    yield from ((metric.name.removeprefix("bondx_"), getattr(texts, name)) for name, metric in _TEXT_SUMS.items())
 
 
 def _recording(counts: Counts) -> Iterable[Metric]:

@@ -6,15 +6,64 @@ Only the answering thread changes them, so an increment needs no lock.
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container
-from typing import Self
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from core.metrics.limits import MOST_UNLOADED
 from core.registry.numbering import SemanticVersion
 
+if TYPE_CHECKING:
+    from core.text.sampling import WrittenText
+    from core.text.traffic import TextFigures
+
 BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class TextStats(msgspec.Struct):
+    """The counters of the texts of one version since the server started."""
+
+    finished: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))  # documents, by how they ended
+    n_tokens: int = 0  # written
+    n_weighed: int = 0  # of these, tokens of documents that were not cut off
+    nats: float = 0.0  # of these
+    n_prompts: int = 0  # that were weighed
+    n_prompt_tokens: int = 0  # of these, all
+    n_prompt_weighed: int = 0  # of these, the first ones, which were weighed
+    prompt_nats: float = 0.0  # of these
+    n_unweighed: int = 0  # prompts, since all threads were writing
+    n_agreeing: int = 0  # whole documents whose facts agree
+    n_contradicted: int = 0
+
+    def wrote(self, written: Sequence["WrittenText"]) -> None:
+        """Count the documents of a request."""
+        for each in written:
+            self.finished[each.finish] += 1
+            self.n_tokens += each.n_tokens
+            if each.nats:  # unknown of a document that was cut off
+                self.nats += each.nats
+                self.n_weighed += each.n_tokens
+
+    def measured(self, found: "TextFigures | None") -> None:
+        """Count what was measured of a request; None: nothing was."""
+        if found is None:
+            self.n_unweighed += 1
+            return
+        self.n_prompts += 1
+        self.n_prompt_tokens += found.n_prompt_tokens
+        self.n_prompt_weighed += found.n_weighed
+        self.prompt_nats += found.prompt_nats
+        self.n_agreeing += found.n_agreeing
+        self.n_contradicted += found.n_contradicted
+
+    def add(self, other: Self) -> None:
+        """Add the counters of another process."""
+        for name, n in other.finished.items():
+            self.finished[name] += n
+        for name in self.__struct_fields__:
+            if name != "finished":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class VersionStats(msgspec.Struct):
@@ -35,6 +84,7 @@ class VersionStats(msgspec.Struct):
     last_used: float = 0.0  # seconds that only go forward, of this machine
     buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
     unfamiliar: dict[str, int] = msgspec.field(default_factory=lambda: defaultdict(int))
+    texts: TextStats | None = None  # of a model of language
 
     def answered(self, seconds: float, n_rows: int) -> None:
         """Count one answered request."""
@@ -61,6 +111,9 @@ class VersionStats(msgspec.Struct):
         self.buckets = [mine + theirs for mine, theirs in zip(self.buckets, other.buckets, strict=True)]
         for name, n in other.unfamiliar.items():
             self.unfamiliar[name] += n
+        if other.texts is not None:
+            self.texts = self.texts or TextStats()
+            self.texts.add(other.texts)
 
 
 class EarlierStats(msgspec.Struct):

@@ -1,5 +1,7 @@
 """The routes of texts: a registered model of language writes at `/api/v1/generate/MODEL`, and at `/v1/completions`."""
 
+import asyncio
+import logging
 import re
 import threading
 import time
@@ -12,6 +14,11 @@ from core.serving.completions.requests import failure, read_request, told
 from core.serving.dialects import refusal
 from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
+from core.serving.stats import TextStats
+from core.text.sampling import WrittenText
+from core.text.traffic import TextGauge
+
+log = logging.getLogger(__name__)
 
 COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
 _DIALECT = "texts"  # in the metrics
@@ -44,6 +51,7 @@ class TextRoutes:
         """Prepare; the limits are those of predictions."""
         self._predictor = predictor
         self._answers = CompletionAnswers(predictor.limits)
+        self._measuring: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
         """Write no more: the documents that are being written end."""
@@ -89,13 +97,30 @@ class TextRoutes:
         fields = ((b"x-bondx-model", found.model.encode()), (b"x-bondx-version", found.version.encode()))
         more = {"version": found.version}
         try:
-            await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
+            written = await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
         except CoreError:
             raise
         except Exception:
             found.stats.n_errors += 1
             raise
         found.stats.answered(time.perf_counter() - begin, asked.n)
+        found.stats.texts = counted = found.stats.texts or TextStats()
+        counted.wrote(written)
+        measuring = asyncio.create_task(self._measure(counted, found.scorer.gauge, asked.prompt, written))
+        self._measuring.add(measuring)  # the loop itself keeps no task alive
+        measuring.add_done_callback(self._measuring.discard)
+
+    async def _measure(
+        self, counted: TextStats, gauge: TextGauge | None, prompt: str, written: list[WrittenText]
+    ) -> None:
+        """Measure the texts of a request that has its answer, if a thread is free."""
+        if gauge is None:
+            return
+        try:
+            counted.measured(await self._answers.beside(lambda: gauge.measure(prompt, written)))
+        except Exception:  # whatever a prompt does to a model, its answer is sent
+            log.exception("a text could not be measured")
+            counted.measured(None)
 
     def _only_model(self) -> str:
         """Return the only live model of language, for a request that names none.

@@ -5,10 +5,10 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from math import floor
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from core.text.sampling import TextWriter, WrittenText
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 SYNTHETIC = (b"x-synthetic", b"true")
 _SEED_BITS = 31
 _DONE = b"data: [DONE]\n\n"
@@ -70,7 +71,7 @@ class CompletionAnswers:
         *,
         fields: AnswerFields = (),
         more: Mapping[str, Any] | None = None,
-    ) -> None:
+    ) -> list[WrittenText]:
         """Answer a request.
 
         Args:
@@ -81,6 +82,8 @@ class CompletionAnswers:
             send: Sends the answer.
             fields: Further header fields.
             more: Further fields of the answer, and of each event of a stream.
+        Returns:
+            What was written.
         Raises:
             UnavailableError: Too many requests wait.
         """
@@ -90,9 +93,8 @@ class CompletionAnswers:
         frame = _Frame(f"cmpl-{uuid.uuid4().hex}", floor(self._clock()), name, more or {}, text.banner)
         try:
             if asked.stream:
-                await self._stream(text, asked, frame, receive, send, fields)
-            else:
-                await self._complete(text, asked, frame, receive, send, fields)
+                return await self._stream(text, asked, frame, receive, send, fields)
+            return await self._complete(text, asked, frame, receive, send, fields)
         finally:
             self._n_writing -= 1
 
@@ -104,7 +106,7 @@ class CompletionAnswers:
         receive: Receive,
         send: Send,
         fields: AnswerFields,
-    ) -> None:
+    ) -> list[WrittenText]:
         """Send the whole documents; a caller that leaves ends the writing."""
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
         leaving = asyncio.ensure_future(_left(receive))
@@ -124,6 +126,17 @@ class CompletionAnswers:
         counts = usage(len(await asyncio.to_thread(text.tokenizer.encode, asked.prompt)), written)
         body = shown_json(msgspec.json.encode(frame.of(choices) | {"usage": counts}))
         await send_json(send, 200, body, headers=(SYNTHETIC, *fields))
+        return written
+
+    async def beside(self, work: Callable[[], T]) -> T | None:
+        """Do something in a thread that would write, and return its result; None if none is free."""
+        if self._n_writing >= self._limits.workers or self._is_closed:
+            return None
+        self._n_writing += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._n_writing -= 1
 
     async def _stream(
         self,
@@ -133,7 +146,7 @@ class CompletionAnswers:
         receive: Receive,
         send: Send,
         fields: AnswerFields,
-    ) -> None:
+    ) -> list[WrittenText]:
         """Send each piece as soon as it is written; a caller that leaves, or takes no more of it, ends the writing."""
         (writer,) = _writers(text, asked)
         loop, until = asyncio.get_running_loop(), self._seconds() + self._limits.answer_seconds
@@ -151,13 +164,14 @@ class CompletionAnswers:
             await send({"type": "http.response.start", "status": 200, "headers": head})
             if asked.echo and asked.prompt:
                 await tell(event(asked.prompt, None))
-            pieces = iter(writer)
+            pieces, given = iter(writer), list[str]()
             finish = TIME
             while self._seconds() < until and not leaving.done():
                 piece = await loop.run_in_executor(self._threads, next, pieces, None)
                 if piece is None:
                     finish = writer.written.finish
                     break
+                given.append(piece)
                 if piece:
                     await tell(event(piece, None))
             await tell(event("", finish) + _DONE, is_last=True)
@@ -165,6 +179,7 @@ class CompletionAnswers:
             log.warning("a caller took nothing of its text for %g s, and is told no more", self._limits.answer_seconds)
         finally:
             leaving.cancel()
+        return [_unended(given, writer) if finish == TIME else writer.written]
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -193,8 +208,12 @@ def _written(writer: TextWriter, is_over: Callable[[], bool]) -> WrittenText:
     for piece in going:
         pieces.append(piece)
         if is_over():
-            return WrittenText(text="".join(pieces), n_tokens=writer.n_drawn, finish=TIME, nats=0.0)
+            return _unended(pieces, writer)
     return writer.written
+
+
+def _unended(pieces: Iterable[str], writer: TextWriter) -> WrittenText:
+    return WrittenText(text="".join(pieces), n_tokens=writer.n_drawn, finish=TIME, nats=0.0)
 
 
 async def _left(receive: Receive) -> Any:

@@ -19,6 +19,7 @@ from core.serving.signature import OpenSignature, ServingSignature
 
 if TYPE_CHECKING:
     from core.text.model_folder import TextModel
+    from core.text.traffic import TextGauge
 
 _MOST_CLASSES = 1_000
 _NOT_FOR_MODELS = (StopIteration, TimeoutError, CancelledError)
@@ -48,12 +49,14 @@ class Scorer(ABC):
         is_fast: Whether one row takes microseconds, so that the fast path may answer it.
         form: What it answers, by which the outcome of a prediction is judged.
         text: The model of language, which writes texts and refuses rows; None of any other.
+        gauge: Measures its texts; None of any other.
     """
 
     signature: ServingSignature
     is_fast: bool = False
     form: AnswerForm = AnswerForm()
     text: "TextModel | None" = None
+    gauge: "TextGauge | None" = None
 
     @abstractmethod
     def answer(self, rows: Rows) -> FloatArray:

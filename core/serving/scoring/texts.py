@@ -11,6 +11,7 @@ from core.serving.errors import BadRequestError
 from core.serving.scoring.scorer import Scorer
 from core.serving.signature import TextSignature
 from core.text.sampling import SamplingOptions, write_text
+from core.text.traffic import TextGauge
 from core.text.version import open_text_version
 
 _PROBED_TOKENS = 16
@@ -26,6 +27,7 @@ class TextScorer(Scorer):
             CoreError: It cannot be opened.
         """
         self.text = text = open_text_version(folder)
+        self.gauge = TextGauge(text)
         self.signature = TextSignature()
         write_text(text.model, text.tokenizer, SamplingOptions(max_tokens=_PROBED_TOKENS))
 

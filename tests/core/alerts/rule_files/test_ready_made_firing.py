@@ -98,6 +98,10 @@ CASES: dict[str, list[Course]] = {
         ANSWERED,
         Course(c.PREDICT_UNFAMILIAR, {**SPREAD, "field": "sector"}, rises(0.11), rises(0.09)),
     ],
+    "TextFacts": [  # of 720 texts in half an hour, five standard errors are 4.1 points
+        Course(c.TEXT_FACTS, {**SPREAD, "agree": "yes"}, rises(0.352), rises(0.368)),
+        Course(c.TEXT_FACTS, {**SPREAD, "agree": "no"}, rises(0.048), rises(0.032)),
+    ],
     "ServerNotReady": [Course(c.READY, {}, 0.0, 1.0)],
     "VersionLoadFailed": [Course(c.VERSION_LOAD_FAILED, SPREAD, 1.0, None)],
     "DataQualityLow": [Course(c.SESSION_QUALITY, RUN, 0.89, 0.90), limit("quality_min")],
@@ -183,7 +187,7 @@ def selectors(node: Node) -> Iterator[Selector | RangeSelector]:
 
 def test_the_table_has_every_rule():
     assert set(CASES) == set(RULES)
-    assert len(RULES) == 28
+    assert len(RULES) == 29
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -12,8 +12,10 @@ from core.registry import Registry, Stage
 from core.serving.access import Role, Tokens
 from core.settings.text_model import TextModelSettings
 from core.state import Workspace
+from core.text.corpus import draw_corpus, text_grammar
 from core.text.model_folder import ModelFolder
 from core.text.sampling import SamplingOptions, write_text
+from core.text.traffic import MOST_WEIGHED_TOKENS
 from core.text.training import train_text_model
 from tests.core.serving.test_workers import log_of
 from tests.waiting import PATIENCE_SECONDS, until
@@ -110,6 +112,48 @@ def test_the_live_version_writes_at_both_paths_until_another_is_live(root, folde
         registry.apply(registry.plan_rollback("prose"), actor=ana)
         server.until(lambda: server.ask("/v1/completions", ASKED).json["version"] == "1.0.0", "the version before")
     assert registry.get("prose", "1.0.0").stage is Stage.PRODUCTION
+
+
+def test_what_is_read_and_written_is_measured(root, folders, running):
+    opened = ModelFolder(folders[0]).load()
+    grammar = text_grammar("etrm")
+    asked = [{"prompt": prompt, "seed": seed, "max_tokens": 200} for seed in range(6) for prompt in ("", "Risk note")]
+    asked[3] |= {"stream": True}
+    asked[4] |= {"prompt": "Risk note " * 200}  # more tokens than are weighed
+    asked[5] |= {"prompt": draw_corpus("etrm", 1, seed=9).documents[0], "temperature": 0}  # a whole document
+    figures = dict.fromkeys(("tokens", "nats", "prompt_tokens", "weighed_prompt_tokens", "prompt_nats"), 0.0)
+    finished, agree = dict.fromkeys(("end", "length"), 0), dict.fromkeys(("yes", "no"), 0)
+    for each in asked:
+        options = SamplingOptions(seed=each["seed"], max_tokens=200, temperature=each.get("temperature", 1))
+        written = write_text(opened.model, opened.tokenizer, options, prompt=each["prompt"])
+        prompt, going = opened.tokenizer.encode(each["prompt"]), opened.model.begin()
+        for token in prompt[:MOST_WEIGHED_TOKENS]:
+            figures["prompt_nats"] -= float(going.next_log_probabilities()[token])
+            going.take([token])
+        figures["tokens"] += written.n_tokens
+        figures["nats"] += written.nats
+        figures["prompt_tokens"] += len(prompt)
+        figures["weighed_prompt_tokens"] += min(len(prompt), MOST_WEIGHED_TOKENS)
+        finished[written.finish] += 1
+        if written.finish == "end":
+            agree["no" if grammar.read(each["prompt"] + written.text) is None else "yes"] += 1
+    assert min(*finished.values(), *agree.values()) > 0
+    with running(Workspace.open(root)) as server:
+        server.until(lambda: server.ask("/ready").status == 200, "the model")
+        for n_measured, each in enumerate(asked, start=1):  # one by one: a thread that writes measures nothing
+            assert server.ask("/api/v1/generate/prose/versions/1.0.0", each).status == 200
+            told = f'bondx_text_prompts_total{{model="prose",version="1.0.0"}} {n_measured}'
+            server.until(lambda told=told: told in server.ask("/metrics").body.decode(), f"measure {n_measured}")
+        lines = server.ask("/metrics").body.decode().splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if line.startswith("bondx_text_"))
+    of = 'model="prose",version="1.0.0"'
+    for name, value in figures.items():
+        assert float(found[f"bondx_text_{name}_total{{{of}}}"]) == pytest.approx(value, rel=1e-9), name
+    for finish, n in finished.items():
+        assert float(found[f'bondx_text_documents_total{{finish="{finish}",{of}}}']) == n
+    for which, n in agree.items():
+        assert float(found[f'bondx_text_facts_total{{agree="{which}",{of}}}']) == n
+    assert float(found[f"bondx_text_unmeasured_total{{{of}}}"]) == 0
 
 
 ODD_WRITER = """
