@@ -66,7 +66,7 @@ TEXT_WEIGHED_TOKENS = CounterMetric(
     "bondx_text_weighed_tokens", "Tokens written in documents that were not cut off by time.", _P, _MODEL
 )
 TEXT_NATS = CounterMetric(
-    "bondx_text_nats", "-log of the probability of these tokens under the model; by token, the entropy of its texts.",
+    "bondx_text_nats", "Negative log-probability of these tokens under the model; by token, the entropy of its texts.",
     _P, _MODEL,
 )  # fmt: skip
 TEXT_PROMPTS = CounterMetric("bondx_text_prompts", "Prompts that were measured.", _P, _MODEL)
@@ -76,7 +76,7 @@ TEXT_WEIGHED_PROMPT_TOKENS = CounterMetric(
 )
 TEXT_PROMPT_NATS = CounterMetric(
     "bondx_text_prompt_nats",
-    "-log of the probability of these tokens under the model; by token, it rises as prompts drift.",
+    "Negative log-probability of these tokens under the model; by token, it rises as prompts drift.",
     _P,
     _MODEL,
 )
