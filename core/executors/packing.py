@@ -61,7 +61,7 @@ def unpacked(message: bytes | bytearray | memoryview) -> PlainValue:
         if place != len(view):
             raise ValueError(f"{len(view)} bytes, and not {place}")
         return _unmarked(header, blobs)
-    except (ValueError, KeyError, IndexError, TypeError, EOFError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, RecursionError) as error:
         raise UnreadableMessageError(f"a message between the training and a worker cannot be read: {error}") from error
 
 

@@ -145,7 +145,7 @@ class TwoMethodModel(Model):
         try:
             model = cls("auto", dict(header["parameters"]))
             model.n_updates, model.n_rows = int(header["n_updates"]), int(header["n_rows"])
-        except (KeyError, TypeError, ValueError, UsageError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
             raise ArtifactError(f"{folder} is not a saved {cls.name}: {error}") from error
         model.own = load_own(cls.name, cls.kind, files)
         return model

@@ -221,7 +221,7 @@ class XGBoostLearner(TreesLearner):
     def restore(self, state: Mapping[str, Any], arrays: Mapping[str, AnyArray], files: Files) -> None:
         try:
             check_xgboost(files[XGBOOST], n_features=len(self.columns.tree_columns))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ArtifactError(f"{XGBOOST} is damaged: {error}") from error
         self.booster = self.library.Booster(model_file=bytearray(files[XGBOOST]))
 

@@ -303,7 +303,7 @@ class LightGbmLearner(TreesLearner):
             self.trees.read(checked_text(files[TREES].decode(), n_features=n_columns, n_scores=n_scores))
         except UnsupportedTreesError as error:
             raise ArtifactError(f"{TREES} is not supported: {error}") from error
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, IndexError, ValueError, OverflowError) as error:
             raise ArtifactError(f"{TREES} is damaged: {error}") from error
 
     def keep(self, text: str) -> None:

@@ -23,5 +23,5 @@ def restoring(name: str, header: Mapping[str, Any]) -> Iterator[None]:
         raise ArtifactError(f"the artifact contains the model {header.get('model')!r}, not {name!r}")
     try:
         yield
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError, msgspec.DecodeError) as error:
         raise ArtifactError(f"the artifact of {name} is inconsistent: {error!r}") from error

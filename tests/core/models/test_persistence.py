@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import math
 import os
 import zipfile
 from collections import OrderedDict
@@ -191,6 +192,14 @@ def test_an_artifact_of_the_first_releases_whose_forest_is_an_estimator_file_is_
     expected = -forest.score_samples(loaded.forest.learner.filled(forest_rows(bonds)))
     np.testing.assert_allclose(loaded.detect("isolation_forest", bonds), expected, rtol=0, atol=1e-12)
     assert {path.name for path in loaded.save(tmp_path / "again")}.isdisjoint({"forest.skops"})
+
+
+@pytest.mark.parametrize("name", ["n_rows", "n_updates"])
+def test_an_infinite_count_is_refused_as_every_other_damage_is(learned, tmp_path, name):
+    learned["spread"].save(tmp_path)
+    edit(tmp_path, **{name: math.inf})
+    with pytest.raises(ArtifactError, match="the artifact of spread is inconsistent: OverflowError"):
+        load_model(tmp_path)
 
 
 def test_a_model_refuses_the_artifact_of_another(learned, tmp_path):

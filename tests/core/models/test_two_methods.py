@@ -193,6 +193,17 @@ def test_a_file_of_another_class_is_not_loaded(table, tmp_path):
         load_model(tmp_path / "a")
 
 
+def test_a_file_with_an_infinite_count_is_not_loaded(table, tmp_path):
+    model = create("line")
+    model.update(table, seed=0)
+    model.save(tmp_path)
+    header = (tmp_path / "model.json").read_text()
+    assert '"n_rows": 200' in header
+    (tmp_path / "model.json").write_text(header.replace('"n_rows": 200', '"n_rows": 1e999'))
+    with pytest.raises(ArtifactError, match="is not a saved line"):
+        load_model(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

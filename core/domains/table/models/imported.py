@@ -55,7 +55,7 @@ def imported_trees(
     """
     try:
         return _imported(text, columns, target, why)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, OverflowError) as error:
         raise ArtifactError(f"the trees are inconsistent: {error}") from error
 
 
