@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test proof coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest licences docs clean
+.PHONY: help install run test proof coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest manifests licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -91,8 +91,8 @@ powercut: $(VENV)/.dev ## Cut the power of a virtual machine N times (N=10), and
 chaos: $(VENV)/.dev ## Kill, fill, slow and cut off engine, server and writers in N rounds (N=50): nothing acknowledged is lost
 	@$(BIN)/python -m tests.crash.chaos --rounds "$(or $(N),50)" $(ARGS)
 
-soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES=…): nothing lost, every curve judged, soak.svg
-	@$(BIN)/python benchmarks/soak.py --minutes "$(or $(MINUTES),10)" --picture soak.svg $(ARGS)
+soak: $(VENV)/.dev ## Run everything at once with kills for ten minutes (MINUTES=… or HOURS=…): nothing lost, every curve judged, soak.svg
+	@$(BIN)/python benchmarks/soak.py $(if $(HOURS),--hours "$(HOURS)",--minutes "$(or $(MINUTES),10)") --picture soak.svg $(ARGS)
 
 busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops and a loop of fsync
 	@tools/busy_suite.sh "$(or $(N),5)" $(ARGS)
@@ -154,6 +154,9 @@ image: ## Build the image with podman, buildah or docker (ARGS='--build-arg BASE
 imagetest: image $(VENV)/.dev ## Build the image, and run engine, server and console in it (with podman or docker)
 	@BONDX_IMAGE="bondx-console:$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)" \
 		$(BIN)/python -m pytest -q -rs -n 0 -p no:cacheprovider tests/packaging/test_image.py
+
+manifests: $(VENV)/.dev ## Check the manifests of Kubernetes and compose: schemas of three versions, rendered overlays, rights, ports, images
+	@$(BIN)/python -m pytest -q -rs -n 0 tests/packaging/test_kubernetes.py tests/packaging/test_compose.py
 
 wheel: $(VENV)/.dev ## Build the wheel into ./dist
 	@$(BIN)/python -m build --wheel --no-isolation

@@ -1,6 +1,6 @@
 """Everything at once for minutes: training, canaries, traffic, promotions, kills, a console and `status --watch`.
 
-    python benchmarks/soak.py [--minutes 10 | --rounds N] [--patience 120] [--folder DIR] [--picture soak.svg]
+    python benchmarks/soak.py [--minutes 10 | --hours H | --rounds N] [--folder DIR] [--picture soak.svg]
 
 Every round registers a version, promotes it to Staging, lets it answer beside the live version, then promotes or aborts
 it, and records a tracked run. Every tenth round prunes versions, runs and ended rollouts, as an operator with retention
@@ -275,6 +275,7 @@ class Soak:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--hours", type=float, help="overrides the minutes")
     parser.add_argument("--rounds", type=int, help="end after this many rounds, all of them with a kill")
     parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds to wait for each event")
     parser.add_argument(
@@ -297,7 +298,7 @@ def run(folder: Path, arguments: argparse.Namespace) -> tuple[Soak, float]:
     soak = Soak(folder, arguments.patience, arguments.recorded_within)
     try:
         soak.begin()
-        since = rounds(soak, arguments.rounds, 60 * arguments.minutes)
+        since = rounds(soak, arguments.rounds, 3600 * arguments.hours if arguments.hours else 60 * arguments.minutes)
     finally:
         soak.end()
     return soak, since

@@ -104,6 +104,14 @@ def prove_export(python: Path, workspace: Workspace, version: ModelVersion, fold
     exported = folder / "exported"
     found = export_version(workspace, MODEL, version.version, exported, format=VersionFormat.KSERVE)
     served, port, log = exported / "models", free_port(), folder / "exported.log"
+    heard = ask(python, "triton_config.py", str(served / MODEL / "config.pbtxt"))
+    tensors = [
+        [name, kind, [-1]] for name, kind in (("area", "TYPE_FP64"), ("floor", "TYPE_FP64"), ("age", "TYPE_STRING"))
+    ]
+    require((heard["name"], heard["backend"], heard["max_batch_size"]) == (MODEL, "onnxruntime", 0), heard)
+    require(sorted(heard["inputs"]) == sorted(tensors), heard)
+    require(heard["outputs"] == [["prediction", "TYPE_FP64", [-1]]], heard)
+    proved("Triton's own messages read the exported config.pbtxt, with every input and output of the file")
     server = {"parallel_workers": 0, "host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "debug": False}
     (served / "settings.json").write_text(json.dumps(server | {"metrics_port": free_port()}))
     peer = processes.enter_context(running([str(python.parent / "mlserver"), "start", str(served)], log))

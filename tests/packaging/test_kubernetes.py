@@ -1,5 +1,6 @@
 """The manifests hold to the schemas of Kubernetes, ask for no rights, and start what the image holds."""
 
+import itertools
 import re
 import shlex
 import shutil
@@ -76,10 +77,10 @@ def test_the_schema_refuses_a_field_that_does_not_exist():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_variant_renders_to_what_holds_to_the_schema(variant):
+def test_a_variant_renders_to_what_holds_to_the_schemas(variant):
     found = rendered(variant)
-    for resource in found:
-        kubernetes_validate.validate(resource, VERSIONS[-1], strict=True)
+    for resource, version in itertools.product(found, VERSIONS):
+        kubernetes_validate.validate(resource, version, strict=True)
     (workload,) = (each for each in found if each["kind"] == "StatefulSet")
     spec = workload["spec"]["template"]["spec"]
     for each in (*spec["initContainers"], *spec["containers"]):
@@ -199,7 +200,8 @@ def test_prometheus_scrapes_the_pod_once_at_the_port_of_its_server_with_the_toke
 
 def test_the_operators_prometheus_reaches_the_server_and_nothing_else_of_the_pod():
     policy = monitoring("NetworkPolicy")
-    kubernetes_validate.validate(policy, VERSIONS[-1], strict=True)
+    for version in VERSIONS:
+        kubernetes_validate.validate(policy, version, strict=True)
     (own,) = (each for each in resources() if each["kind"] == "NetworkPolicy")
     assert policy["metadata"]["name"] != own["metadata"]["name"]
     assert policy["spec"]["podSelector"] == own["spec"]["podSelector"]

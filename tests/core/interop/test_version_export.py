@@ -7,11 +7,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 import core.files
 from console.cli.main import main
@@ -40,6 +42,28 @@ FILES = {
     "models/rent/config.pbtxt",
     "models/rent/model-settings.json",
 }
+
+_ONE, _MANY = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL, descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+_TEXT, _INT32, _INT64 = (
+    getattr(descriptor_pb2.FieldDescriptorProto, f"TYPE_{name}") for name in ("STRING", "INT32", "INT64")
+)
+TRITON_TYPES = [
+    "TYPE_INVALID", "TYPE_BOOL", "TYPE_UINT8", "TYPE_UINT16", "TYPE_UINT32", "TYPE_UINT64", "TYPE_INT8", "TYPE_INT16",
+    "TYPE_INT32", "TYPE_INT64", "TYPE_FP16", "TYPE_FP32", "TYPE_FP64", "TYPE_STRING", "TYPE_BF16",
+]  # fmt: skip
+TRITON_FIELDS: dict[str, list[tuple[int, str, Any, Any]]] = {
+    "ModelInput": [(1, "name", _TEXT, _ONE), (2, "data_type", "DataType", _ONE), (4, "dims", _INT64, _MANY)],
+    "ModelOutput": [(1, "name", _TEXT, _ONE), (2, "data_type", "DataType", _ONE), (3, "dims", _INT64, _MANY)],
+    "ModelConfig": [
+        (1, "name", _TEXT, _ONE),
+        (2, "platform", _TEXT, _ONE),
+        (4, "max_batch_size", _INT32, _ONE),
+        (5, "input", "ModelInput", _MANY),
+        (6, "output", "ModelOutput", _MANY),
+        (17, "backend", _TEXT, _ONE),
+    ],
+}
+"""As in Triton's model_config.proto; `make interop` reads the configuration with the whole of it."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +129,53 @@ def test_the_folder_has_what_triton_mlserver_and_kserve_read_and_the_same_bytes_
     assert service["metadata"]["annotations"]["bondx/version"] == VERSION
     assert predictor["storageUri"] == "pvc://bondx-models/rent/1.0.0/models"
     assert predictor["modelFormat"] == {"name": "onnx", "version": "1"}
+
+
+def triton_config() -> Any:
+    """Return an empty `ModelConfig` of Triton: of its definition, the fields that a configuration of ours may have."""
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="model_config.proto", package="inference", syntax="proto3")
+    kinds = file.enum_type.add(name="DataType")
+    for number, name in enumerate(TRITON_TYPES):
+        kinds.value.add(name=name, number=number)
+    for message, fields in TRITON_FIELDS.items():
+        described = file.message_type.add(name=message)
+        for number, name, kind, label in fields:
+            added = described.field.add(name=name, number=number, label=label)
+            if isinstance(kind, str):
+                added.type_name = f".inference.{kind}"
+                added.type = field.TYPE_ENUM if kind == "DataType" else field.TYPE_MESSAGE
+            else:
+                added.type = kind
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("inference.ModelConfig"))()
+
+
+def test_triton_would_read_the_configuration_and_its_tensors_are_those_of_the_file_that_answers_as_the_version(
+    trained, tmp_path
+):
+    export_version(trained, MODEL, VERSION, tmp_path / "out", format=VersionFormat.KSERVE)
+    repository = tmp_path / "out" / "models" / MODEL
+    config = text_format.Parse((repository / "config.pbtxt").read_text(), triton_config())
+    assert (config.name, config.backend, config.max_batch_size) == (repository.name, "onnxruntime", 0)
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(repository / "1" / "model.onnx", providers=["CPUExecutionProvider"])
+    types = {"tensor(double)": "TYPE_FP64", "tensor(string)": "TYPE_STRING"}
+    for told, tensors in ((config.input, session.get_inputs()), (config.output, session.get_outputs())):
+        # A dimension that varies is a word in ONNX, and -1 for Triton.
+        found = {
+            each.name: (types[each.type], [n if isinstance(n, int) else -1 for n in each.shape]) for each in tensors
+        }
+        assert {each.name: (TRITON_TYPES[each.data_type], list(each.dims)) for each in told} == found
+
+    rows = pd.DataFrame({"area": [25.0, 50.0, 99.0], "age": pd.Categorical(["old", "new", None])})
+    feeds = {"area": rows["area"].to_numpy(), "age": np.array(["old", "new", ""], dtype=object)}
+    assert set(feeds) == {each.name for each in config.input}
+    expected = load_model(Registry(trained).load_path(MODEL, VERSION)).predict(rows)
+    answers = session.run([each.name for each in config.output], feeds)[0]
+    np.testing.assert_allclose(answers, expected, rtol=1e-6)
 
 
 def test_the_service_names_the_storage_that_is_given(trained, tmp_path):
