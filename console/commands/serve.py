@@ -140,9 +140,45 @@ def _shown_on_stderr(level: int, *, as_json: bool) -> "Iterator[None]":
 
 
 def _serve_workspace(workspace: "Workspace", args: argparse.Namespace, place: "WorkerPlace | None") -> int:
-    inherited = _inherited(workspace, args) if place is None else None
-    if place is None and serving_settings(workspace, args).processes:
+    if place is None:
+        with _following(workspace):
+            return _serve_by_workers_or_here(workspace, args)
+    return _serve_here(workspace, args, place, None)
+
+
+def _serve_by_workers_or_here(workspace: "Workspace", args: argparse.Namespace) -> int:
+    inherited = _inherited(workspace, args)
+    if serving_settings(workspace, args).processes:
         return _supervise(workspace, args, inherited)
+    return _serve_here(workspace, args, None, inherited)
+
+
+@contextmanager
+def _following(workspace: "Workspace") -> "Iterator[None]":
+    """Follow the control plane of a replica meanwhile, in the process above the workers.
+
+    Raises:
+        NotReplicaError: The workspace cannot follow another, or a file of the settings cannot be used.
+    """
+    from core.settings import settings_in_force
+
+    settings = settings_in_force(workspace.root).serving.follow
+    if settings is None:
+        yield
+        return
+    from core.replication import Follower  # the client is heavy, and most servers follow nobody
+
+    follower = Follower(workspace, settings)
+    follower.start()
+    try:
+        yield
+    finally:
+        follower.stop()
+
+
+def _serve_here(
+    workspace: "Workspace", args: argparse.Namespace, place: "WorkerPlace | None", inherited: socket.socket | None
+) -> int:
     stop, drain = threading.Event(), threading.Event()
     _on_signals(stop.set, signal.SIGINT, signal.SIGTERM)
     if place is not None:

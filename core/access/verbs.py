@@ -62,6 +62,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
     VerbClass.FOLLOWS: ("alert.prune", "approval.use", "rollout.end", "token.end"),
     VerbClass.ENGINE: (
         *("holds.correct", "holds.replace", "retraining.schedule", "version.quarantine"),
+        *("replica.follow", "replica.take_tokens", "replica.withdraw"),
         *("rollout.begin", "rollout.finish", "rollout.inconclusive", "rollout.promote", "rollout.recollect"),
         *("rollout.roll_back", "rollout.step"),
     ),

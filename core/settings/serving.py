@@ -8,6 +8,7 @@ from msgspec import Meta
 from core.settings.address import ListenAddress
 from core.settings.claims import ClaimKeySettings, ClaimName
 from core.settings.feature_log import FeatureLogSettings
+from core.settings.following import FollowSettings
 from core.settings.names import Name
 from core.settings.oidc import OidcSettings
 from core.settings.served_models import ServedModelSettings, ServedName
@@ -50,6 +51,10 @@ class ServingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     requests_per_minute: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | None,
         Meta(description="Requests of the control API that each caller may make, in each process; null: no limit."),
+    ] = None
+    follow: Annotated[
+        FollowSettings | None,
+        Meta(description="The workspace of another host that this server is a replica of; null: it serves its own."),
     ] = None
     local_reads: Annotated[
         bool,

@@ -104,6 +104,7 @@ def own_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "reading",
         "access",
         "tokens",
+        "replicas",
         "alerting",
         pytest.param("damage", marks=pytest.mark.journey),
         pytest.param("ensembles", marks=pytest.mark.journey),

@@ -54,6 +54,7 @@ from core.serving.control.policy import PolicyRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
+from core.serving.control.replication import ReplicationRoutes
 from core.serving.control.retrainings import RetrainingRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.rules import RuleRoutes
@@ -98,6 +99,7 @@ _ROUTES = (
     AccessRoutes,
     TokenRoutes,
     WebhookRoutes,
+    ReplicationRoutes,
 )
 _DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes, ExplanationRoutes, StressRoutes)
 """Their texts are data of callers, which are taken as they are."""

@@ -1,0 +1,98 @@
+"""What servers on other hosts follow: the state of the workspace, and the files of versions."""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Request, Response, get
+from litestar.params import FromPath, QueryParameter
+from msgspec import Meta
+
+from core.clock import utc_now
+from core.json_documents import describe
+from core.replication import FILE_BYTES, ReplicaState, file_of_version, offer_tag, offered_state
+from core.serving.authenticator import Caller
+from core.serving.control.admission import INSPECT, Given, inspected
+from core.serving.errors import BadRequestError
+from core.state import Workspace
+
+_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
+
+
+class ReplicationRoutes(Controller):
+    """Replicas."""
+
+    path = "/"
+    tags = ["replicas"]
+
+    @get("/replica", opt=INSPECT, media_type="application/json", sync_to_thread=True)
+    def offer(self, workspace: Given[Workspace], request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Return what replicas serve: models, versions, rollouts, digests of tokens; 304 by `If-None-Match`."""
+        tag = f'"{offer_tag(workspace)}"'  # before the state: at worst it is asked for once more
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(b"", status_code=304, headers={"etag": tag}, media_type="application/json")
+        describe(ReplicaState)
+        content = msgspec.json.encode(offered_state(workspace, utc_now()))
+        return Response(content, headers={"etag": tag}, media_type="application/json")
+
+    @get(
+        "/models/{model:str}/versions/{version:str}/files",
+        opt=INSPECT,
+        media_type="application/octet-stream",
+        sync_to_thread=True,
+    )
+    def read_file(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        request: Request[Any, Any, Any],
+        model: FromPath[str],
+        version: FromPath[str],
+        name: Annotated[
+            str,
+            Meta(max_length=1000),
+            QueryParameter(description="The file, as MANIFEST.json spells it; by default MANIFEST.json."),
+        ] = "MANIFEST.json",
+    ) -> Response[bytes]:
+        """Return a file of a version, up to 8 MiB; `Range: bytes=FIRST-LAST` asks for a part. The ETag is its hash."""
+        number = inspected(workspace, caller, model, version) or version
+        with file_of_version(workspace, model, number, name) as file:
+            asked = request.headers.get("range")
+            if asked is None:
+                first, n_bytes = 0, file.size
+            else:
+                first, n_bytes = _part(asked, file.size)
+            if n_bytes > FILE_BYTES:
+                raise BadRequestError(
+                    f"The file has {file.size:,} bytes, and an answer at most {FILE_BYTES:,}: ask for parts with the "
+                    f"header Range, such as bytes=0-{FILE_BYTES - 1}."
+                )
+            _skip(file.content, first)
+            content = file.content.read(n_bytes)
+            headers = {"etag": f'"{file.sha256}"', "accept-ranges": "bytes"}
+            if asked is not None:
+                headers["content-range"] = f"bytes {first}-{first + len(content) - 1}/{file.size}"
+            return Response(
+                content,
+                status_code=200 if asked is None else 206,
+                headers=headers,
+                media_type="application/octet-stream",
+            )
+
+
+def _part(asked: str, size: int) -> tuple[int, int]:
+    found = _RANGE.fullmatch(asked)
+    first, last = (int(found[1]), int(found[2])) if found else (0, -1)
+    if found is None or not first <= last or first >= max(size, 1):
+        raise BadRequestError(
+            f"The header Range must be bytes=FIRST-LAST within the {size:,} bytes of the file, such as bytes=0-1023."
+        )
+    return first, min(last + 1, size) - first
+
+
+def _skip(content: Any, n_bytes: int) -> None:
+    if n_bytes and content.seekable():
+        content.seek(n_bytes)
+        return
+    while n_bytes > 0 and (read := content.read(min(n_bytes, FILE_BYTES))):
+        n_bytes -= len(read)

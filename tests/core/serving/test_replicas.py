@@ -1,0 +1,294 @@
+"""A replica has what its control plane has: each byte checked, through cuts, and alone for as long as it may."""
+
+import hashlib
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import httpx
+import numpy as np
+import pytest
+
+from core.clock import utc_now
+from core.domains.bonds.data import PanelSettings, generate
+from core.domains.catalogue import load_model
+from core.governance import AuditLog
+from core.governance.model_keys import ModelKeys
+from core.registry import Registry, Stage
+from core.registry.manifest import check
+from core.replication import Follower, NotReplicaError
+from core.replication.download import VersionDownload
+from core.replication.errors import UntrustedVersionError
+from core.replication.standing import read_standing
+from core.rollout import Rollouts
+from core.rollout.routing import routing_tables
+from core.rollout.strategies import Strategy
+from core.serving.access import Role, Tokens
+from core.settings.following import FollowSettings
+from core.settings.promotion import PromotionSettings
+from core.state import Workspace
+
+
+class Line(httpx.HTTPTransport):
+    """The way to the control plane: cut after some requests, or one that changes what it carries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: int | None = None
+        self.change = lambda request, content: content
+        self.asked: list[str] = []
+
+    def handle_request(self, request):
+        if self.left == 0:
+            raise httpx.ConnectError("cut")
+        self.left = None if self.left is None else self.left - 1
+        self.asked.append(f"{request.url.raw_path.decode()} {request.headers.get('range', '')}".strip())
+        answer = super().handle_request(request)
+        content = answer.read()
+        headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return httpx.Response(answer.status_code, headers=headers, content=self.change(request, content))
+
+
+@pytest.fixture
+def control(workspace, staged, running, ana):
+    """The server of a workspace with spread 1.0.0 live and 1.1.0 in Staging, and a token for it."""
+    _, token = Tokens(workspace).create("replica", Role.OPERATOR, actor=ana)
+    with running(workspace) as server:
+        yield server, token
+
+
+@pytest.fixture
+def replica(tmp_path):
+    return Workspace.create(tmp_path / "replica", settings_text="{}\n")
+
+
+@pytest.fixture
+def follower(control, replica):
+    server, token = control
+    line, now, all_made = Line(), [utc_now()], []
+
+    def make(**more):
+        settings = FollowSettings(url=f"http://127.0.0.1:{server.port}", token_env="TOKEN", **more)
+        made = Follower(replica, settings, environ={"TOKEN": token}, transport=line, clock=lambda: now[0])
+        made.line, made.now = line, now
+        all_made.append(made)
+        return made
+
+    yield make
+    for made in all_made:
+        made.stop()
+
+
+def verbs(replica):
+    return [entry.verb for entry in AuditLog(replica).tail(50)]
+
+
+def test_a_replica_takes_models_versions_aliases_and_tokens_and_asks_again_for_what_changes_alone(
+    follower, control, workspace, replica, artifacts, ana
+):
+    Registry(workspace).set_alias("spread", "challenger", "1.1.0", actor=ana)
+    found = follower()
+    assert found.follow_once()
+    own, mirrored = Registry(workspace), Registry(replica)
+    assert mirrored.models() == own.models()
+    assert mirrored.versions("spread") == own.versions("spread")
+    assert mirrored.aliases("spread") == {"challenger": "1.1.0"}
+    for version in mirrored.versions("spread"):
+        assert check(replica.artifacts_dir / version.path, version.manifest_sha256) == []
+    (token,) = Tokens(replica).all()
+    assert (token.token_id, token.role) == ("c-0001", Role.VIEWER)
+
+    n_asked = len(found.line.asked)
+    assert found.follow_once()
+    assert len(found.line.asked) == n_asked + 1
+    assert verbs(replica).count("replica.follow") == 1
+
+    own = Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    own.apply(own.plan_promotion("spread", "1.1.0"), actor=ana)
+    assert found.follow_once()
+    assert len(found.line.asked) == n_asked + 2, "no file is asked for again"
+    Tokens(workspace).revoke("t-0001", actor=ana)
+    assert not found.follow_once(), "its own token is revoked"
+    assert Registry(replica).production("spread").version == "1.1.0"
+
+
+def test_a_replica_answers_as_its_control_plane(follower, control, workspace, replica, running, rows_of):
+    follower().follow_once()
+    rows = {"instances": rows_of("spread", 5)}
+    expected = control[0].ask("/v1/models/spread:predict", rows).json
+    with running(replica) as server:
+        assert server.ask("/v1/models/spread:predict", rows).json == expected
+        server.token = control[1]
+        assert server.ask("/api/v1/status").status == 200
+        assert server.ask("/api/v1/models/spread/aliases/x", {"version": "1.0.0"}, method="PUT").status == 403
+
+
+def test_a_promotion_and_a_rollback_reach_the_replica_and_what_is_archived_takes_no_room(
+    follower, workspace, replica, ana
+):
+    found, own = follower(), Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+    assert found.follow_once()
+    own.apply(own.plan_promotion("spread", "1.1.0"), actor=ana)
+    assert found.follow_once()
+    assert Registry(replica).production("spread").version == "1.1.0"
+    own.apply(own.plan_rollback("spread"), actor=ana)
+    assert found.follow_once()
+    assert Registry(replica).production("spread").version == "1.0.0"
+    assert [version.version for version in Registry(replica).versions("spread")] == ["1.0.0"]
+    assert not (replica.artifacts_dir / "spread" / "1.1.0").exists()
+    assert AuditLog(replica).verify().ok
+
+
+def test_a_rollout_routes_on_a_replica_as_on_the_control_plane(follower, rolling, workspace, replica):
+    rolling(Strategy.CANARY, 0.1)
+    assert follower().follow_once()
+    assert routing_tables(replica) == routing_tables(workspace)
+    assert routing_tables(replica)["spread"].candidate == "1.1.0"
+    assert [rollout.rollout_id for rollout in Rollouts(replica).in_brief()]
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(follower, replica, monkeypatch):
+    monkeypatch.setattr("core.replication.download.FILE_BYTES", 2_000)
+    found = follower()
+    found.line.left = 6
+    assert not found.follow_once()
+    assert Registry(replica).models() == []
+    first = set(found.line.asked[1:])
+    found.line.left, found.line.asked = None, []
+    assert follower().follow_once()  # after a restart
+    assert first.isdisjoint(found.line.asked)
+    for version in Registry(replica).versions("spread"):
+        assert check(replica.artifacts_dir / version.path, version.manifest_sha256) == []
+    assert list((replica.root / "replica" / "incoming").iterdir()) == []
+
+
+def test_a_changed_byte_is_refused_and_the_model_stays_as_it_was(follower, workspace, replica, ana, caplog):
+    found, own = follower(), Registry(workspace, promotion=PromotionSettings(min_accuracy=0.0))
+
+    def changed(request, content):
+        is_new = "/1.1.0/files" in str(request.url) and "MANIFEST" not in str(request.url)
+        return bytes([content[0] ^ 1]) + content[1:] if is_new else content
+
+    found.line.change = changed
+    assert not found.follow_once()
+    assert [version.version for version in Registry(replica).versions("spread")] == ["1.0.0"]
+    assert "is not the registered file: its SHA-256 differs" in caplog.text
+    own.apply(own.plan_promotion("spread", "1.1.0"), actor=ana)
+    assert not found.follow_once()
+    assert Registry(replica).production("spread").version == "1.0.0"
+    assert "spread stays as it was" in caplog.text
+    found.line.change = lambda request, content: content
+    assert found.follow_once()
+    assert Registry(replica).production("spread").version == "1.1.0"
+
+
+def test_only_versions_that_the_named_key_has_signed_are_taken(follower, workspace, replica, tmp_path, caplog):
+    other = Workspace.create(tmp_path / "other", settings_text="{}\n")
+    (tmp_path / "other.pub").write_text(ModelKeys(other.keys_dir).public_key())
+    assert not follower(public_key=str(tmp_path / "other.pub")).follow_once()
+    assert Registry(replica).versions() == []
+    assert "not signed by the key of serving.follow.public_key" in caplog.text
+    assert follower(public_key=str(workspace.keys_dir / "model-signing.pub")).follow_once()
+    assert Registry(replica).production("spread").version == "1.0.0"
+
+
+def test_a_replica_serves_on_alone_for_as_long_as_it_may_and_again_when_it_is_answered(follower, replica, caplog):
+    found = follower(serve_on_hours=2)
+    assert found.follow_once()
+    found.line.left = 0
+    for hours in (1, 2):
+        found.now[0] += timedelta(hours=1)
+        assert not found.follow_once(), hours
+    assert Registry(replica).production("spread").version == "1.0.0"
+    found.now[0] += timedelta(minutes=1)
+    assert not found.follow_once()
+    assert Registry(replica).versions() == []
+    assert "has not answered for longer than serving.follow.serve_on_hours (2)" in caplog.text
+    n_records = len(verbs(replica))
+    assert not follower(serve_on_hours=2).follow_once()  # after a restart it says nothing twice
+    assert len(verbs(replica)) == n_records
+    found.line.left = None
+    n_asked = len(found.line.asked)
+    assert found.follow_once()
+    assert Registry(replica).production("spread").version == "1.0.0"
+    assert len(found.line.asked) == n_asked + 1, "the files are still here"
+
+
+def test_without_a_limit_a_replica_serves_on_for_ever(follower, replica):
+    found = follower(serve_on_hours=None)
+    assert found.follow_once()
+    found.line.left = 0
+    found.now[0] += timedelta(days=400)
+    assert not found.follow_once()
+    assert Registry(replica).production("spread").version == "1.0.0"
+    assert not read_standing(replica.root / "replica" / "standing.json").is_withdrawn
+
+
+def test_a_workspace_with_models_of_its_own_follows_nobody(follower, workspace):
+    with pytest.raises(NotReplicaError, match="has models of its own, which serving"):
+        Follower(workspace, FollowSettings(url="http://127.0.0.1:1"))
+
+
+def test_a_state_whose_versions_lie_elsewhere_is_refused(follower, replica):
+    found = follower()
+
+    def changed(request, content):
+        return content.replace(b'"path":"spread/1.0.0"', b'"path":"../keys/1.0"')
+
+    found.line.change = changed
+    with pytest.raises(Exception, match="which is not its own"):
+        found.follow_once()
+    assert Registry(replica).models() == []
+
+
+@pytest.mark.parametrize("name", ["../../keys/audit.key", "/etc/passwd", "a//b", "x\u202e"])
+def test_a_file_whose_name_leads_elsewhere_is_refused(name, replica, tmp_path):
+    content = json.dumps({"files": {name: {"sha256": "0" * 64, "size": 1}}}).encode()
+    sha256 = hashlib.sha256(content).hexdigest()
+    http = SimpleNamespace(ask=lambda *_, **__: SimpleNamespace(content=content))
+    found = VersionDownload(replica, tmp_path / "parts", http, public_key="", is_stopping=lambda: False)
+    with pytest.raises(UntrustedVersionError, match="which no version has"):
+        found.bring(SimpleNamespace(model="spread", version="1.0.0", manifest_sha256=sha256, key="spread/1.0.0"))
+    assert {path.name for path in (tmp_path / "parts").rglob("*") if path.is_file()} == {"MANIFEST.json"}
+
+
+def test_parts_of_files_are_asked_for_within_them(control):
+    server, token = control
+    server.token = token
+    path = "/api/v1/models/spread/versions/1.0.0/files"
+    whole = server.ask(path)
+    manifest = whole.json
+    assert whole.status == 200
+    name, entry = next(iter(manifest["files"].items()))
+    file = server.ask(f"{path}?name={name}")
+    assert (len(file.body), file.headers["etag"]) == (entry["size"], f'"{entry["sha256"]}"')
+    part = server.ask(f"{path}?name={name}", headers={"range": "bytes=3-9"})
+    assert (part.status, part.body) == (206, file.body[3:10])
+    assert part.headers["content-range"] == f"bytes 3-9/{entry['size']}"
+    for wrong in ("bytes=9-3", "bytes=-5", f"bytes={entry['size']}-{entry['size']}", "lines=1-2"):
+        assert server.ask(f"{path}?name={name}", headers={"range": wrong}).status == 400
+    assert server.ask(f"{path}?name=nothing").status == 404
+    server.token = None
+    assert server.ask(path).status == 401
+
+
+def test_the_settings_name_what_is_wrong(replica, tmp_path):
+    open_to_all = tmp_path / "token"
+    open_to_all.write_text("bondx_x")
+    open_to_all.chmod(0o644)
+    for more, says in (
+        ({"token_env": "NOT_SET_HERE"}, "NOT_SET_HERE, which is not set"),
+        ({"token_file": str(open_to_all)}, "close it with chmod 600"),
+        ({"token_file": str(tmp_path / "gone")}, "cannot be read: No such file"),
+        ({"public_key": str(open_to_all)}, "is no public key in PEM"),
+    ):
+        with pytest.raises(NotReplicaError, match=says):
+            Follower(replica, FollowSettings(url="http://127.0.0.1:1", **more), environ={})
+
+
+def test_the_answers_of_both_models_are_those_of_the_same_files(follower, workspace, replica, artifacts):
+    follower().follow_once()
+    table = generate(PanelSettings(n_rows=50, seed=3)).bonds
+    first, second = (load_model(Registry(each).load_path("spread", "1.1.0")) for each in (workspace, replica))
+    np.testing.assert_array_equal(first.predict(table), second.predict(table))
+    assert Registry(replica).get("spread", "1.1.0").stage is Stage.STAGING
