@@ -25,25 +25,31 @@ def add_parser(commands: Subparsers) -> None:
     parser = command_parser(
         commands, "backup", help="copy the whole workspace at one instant, while it runs; verify and list the copies"
     )
-    parser.add_argument("--to", type=Path, metavar="FOLDER", help="the folder of the backups (default: backup.to)")
+    parser.add_argument(
+        "--to",
+        metavar="FOLDER",
+        help="the folder of the backups, or an address such as s3://safe/bonds (default: backup.to)",
+    )
     parser.add_argument(
         "--keep",
         type=count,
         metavar="N",
-        help="remove all but the newest N backups of the folder (default: backup.keep)",
+        help="remove all but the newest N backups there (default: backup.keep)",
     )
     add_key_arguments(parser)
     add_reason_argument(parser)
     add_json_argument(parser)
     parser.set_defaults(command=make_backup)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
-    listing = command_parser(verbs, "list", help="the backups of a folder, the newest first")
+    listing = command_parser(verbs, "list", help="the backups of a folder or an address, the newest first")
     verify = command_parser(
         verbs, "verify", help="read every byte of backups and compare it with its hash: exit code 1 if one is damaged"
     )
     verify.add_argument("backup", metavar="BACKUP", nargs="*", help="b-20261127T201724Z (default: all)")
     for verb, function in ((listing, list_backups), (verify, verify_backups)):
-        verb.add_argument("--from", dest="folder", type=Path, metavar="FOLDER", help="the folder (default: backup.to)")
+        verb.add_argument(
+            "--from", dest="folder", metavar="FOLDER", help="the folder or the address (default: backup.to)"
+        )
         add_key_arguments(verb, default=argparse.SUPPRESS)
         verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print only JSON")
         verb.set_defaults(command=function)
@@ -61,20 +67,20 @@ def make_backup(args: argparse.Namespace) -> int:
     """Copy the workspace, and print what that took."""
     from console.cli.output import complain, print_json
     from console.presentation.phrases import counted, size
-    from core.maintenance.backup import create_backup
-    from core.maintenance.backup.configured import folder_of
+    from core.maintenance.backup import create_backup, target_of
+    from core.maintenance.backup.configured import target_in_settings
     from core.settings import settings_in_force
 
     workspace = open_workspace(args)
     settings = settings_in_force(workspace.root).backup
     result = create_backup(
         workspace,
-        args.to or folder_of(settings, workspace.root),
+        target_in_settings(settings, workspace.root) if args.to is None else target_of(args.to),
         key_of(args, settings, workspace.root),
         actor=person(),
         reason=args.reason,
         keep=args.keep or settings.keep,
-        option="--to" if args.to else "backup.to",
+        option="backup.to" if args.to is None else "--to",
     )
     if args.json:
         print_json(result)
@@ -82,7 +88,7 @@ def make_backup(args: argparse.Namespace) -> int:
         how = "encrypted" if result.is_encrypted else "not encrypted"
         print(f"{result.backup_id} in {result.folder}, {how}")
         print(
-            f"{counted(result.n_files, 'file')}, {size(result.n_bytes)}; {size(result.n_new_bytes)} new on the disk; "
+            f"{counted(result.n_files, 'file')}, {size(result.n_bytes)}; {size(result.n_new_bytes)} new there; "
             f"verified in {result.seconds:.1f} s; changes waited {1000 * result.held_seconds:.0f} ms"
         )
         if result.removed:
@@ -118,7 +124,7 @@ def list_backups(args: argparse.Namespace) -> int:
             for each in found
         ]
         print_table(rows, ("backup", "at", "files", "size", "audit record", "workspace"), empty="no finished backup")
-        print(f"{repository.folder} takes {size(repository.size())}")
+        print(f"{repository.place} takes {size(repository.size())}")
     for each in found:
         if each.damage:
             complain(each.damage)
@@ -158,17 +164,17 @@ def _more(verdict: "BackupVerdict") -> str:
 
 
 def open_repository(args: argparse.Namespace) -> "BackupRepository":
-    """Open the folder that the person named, or that of the settings."""
-    from core.maintenance.backup import BackupRepository
-    from core.maintenance.backup.configured import folder_of
+    """Open the folder or the address that the person named, or that of the settings."""
+    from core.maintenance.backup import BackupRepository, target_of
+    from core.maintenance.backup.configured import target_in_settings
     from core.settings import settings_in_force
     from core.settings.backup import BackupSettings
 
     if getattr(args, "folder", None) is not None:
-        return BackupRepository.open(args.folder, key_of(args, BackupSettings(), Path()))
+        return BackupRepository.open(target_of(args.folder), key_of(args, BackupSettings(), Path()))
     workspace = open_workspace(args)
     settings = settings_in_force(workspace.root).backup
-    return BackupRepository.open(folder_of(settings, workspace.root), key_of(args, settings, workspace.root))
+    return BackupRepository.open(target_in_settings(settings, workspace.root), key_of(args, settings, workspace.root))
 
 
 def key_of(args: argparse.Namespace, settings: "BackupSettings", root: Path) -> bytes | None:

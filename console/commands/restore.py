@@ -22,7 +22,7 @@ def add_parser(commands: Subparsers) -> None:
     )
     parser.add_argument("backup", metavar="BACKUP", nargs="?", help="b-20261127T201724Z (default: the newest)")
     parser.add_argument(
-        "--from", dest="folder", type=Path, metavar="FOLDER", required=True, help="the folder of the backups"
+        "--from", dest="folder", metavar="FOLDER", required=True, help="the folder or the address of the backups"
     )
     parser.add_argument("--model", default="", metavar="NAME", help="only this model, with all of its versions")
     add_key_arguments(parser)
@@ -35,11 +35,11 @@ def restore(args: argparse.Namespace) -> int:
     """Restore, and print what was restored."""
     from console.cli.output import complain, print_json
     from console.presentation.phrases import counted, size
-    from core.maintenance.backup import BackupRepository, restore_model, restore_workspace
+    from core.maintenance.backup import BackupRepository, restore_model, restore_workspace, target_of
     from core.settings.backup import BackupSettings
 
     target = workspace_root(args)
-    repository = BackupRepository.open(args.folder, key_of(args, BackupSettings(), Path()))
+    repository = BackupRepository.open(target_of(args.folder), key_of(args, BackupSettings(), Path()))
     backup_id = args.backup or repository.newest()
     if args.model:
         result = restore_model(repository, backup_id, args.model, target, actor=person(), reason=args.reason)

@@ -22,13 +22,13 @@ class BackUp(Change[None]):
             SettingsError: The settings cannot be read.
         """
         from core.errors import UsageError
-        from core.maintenance.backup.configured import back_up_as_configured, folder_of
+        from core.maintenance.backup.configured import back_up_as_configured, target_in_settings
         from core.maintenance.backup.history import BackupHistory
         from core.settings import settings_in_force
 
         settings = settings_in_force(context.workspace.root).backup
         try:
-            folder, refusal = str(folder_of(settings, context.workspace.root)), None
+            folder, refusal = str(target_in_settings(settings, context.workspace.root)), None
         except UsageError as error:
             folder, refusal = "none", str(error)
         last = BackupHistory(context.workspace).last()

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from core.clock import read_duration
 from core.errors import UsageError
+from core.settings.backup_address import is_address, problem_of
 from core.settings.key_places import KeyVariable, command_of_key, file_of_key, require_one_place
 
 LEAST = timedelta(minutes=1)
@@ -20,7 +21,9 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         str,
         Meta(
             max_length=4096,
-            description="The folder of the backups, outside the workspace; relative to it, such as ../backups.",
+            description="The folder of the backups, outside the workspace; relative to it, such as ../backups. Or an "
+            "address that fsspec opens, such as s3://safe/bonds, without a password (extra fsspec).",
+            extra={"holds_secrets": True},
         ),
     ] = ""
     every: Annotated[
@@ -37,6 +40,8 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     def __post_init__(self) -> None:
         if self.every and not self.to:
             raise ValueError("every needs to: name the folder of the backups")
+        if is_address(self.to) and (problem := problem_of(self.to)):
+            raise ValueError(f"to: {problem}")
         require_one_place(self.key_file, self.key_env, self.key_command)
         _ = self.period
 

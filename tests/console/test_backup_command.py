@@ -68,9 +68,32 @@ def test_the_key_comes_from_the_environment_and_a_wrong_one_is_refused(run, tmp_
     assert (code, "are encrypted: name their key" in err) == (ExitCode.USAGE, True)
 
 
+def test_an_address_is_a_place_for_every_verb(run, called, tmp_path):
+    address = f"file://{tmp_path}/elsewhere"
+    code, out, err = run("backup", "--to", address, "--keep", "1")
+    assert (code, err) == (ExitCode.GOOD, "")
+    backup_id = out.split()[0]
+    assert f"in {address}, not encrypted" in out
+    code, out, _ = run("backup", "list", "--from", address)
+    assert (code, backup_id in out, f"{address} takes " in out) == (ExitCode.GOOD, True, True)
+    code, out, _ = run("backup", "verify", "--from", address)
+    assert (code, out.startswith(f"{backup_id}: intact (")) == (ExitCode.GOOD, True)
+    code, out, _ = called(main, "--workspace", tmp_path / "new", "restore", "--from", address)
+    assert (code, f"is the workspace of {backup_id}" in out) == (ExitCode.GOOD, True)
+
+
+def test_a_password_in_the_settings_is_refused_and_not_shown(run, workspace):
+    workspace.settings_file.write_text("backup: {to: 'ftp://ana:s3cret@host/safe'}\n")
+    code, out, err = run("backup")
+    assert (code, out, "s3cret" in err) == (ExitCode.USAGE, "", False)
+    assert "ftp://***@host/safe holds a password" in err
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        pytest.param(("backup", "--to", "ftp://a:b@host/safe"), "ftp://***@host/safe holds a password", id="password"),
+        pytest.param(("restore", "--from", "moon://safe"), "fsspec knows", id="an unknown file system"),
         pytest.param(("backup", "--to", "/proc/safe"), "Cannot make", id="a folder that cannot be made"),
         pytest.param(("backup", "list", "--from", "/no/such"), "holds no backups", id="no folder"),
         pytest.param(("restore", "--from", "/no/such"), "holds no backups", id="nothing to restore from"),

@@ -135,5 +135,4 @@ def test_every_command_that_writes_a_named_file_is_tested():
         "data reproduce",
         "text train",
         "text shrink",
-        "backup",
     }  # these write folders, which tests of their own look at

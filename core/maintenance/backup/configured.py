@@ -1,4 +1,4 @@
-"""The backup that the settings describe: its folder, its key, how many stay."""
+"""The backup that the settings describe: its folder or address, its key, how many stay."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import UsageError
-from core.home_paths import at_home
 from core.key_source import KeySource
 from core.maintenance.backup.creation import create_backup
 from core.maintenance.backup.repository import BackupRepository
 from core.maintenance.backup.result import BackupResult
 from core.settings import settings_in_force
 from core.settings.backup import BackupSettings
+from core.settings.backup_address import BackupTarget, target_of
 from core.state.workspace import Workspace
 
 
-def folder_of(settings: BackupSettings, root: Path) -> Path:
-    """Return the folder of the settings.
+def target_in_settings(settings: BackupSettings, root: Path) -> BackupTarget:
+    """Return the folder or the address of the settings.
 
     Raises:
         UsageError: They name none.
@@ -26,7 +26,7 @@ def folder_of(settings: BackupSettings, root: Path) -> Path:
         raise UsageError(
             "No folder of backups is named: give it on the command line, or set backup.to in bondx.yaml (../backups)."
         )
-    return root / at_home(settings.to)
+    return target_of(settings.to, root)
 
 
 def key_source(settings: BackupSettings) -> KeySource:
@@ -35,9 +35,14 @@ def key_source(settings: BackupSettings) -> KeySource:
 
 
 def open_configured(workspace: Workspace) -> BackupRepository:
-    """Open the folder of the settings; raises as `folder_of`, `KeySource.read` and `BackupRepository.open` do."""
+    """Open the place of the settings.
+
+    Raises as `target_in_settings`, `KeySource.read` and `BackupRepository.open` do.
+    """
     settings = settings_in_force(workspace.root).backup
-    return BackupRepository.open(folder_of(settings, workspace.root), key_source(settings).read(workspace.root))
+    return BackupRepository.open(
+        target_in_settings(settings, workspace.root), key_source(settings).read(workspace.root)
+    )
 
 
 def back_up_as_configured(
@@ -49,10 +54,10 @@ def back_up_as_configured(
     clock: Clock = utc_now,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> BackupResult:
-    """Take a backup as settings say; raises as `folder_of`, `KeySource.read` and `create_backup` do."""
+    """Take a backup as settings say; raises as `target_in_settings`, `KeySource.read` and `create_backup` do."""
     return create_backup(
         workspace,
-        folder_of(settings, workspace.root),
+        target_in_settings(settings, workspace.root),
         key_source(settings).read(workspace.root),
         actor=actor,
         reason=reason,

@@ -32,17 +32,19 @@ from core.governance.audit import require_access
 from core.installed_packages import own_release
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupStoppedError
+from core.maintenance.backup.folder_place import only_one
 from core.maintenance.backup.history import BackupHistory
 from core.maintenance.backup.instant import OpenedStore, WorkspaceInstant, instant_of, is_companion
 from core.maintenance.backup.manifest import CHUNK_BYTES, BackupManifest, FileIdentity, StoredFile
-from core.maintenance.backup.repository import BackupRepository, only_one
+from core.maintenance.backup.repository import BackupRepository
 from core.maintenance.backup.result import BackupResult
-from core.plain_files import open_regular, what_it_is
+from core.plain_files import open_regular, read_file, what_it_is
 from core.progress import begins
 from core.registry.artifacts import STAGING_NAME
 from core.registry.manifest import MANIFEST_NAME, Manifest
 from core.registry.records import Records
 from core.sealed_files import unsealed
+from core.settings.backup_address import BackupTarget
 from core.settings.sealing import sealer_in_use
 from core.state.workspace import Workspace
 from core.telemetry.schema import connect_as_it_is
@@ -70,7 +72,7 @@ class _Progress:
 
 def create_backup(
     workspace: Workspace,
-    folder: Path,
+    target: BackupTarget,
     key: bytes | None,
     *,
     actor: Actor,
@@ -80,27 +82,28 @@ def create_backup(
     clock: Clock = utc_now,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> BackupResult:
-    """Copy a workspace into a folder of backups: all of it at one instant, or nothing.
+    """Copy a workspace into a place of backups: all of it at one instant, or nothing.
 
-    What the folder has already is not written again. What is written is read again before the backup counts. The audit
+    What the place has already is not written again. What is written is read again before the backup counts. The audit
     log records the backup.
 
     Args:
         workspace: The workspace; its engine may be at work.
-        folder: The folder of backups; empty or new for the first.
+        target: The folder or the address of backups; empty or new for the first.
         key: Encrypts the backups; None leaves them readable.
         actor: The author.
         reason: The reason, for the audit log.
-        keep: How many backups stay in the folder; None: all.
-        option: How the person named the folder.
+        keep: How many backups stay there; None: all.
+        option: How the person named the target.
         clock: The time.
         is_stopped: Asked now and then whether to give up.
 
     Raises:
-        BackupBusyError: Another process writes a backup of this workspace, or to this folder.
-        BackupKeyError: The key is not that of the folder.
-        RefusedError: The folder is in a workspace, or holds something else.
+        BackupBusyError: Another process writes a backup of this workspace, or to this place.
+        BackupKeyError: The key is not that of the place.
+        RefusedError: The place is in a workspace, or holds something else.
         FileAccessError: Something cannot be read or written, for lack of space or another reason.
+        TargetError: The file system of the address does not answer, or refuses.
         TelemetryError: A store cannot be read.
         BackupStoppedError: `is_stopped` said so.
     """
@@ -108,7 +111,7 @@ def create_backup(
     require_access(workspace, actor, "backup.create", clock=clock)
     history = BackupHistory(workspace, clock=clock)
     with only_one(workspace.cache_dir / _LOCK):
-        repository = BackupRepository.open_or_create(folder, key, now=clock(), option=option)
+        repository = BackupRepository.open_or_create(target, key, now=clock(), option=option)
         with repository.locked():
             repository.begin()
             try:
@@ -119,7 +122,7 @@ def create_backup(
                 raise
             sha256 = repository.write(manifest)
             removed = () if keep is None else tuple(repository.prune(keep))
-            place = repository.folder
+            place = repository.place
     result = BackupResult(
         backup_id=manifest.backup_id,
         folder=str(place),
@@ -361,7 +364,7 @@ class _Creation:
             if stored.sha256 != version.manifest_sha256:
                 progress.problems.append(f"{where}: {MANIFEST_NAME} is not the registered one")
                 continue
-            content = b"".join(map(self._repository.get, stored.chunks))
+            content = self._content(stored)
             for name, registered in decode_json(content, type=Manifest).files.items():
                 if how := self._difference(progress, f"artifacts/{version.path}/{name}", registered.sha256):
                     progress.problems.append(f"{where}: {name} {how}")
@@ -379,13 +382,21 @@ class _Creation:
             return ""
         try:
             file = self._root / path
-            content = unsealed(b"".join(map(self._repository.get, found.chunks)), file, sealer_in_use(file))
+            content = unsealed(self._content(found), file, sealer_in_use(file))
         except UsageError as error:
             return f"could not be compared: {error}"
         if content is None or digest(content) != recorded:
             return "differs from the recorded file"
         progress.files[path] = msgspec.structs.replace(found, content_sha256=recorded)
         return ""
+
+    def _content(self, stored: StoredFile) -> bytes:
+        """Return what was copied of a file: from the workspace while it is the same there, which is nearer."""
+        with suppress(OSError):
+            content = read_file(self._root / stored.path)
+            if digest(content) == stored.sha256:
+                return content
+        return b"".join(map(self._repository.get, stored.chunks))
 
     def _judge_profiles(self, progress: _Progress, instant: WorkspaceInstant) -> None:
         """Compare the profiles that were made later with their records.

@@ -13,8 +13,15 @@ class BackupKeyError(UsageError):
 class BackupBusyError(ConflictError):
     """Another process writes a backup of this workspace, or to this folder."""
 
-    def __init__(self, place: Path, holder: str) -> None:
+    def __init__(self, place: Path | str, holder: str) -> None:
         super().__init__(f"Another backup is being written: {holder} holds {place}. Wait until it has ended.")
+
+
+class TargetInUseError(RefusedError):
+    """The file system elsewhere holds something else than backups there."""
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"{place} holds something else than backups. Name another place, or empty this one.")
 
 
 class BackupDamagedError(RefusedError):

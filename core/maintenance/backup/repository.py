@@ -8,42 +8,28 @@ A backup counts once its manifest has its name, which is the last step. What a k
 is content that no manifest lists; the next backup removes both.
 """
 
+import hashlib
 import hmac
-import io
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from typing import Final, TypeVar
 
 import msgspec
 
-from core.confinement import confine
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
-from core.files import (
-    UNFINISHED,
-    FolderInUseError,
-    access_error,
-    create_once,
-    digest,
-    is_occupied,
-    make_folder,
-    make_root,
-    remove_file,
-    rename,
-    sync,
-    write_file,
-    write_new,
-)
+from core.files import FolderInUseError, access_error, digest
 from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.key_derivation import KeyDerivation
-from core.lock_files import locked_within, open_lock, unlock
-from core.maintenance.backup.errors import BackupBusyError, BackupDamagedError, BackupKeyError
+from core.maintenance.backup.errors import BackupDamagedError, BackupKeyError, TargetInUseError
+from core.maintenance.backup.folder_place import FolderPlace
 from core.maintenance.backup.manifest import CHUNK_BYTES, FORMAT, BackupManifest, StoredFile, impossible_names
+from core.maintenance.backup.place import BackupPlace
 from core.maintenance.backup.sealing import (
     BrokenSealError,
     PlainSealer,
@@ -52,17 +38,17 @@ from core.maintenance.backup.sealing import (
     sealer_of,
 )
 from core.output_files import require_output
-from core.plain_files import open_regular
 from core.progress import begins
-from core.state.file_lock import holder_of
+from core.settings.backup_address import BackupAddress, BackupTarget
 
-MARKER = "bondx-backups.json"
-_OBJECTS, _BACKUPS, _LOCK = "objects", "backups", ".lock"
+MARKER: Final = "bondx-backups.json"
+_OBJECTS, _BACKUPS = "objects", "backups"
 _MOST_MANIFEST_BYTES = 1 << 30
 _MOST_MARKER_BYTES = 1 << 16
-_N_SYNCS = 8
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"b-[0-9]{8}T[0-9]{6}Z(?:-[0-9]{1,6})?")
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 class _Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,118 +83,138 @@ class BackupVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupRepository:
-    """A folder of backups, opened with its key."""
+    """A place of backups, opened with its key."""
 
-    def __init__(self, folder: Path, sealer: Sealer) -> None:
+    def __init__(self, place: BackupPlace, sealer: Sealer) -> None:
         """Use `open` or `open_or_create`."""
-        self.folder = folder
+        self.place = place
         self._sealer = sealer
         self._written: list[str] = []  # names of content that this backup was the first to write
         self._pending: set[str] = set()  # of these, what has no name yet
 
     @classmethod
-    def open(cls, folder: Path, key: bytes | None) -> "BackupRepository":
-        """Open a folder of backups.
+    def open(cls, target: BackupTarget, key: bytes | None) -> "BackupRepository":
+        """Open a place of backups.
 
         Args:
-            folder: The folder.
+            target: The folder or the address.
             key: The key of encrypted backups.
 
         Raises:
             NotFoundError: It holds no backups.
             BackupKeyError: The key is missing, is another one, or the backups are not encrypted.
             BackupDamagedError: What it says about itself cannot be read.
+            UsageError: The address needs a package that is not installed.
+            TargetError: The file system of the address does not answer.
         """
-        folder = _resolved(folder)
-        place = folder / MARKER
-        try:
-            with open_regular(place) as file:
-                content = file.read(_MOST_MARKER_BYTES)
-            marker = decode_json(content, type=_Marker)
-        except FileNotFoundError:
-            raise NotFoundError(f"{folder} holds no backups; `bondx backup --to {folder}` makes one.") from None
-        except OSError as error:
-            raise access_error(place, "read", error) from error
-        except msgspec.DecodeError as error:
-            raise BackupDamagedError(place, f"cannot be read ({shown(str(error))})") from None
-        if marker.format > FORMAT:
-            raise UsageError(
-                f"{folder} was written by a newer release (format {marker.format}; this one knows {FORMAT}): use that."
-            )
-        confine(folder)  # no link in it leads a write elsewhere
-        return cls(folder, _sealer(folder, marker, key))
+        return cls._opened(_place_of(target), key)
 
     @classmethod
-    def open_or_create(cls, folder: Path, key: bytes | None, *, now: datetime, option: str) -> "BackupRepository":
-        """Open a folder of backups, and make it one if it is empty or missing.
+    def _opened(cls, place: BackupPlace, key: bytes | None) -> "BackupRepository":
+        try:
+            marker = decode_json(place.read(MARKER, most=_MOST_MARKER_BYTES), type=_Marker)
+        except FileNotFoundError:
+            raise NotFoundError(f"{place} holds no backups; `bondx backup --to {place}` makes one.") from None
+        except OSError as error:
+            raise access_error(Path(place.where(MARKER)), "read", error) from error
+        except msgspec.DecodeError as error:
+            raise BackupDamagedError(place.where(MARKER), f"cannot be read ({shown(str(error))})") from None
+        if marker.format > FORMAT:
+            raise UsageError(
+                f"{place} was written by a newer release (format {marker.format}; this one knows {FORMAT}): use that."
+            )
+        return cls(place, _sealer(place, marker, key))
+
+    @classmethod
+    def open_or_create(
+        cls, target: BackupTarget, key: bytes | None, *, now: datetime, option: str
+    ) -> "BackupRepository":
+        """Open a place of backups, and make it one if it is empty or missing.
 
         Args:
-            folder: The folder; not in a workspace.
+            target: The folder, which is in no workspace, or the address.
             key: The key that encrypts the backups; None leaves them readable.
             now: The time.
-            option: How the person named the folder.
+            option: How the person named it.
 
         Raises:
             RefusedError: It is in a workspace, or holds something else.
             BackupKeyError: The key is missing, is another one, or the backups are not encrypted.
             FileAccessError: It cannot be written.
+            TargetError: The file system of the address does not answer.
+            UsageError: The address needs a package that is not installed.
         """
-        require_output(folder, option=option, follows=True)
-        folder = _resolved(folder)
-        if not (folder / MARKER).exists():
-            if _holds_more_than_a_start(folder):
-                raise FolderInUseError(folder)
-            try:
-                make_root(folder)
-            except OSError as error:
-                raise access_error(folder, "make", error) from error
-            confine(folder)
+        place = _place_of(target, option=option)
+        if MARKER not in place.names(""):
+            if not place.is_new():
+                raise FolderInUseError(place.folder) if isinstance(place, FolderPlace) else TargetInUseError(place)
             derivation = None if key is None else new_derivation(key)[1]
             content = msgspec.json.format(msgspec.json.encode(_Marker(created_at=now, encryption=derivation)))
-            create_once(folder / MARKER, content + b"\n")
-        return cls.open(folder, key)
+            place.make(MARKER, content + b"\n")
+        return cls._opened(place, key)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for one writer.
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the place for one writer.
 
         Raises:
             BackupBusyError: Another process writes to it.
-            FileAccessError: It cannot be written.
+            CoreError: It cannot be written.
         """
-        with only_one(self.folder / _LOCK):
-            yield
+        return self.place.locked()
 
     # Content
 
     def begin(self) -> None:
-        """Forget what a killed backup left unfinished; with the folder held."""
+        """Remove what a killed backup left unfinished; with the place held."""
         self._written, self._pending = [], set()
-        for left in (*self.folder.glob(f"{_OBJECTS}/*/*{UNFINISHED}"), *self.folder.glob(f"{_BACKUPS}/*{UNFINISHED}")):
-            remove_file(left)
-        for left in self.folder.glob(f"{_BACKUPS}/*.sha256"):
-            if not left.with_suffix(".json").exists():
-                remove_file(left)
+        may_be_cut_short = self.place.begin()
+        names = set(self.place.names(_BACKUPS))
+        self.place.remove(
+            f"{_BACKUPS}/{name}"
+            for name in names
+            if name.endswith(".sha256") and f"{name.removesuffix('.sha256')}.json" not in names
+        )
+        if may_be_cut_short:
+            self._sweep()
+            self.place.swept()
+
+    def _sweep(self) -> None:
+        """Remove content that no backup names; if a backup cannot be read, only what is damaged of it."""
+        try:
+            needed, is_known = self._needed(self.ids()), True
+        except BackupDamagedError:
+            needed, is_known = set(), False
+        doubtful = [name for name in self._objects() if name not in needed]
+        if is_known:
+            self.place.remove(map(_object, doubtful))
+        else:
+            damage = zip(doubtful, self.each(self._damage, doubtful), strict=True)
+            self.place.remove([_object(name) for name, why in damage if why])
+
+    def _needed(self, ids: Iterable[str]) -> set[str]:
+        return {chunk for backup_id in ids for file in self.read(backup_id).files for chunk in file.chunks}
+
+    def _damage(self, name: str) -> str:
+        try:
+            self.get(name)
+        except BackupDamagedError as error:
+            return f"{error.place} {error.problem}"
+        return ""
 
     def has(self, name: str) -> bool:
         """Say whether some content is here."""
-        return name in self._pending or self._object(name).is_file()
+        return name in self._pending or self.place.has(_object(name))
 
     def put(self, content: bytes) -> str:
         """Store some content unless it is here already, and return its name; durable after `settle`.
 
         Raises:
-            FileAccessError: It cannot be written.
+            CoreError: It cannot be written.
         """
         name = self._sealer.name_of(content)
         if self.has(name):
             return name
-        place = _unfinished(self._object(name))
-        try:
-            make_folder(place.parent)
-            write_new(place, io.BytesIO(self._sealer.seal(name, content)), durable=False)
-        except OSError as error:
-            raise access_error(place, "write", error) from error
+        self.place.stage(_object(name), self._sealer.seal(name, content))
         self._pending.add(name)
         self._written.append(name)
         return name
@@ -217,35 +223,31 @@ class BackupRepository:
         """Make all new content durable, give it its name, and read it again.
 
         Returns:
-            How many bytes of the disk it takes.
+            How many bytes it takes there.
 
         Raises:
-            FileAccessError: It cannot be written.
+            CoreError: It cannot be written.
             BackupDamagedError: What is read is not what was written.
         """
         names = sorted(self._pending)
-        places = [self._object(name) for name in names]
-        try:
-            with ThreadPoolExecutor(_N_SYNCS, thread_name_prefix="sync") as pool:
-                list(pool.map(sync, map(_unfinished, places)))
-                for place in places:
-                    rename(_unfinished(place), place)
-                folders = {place.parent for place in places}
-                list(pool.map(sync, (*folders, *({self.folder / _OBJECTS, self.folder} if folders else ()))))
-        except OSError as error:
-            raise access_error(Path(error.filename or self.folder), "write", error) from error
+        n_bytes = self.place.settle(map(_object, names))
         self._pending.clear()
-        for name in names:
-            self.get(name)
-        return sum(place.stat().st_size for place in places)
+        for _ in self.each(lambda name: len(self.get(name)), names):
+            pass
+        return n_bytes
 
     def discard(self) -> None:
         """Remove what this backup has written, because it failed."""
-        for name in self._written:
-            with suppress(Exception):
-                remove_file(_unfinished(self._object(name)))
-                remove_file(self._object(name))
-        self.begin()
+        self.place.discard(map(_object, self._written))
+        self._written, self._pending = [], set()
+
+    def each(self, read: Callable[[Given], Found], these: Iterable[Given]) -> Iterator[Found]:
+        """Call a function that reads for each of these, as many at once as the place is worth."""
+        if self.place.n_readers == 1:
+            yield from map(read, these)
+            return
+        with ThreadPoolExecutor(self.place.n_readers, thread_name_prefix="backup-read") as pool:
+            yield from pool.map(read, these)
 
     def get(self, name: str) -> bytes:
         """Return some content, after comparing it with its name.
@@ -255,10 +257,9 @@ class BackupRepository:
         """
         if not _NAME.fullmatch(name):
             raise BackupDamagedError(shown(name), "is no name of content")
-        place = _unfinished(self._object(name)) if name in self._pending else self._object(name)
+        place = self.place.where(_object(name))
         try:
-            with open_regular(place) as file:
-                sealed = file.read(2 * CHUNK_BYTES)
+            sealed = self.place.read(_object(name), most=2 * CHUNK_BYTES)
             content = self._sealer.unseal(name, sealed, most_bytes=CHUNK_BYTES)
         except FileNotFoundError:
             raise BackupDamagedError(place, "is missing") from None
@@ -283,11 +284,8 @@ class BackupRepository:
 
     def ids(self) -> list[str]:
         """Return the ids of all backups, the oldest first."""
-        folder = self.folder / _BACKUPS
-        if not folder.is_dir():
-            return []
-        names = (path.name.removesuffix(".json") for path in folder.glob("*.json"))
-        return sorted((name for name in names if _ID.fullmatch(name)), key=_order)
+        found = (name.removesuffix(".json") for name in self.place.names(_BACKUPS) if name.endswith(".json"))
+        return sorted((name for name in found if _ID.fullmatch(name)), key=_order)
 
     def new_id(self, now: datetime) -> str:
         """Return an id for a backup that is made now: after all others, also if the clock was set back."""
@@ -306,16 +304,17 @@ class BackupRepository:
         """
         if found := self.ids():
             return found[-1]
-        raise NotFoundError(f"{self.folder} holds no finished backup yet.")
+        raise NotFoundError(f"{self.place} holds no finished backup yet.")
 
     def write(self, manifest: BackupManifest) -> str:
         """Let a backup count, and return the SHA-256 of its manifest; all of its content is durable."""
         encoded = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
         sealed = encoded if isinstance(self._sealer, PlainSealer) else self._sealer.seal(manifest.backup_id, encoded)
-        place = self._manifest(manifest.backup_id)
-        line = f"{digest(sealed)}  {place.name}\n"  # as sha256sum -c reads it
-        write_file(place.with_suffix(".sha256"), line.encode())
-        return write_file(place, sealed)
+        sha256 = digest(sealed)
+        line = f"{sha256}  {manifest.backup_id}.json\n"  # as sha256sum -c reads it
+        self.place.write(_manifest(manifest.backup_id, ".sha256"), line.encode())
+        self.place.write(_manifest(manifest.backup_id), sealed)
+        return sha256
 
     def read(self, backup_id: str) -> BackupManifest:
         """Return the manifest of a backup.
@@ -326,17 +325,15 @@ class BackupRepository:
         """
         if backup_id not in (known := self.ids()):
             newest = ", ".join(known[-5:][::-1]) or "none yet"
-            raise NotFoundError(f"{self.folder} holds no backup {shown(backup_id)}. Newest: {newest}.")
-        place = self._manifest(backup_id)
+            raise NotFoundError(f"{self.place} holds no backup {shown(backup_id)}. Newest: {newest}.")
+        place = self.place.where(_manifest(backup_id))
         try:
-            with open_regular(place) as file:
-                sealed = file.read(_MOST_MANIFEST_BYTES)
-            with open_regular(place.with_suffix(".sha256")) as file:
-                said = file.read(256)
+            sealed = self.place.read(_manifest(backup_id), most=_MOST_MANIFEST_BYTES)
+            said = self.place.read(_manifest(backup_id, ".sha256"), most=256)
         except OSError as error:
             where = error.filename or place
             raise BackupDamagedError(where, f"cannot be read ({error.strerror or error})") from None
-        if said != f"{digest(sealed)}  {place.name}\n".encode():
+        if said != f"{digest(sealed)}  {backup_id}.json\n".encode():
             raise BackupDamagedError(place, "is damaged: its SHA-256 is not that in the file beside it")
         try:
             encoded = sealed
@@ -388,12 +385,13 @@ class BackupRepository:
             return BackupVerdict(backup_id=backup_id, ok=False, n_files=0, n_bytes=0, damage=(str(error),))
         impossible = impossible_names(manifest.files)
         damage = [f"{shown(path)} cannot be restored: it {problem}" for path, problem in impossible.items()]
-        for file in manifest.files:
-            if file.path in impossible:
-                continue
+        sound = [file for file in manifest.files if file.path not in impossible]
+
+        def problem_of(file: StoredFile) -> str:
             begins(f"{backup_id} {file.path}")
-            problem = next(filter(None, (self._problem(chunk, known) for chunk in file.chunks)), "")
-            problem = problem or self._problem_of_whole(file)
+            return self._problem(file, known)
+
+        for file, problem in zip(sound, self.each(problem_of, sound), strict=True):
             if problem:
                 damage.append(f"{file.path} cannot be restored: {problem}")
         if damage and backup_id not in self.ids():
@@ -406,26 +404,25 @@ class BackupRepository:
             damage=tuple(damage),
         )
 
-    def _problem(self, chunk: str, known: dict[str, str]) -> str:
-        if chunk not in known:
+    def _problem(self, file: StoredFile, known: dict[str, str]) -> str:
+        """Compare a file with its hash, chunk by chunk: with their order and number, too."""
+        whole = f"{file.sha256} {file.size} {' '.join(file.chunks)}"
+        if whole in known:
+            return known[whole]
+        hashed, size = hashlib.sha256(), 0
+        for chunk in file.chunks:
+            if problem := known.get(chunk):
+                return problem
             try:
-                self.get(chunk)
-                known[chunk] = ""
+                content = self.get(chunk)
             except BackupDamagedError as error:
                 known[chunk] = f"{error.place} {error.problem}"
-        return known[chunk]
-
-    def _problem_of_whole(self, file: StoredFile) -> str:
-        """Compare the order and number of chunks with the hash of the file; one plain chunk needs no look."""
-        if file.chunks == (file.sha256,):
-            return ""
-        import hashlib
-
-        hashed, size = hashlib.sha256(), 0
-        for content in self.read_file(file):
+                return known[chunk]
             hashed.update(content)
             size += len(content)
-        return "" if (hashed.hexdigest(), size) == (file.sha256, file.size) else "its chunks do not make up its SHA-256"
+        is_whole = (hashed.hexdigest(), size) == (file.sha256, file.size)
+        known[whole] = "" if is_whole else "its chunks do not make up its SHA-256"
+        return known[whole]
 
     def prune(self, keep: int) -> list[str]:
         """Remove the oldest backups, and all content that no other backup needs; with the folder held.
@@ -442,72 +439,50 @@ class BackupRepository:
         """
         ids = self.ids()
         staying, doomed = ids[-keep:], ids[:-keep]
-        needed = {chunk for backup_id in staying for file in self.read(backup_id).files for chunk in file.chunks}
-        for backup_id in doomed:  # first, so that no backup counts whose content is gone
-            remove_file(self._manifest(backup_id))
-            remove_file(self._manifest(backup_id).with_suffix(".sha256"))
-        for place in self._objects():
-            if place.name not in needed:
-                remove_file(place)
+        needed = self._needed(staying)
+        # First, so that no backup counts whose content is gone.
+        self.place.remove(_manifest(backup_id) for backup_id in doomed)
+        self.place.remove(_manifest(backup_id, ".sha256") for backup_id in doomed)
+        self.place.remove(_object(name) for name in self._objects() if name not in needed)
         return doomed
 
     def size(self) -> int:
         """Return how many bytes the content takes."""
-        return sum(place.stat().st_size for place in self._objects())
+        return sum(self._objects().values())
 
-    def _objects(self) -> Iterable[Path]:
-        return (place for place in self.folder.glob(f"{_OBJECTS}/??/*") if _NAME.fullmatch(place.name))
-
-    def _object(self, name: str) -> Path:
-        return self.folder / _OBJECTS / name[:2] / name
-
-    def _manifest(self, backup_id: str) -> Path:
-        return self.folder / _BACKUPS / f"{backup_id}.json"
+    def _objects(self) -> dict[str, int]:
+        """Return the size of all content by its name."""
+        found = {place.rpartition("/")[2]: size for place, size in self.place.objects().items()}
+        return {name: size for name, size in found.items() if _NAME.fullmatch(name)}
 
 
-@contextmanager
-def only_one(lock: Path) -> Iterator[None]:
-    """Hold a lock file, or refuse at once.
+def _place_of(target: BackupTarget, *, option: str = "") -> BackupPlace:
+    """Return the place of a target; with the option by which a person named it, if it is to be written."""
+    if isinstance(target, BackupAddress):
+        from core.maintenance.backup.remote_place import RemotePlace  # rarely needed, and it imports more
 
-    Raises:
-        BackupBusyError: Another process holds it.
-        FileAccessError: It cannot be opened.
-    """
-    try:
-        make_folder(lock.parent)
-        descriptor = open_lock(lock)
-    except OSError as error:
-        raise access_error(lock, "open", error) from error
-    if not locked_within(descriptor, 0.0, pause_seconds=0.0):
-        holder = holder_of(lock)
-        os.close(descriptor)
-        raise BackupBusyError(lock, holder)
-    try:
-        yield
-    finally:
-        unlock(descriptor)
+        return RemotePlace(target, option=option)
+    if option:
+        require_output(target, option=option, follows=True)
+    return FolderPlace(_resolved(target))
 
 
-def _sealer(folder: Path, marker: _Marker, key: bytes | None) -> Sealer:
+def _sealer(place: BackupPlace, marker: _Marker, key: bytes | None) -> Sealer:
     if marker.encryption is None:
         if key is not None:
-            raise BackupKeyError(f"The backups in {folder} are not encrypted: leave the key out, or name a new folder.")
+            raise BackupKeyError(f"The backups in {place} are not encrypted: leave the key out, or name a new folder.")
         return PlainSealer()
     if key is None:
         raise BackupKeyError(
-            f"The backups in {folder} are encrypted: name their key with --key-file, --key-env or --key-command."
+            f"The backups in {place} are encrypted: name their key with --key-file, --key-env or --key-command."
         )
     try:
         found = sealer_of(key, marker.encryption)
     except ValueError as error:
-        raise BackupDamagedError(folder / MARKER, f"cannot be used ({shown(str(error))})") from None
+        raise BackupDamagedError(place.where(MARKER), f"cannot be used ({shown(str(error))})") from None
     if found is None:
-        raise BackupKeyError(f"This is not the key of the backups in {folder}: they were encrypted with another one.")
+        raise BackupKeyError(f"This is not the key of the backups in {place}: they were encrypted with another one.")
     return found
-
-
-def _holds_more_than_a_start(folder: Path) -> bool:
-    return is_occupied(folder) and (not folder.is_dir() or {path.name for path in folder.iterdir()} != {_LOCK})
 
 
 def _resolved(folder: Path) -> Path:
@@ -523,5 +498,9 @@ def _order(backup_id: str) -> tuple[str, int]:
     return stamp, int(number[0]) if number else 1
 
 
-def _unfinished(place: Path) -> Path:
-    return place.with_name(place.name + UNFINISHED)
+def _object(name: str) -> str:
+    return f"{_OBJECTS}/{name[:2]}/{name}"
+
+
+def _manifest(backup_id: str, suffix: str = ".json") -> str:
+    return f"{_BACKUPS}/{backup_id}{suffix}"

@@ -206,7 +206,8 @@ def _write(repository: BackupRepository, files: Iterable[StoredFile], folder: Pa
         BackupDamagedError: A file is not what was written.
         OSError: It cannot be written.
     """
-    for file in files:
+
+    def write_one(file: StoredFile) -> None:
         begins(f"restoring {file.path}")
         place = folder / file.path
         make_folder(place.parent)
@@ -214,6 +215,9 @@ def _write(repository: BackupRepository, files: Iterable[StoredFile], folder: Pa
         sha256, size = write_new(place, content, mode=file.mode & _OWNERS_RIGHTS, durable=False)
         if (sha256, size) != (file.sha256, file.size):
             raise BackupDamagedError(file.path, "is not what was backed up: its SHA-256 differs")
+
+    for _ in repository.each(write_one, files):
+        pass
 
 
 def _sound_manifest(repository: BackupRepository, backup_id: str) -> BackupManifest:

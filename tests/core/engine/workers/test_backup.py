@@ -8,7 +8,8 @@ import pytest
 from core.alerts import Alerts
 from core.engine.workers.backup import BackupSchedule
 from core.governance import AuditFilter, AuditLog
-from core.maintenance.backup import BackupRepository
+from core.maintenance.backup import BackupRepository, target_of
+from core.maintenance.backup.history import BackupHistory
 from core.settings import AlertSettings
 from tests.clocks import HandClock
 
@@ -115,6 +116,24 @@ def test_a_failure_is_not_tried_again_every_minute(schedule, clock, workspace):
     clock.now += timedelta(minutes=1)
     schedule.step()
     assert len(list((safe / "backups").glob("*.json"))) == 1
+
+
+def test_scheduled_backups_go_to_an_address_too(schedule, clock, workspace):
+    workspace.settings_file.write_text(
+        EVERY_SIX_HOURS.replace("../safe", f"'file://{workspace.root.parent}/elsewhere'")
+    )
+    for _ in range(3):
+        pass_hours(schedule, clock, 6)
+    assert open_alerts(workspace) == {}
+    repository = BackupRepository.open(target_of(f"file://{workspace.root.parent}/elsewhere"), None)
+    assert len(repository.ids()) == 2
+    assert BackupHistory(workspace).last().folder == f"file://{workspace.root.parent}/elsewhere"
+
+
+def test_an_address_that_does_not_answer_is_an_alert(schedule, clock, workspace):
+    workspace.settings_file.write_text(EVERY_SIX_HOURS.replace("../safe", "'ftp://127.0.0.1:1/safe'"))
+    pass_hours(schedule, clock, 6)
+    assert "Cannot open ftp://127.0.0.1:1/safe: " in open_alerts(workspace)["backup_failed"]
 
 
 def test_settings_that_schedule_nothing_clear_the_alerts(schedule, clock, workspace):

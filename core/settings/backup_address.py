@@ -1,0 +1,128 @@
+"""Where backups are kept: a folder of this machine, or an address that fsspec opens, such as s3://safe/bonds.
+
+An address holds no password, token or query: those come from the environment or from the library's own configuration.
+So an address can stand in settings, records, logs and messages as it is.
+"""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from core.errors import UsageError
+from core.escape import is_shown_as_is, shown
+from core.home_paths import at_home
+
+EXTRA: Final = "fsspec"
+MASK: Final = "***"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_USER = re.compile(r"(?<=://)[^/\s'\"]*@")
+_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*)\?[^\s'\"]+")
+_UP_TO_LAST_AT = re.compile(r"://.*@")
+_HOST = re.compile(r"(\[[^]]*\]|[^:]*)(:[0-9]{1,5})?")  # what is no number after a colon begins a password
+_FOLDER_SCHEMES = ("file", "local")
+
+
+class BackupAddress(msgspec.Struct, frozen=True):
+    """An address that fsspec opens; `address_of` makes it of what a person typed."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def scheme(self) -> str:
+        """The part before ://, which chooses the library."""
+        return self.text.partition("://")[0].lower()
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that a file:// address names; None for all others."""
+        return Path(self.text.partition("://")[2]) if self.scheme in _FOLDER_SCHEMES else None
+
+
+BackupTarget = Path | BackupAddress
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text names an address, and not a folder.
+
+    >>> is_address("s3://safe/bonds"), is_address("../backups"), is_address("a://b::c://d")
+    (True, False, True)
+    """
+    return _SCHEME.match(text) is not None or ("::" in text and "://" in text)
+
+
+def target_of(text: str, root: Path | None = None) -> BackupTarget:
+    """Return the folder or the address that a person named.
+
+    Args:
+        text: What the person typed, or the settings hold.
+        root: Where a relative folder begins; by default the present folder, where it stays as it was typed.
+
+    Raises:
+        UsageError: It is an address that holds a credential, or that cannot be one.
+
+    >>> str(target_of("s3://safe/bonds/"))
+    's3://safe/bonds'
+    >>> target_of("ftp://ana:secret@host/safe")
+    Traceback (most recent call last):
+    core.errors.UsageError: The address ftp://***@host/safe holds a password. Leave it out: the library reads it \
+from the environment or from its own configuration (docs/backup.md).
+    """
+    if is_address(text):
+        if problem := problem_of(text):
+            raise UsageError(problem)
+        return BackupAddress(text.rstrip("/"))
+    return Path(text) if root is None else root / at_home(text)
+
+
+def problem_of(text: str) -> str:
+    """Say why an address cannot be used; empty if it can. The sentence holds no credential."""
+    text_shown = masked(_UP_TO_LAST_AT.sub(f"://{MASK}@", text))  # a password may hold slashes
+    named = f"The address {text_shown}"
+    elsewhere = (
+        "Leave it out: the library reads it from the environment or from its own configuration (docs/backup.md)."
+    )
+    if not is_shown_as_is(text) or " " in text:
+        return f"The address {shown(text_shown, most=200)} holds blanks or hidden characters. Name it without them."
+    if "::" in text:
+        return f"{named} is a chain of two. Name one file system: a cache between would be verified in its place."
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return f"{named} cannot be read. Name it as in s3://safe/bonds."
+    account, _, host = parts.netloc.rpartition("@")
+    if ":" in account or not _HOST.fullmatch(host):
+        return f"{named} holds a password. {elsewhere}"
+    if parts.query or parts.fragment:
+        return f"{named} holds a query or a fragment, which may be a token. {elsewhere}"
+    if not (parts.netloc or parts.path.strip("/")):
+        return f"{named} names no place. Name it as in s3://safe/bonds."
+    return ""
+
+
+def masked(text: str) -> str:
+    """Return a text in which no address shows an account, a password or a query.
+
+    >>> masked("cannot open ftp://ana:p%40ss@host/safe?sig=abc now")
+    'cannot open ftp://***@host/safe?*** now'
+    """
+    return _QUERY.sub(rf"\1?{MASK}", _USER.sub(f"{MASK}@", text))
+
+
+def require_extra(address: BackupAddress) -> None:
+    """Check, without importing it, that the extra is installed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if find_spec(EXTRA) is None:
+        raise UsageError(
+            f"Backups at {address} need the extra {EXTRA}, which is not installed: "
+            f"pip install 'bondx-console[{EXTRA}]'."
+        )
