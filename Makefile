@@ -101,11 +101,11 @@ busy: $(VENV)/.dev ## Run every test five times (N=…) beside four busy loops a
 # tests of the extras xgboost and text, and those against the shap package, run with our own pins.
 $(INTEROP)/.ready: $(wildcard interop/requirements-*.txt) pyproject.toml $(VENV)/.dev
 	@echo "installing MLServer, MLflow, KServe, TensorFlow, NannyML, XGBoost and torch into $(INTEROP) (some minutes and gigabytes)"
-	@for name in peers kserve tensorflow nannyml networks signing; do \
+	@for name in peers kserve tensorflow nannyml networks signing backups; do \
 		test -x $(INTEROP)/$$name/bin/python || $(BIN)/python -m venv $(INTEROP)/$$name || exit 1; \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -r interop/requirements-$$name.txt || exit 1; \
 	done
-	@for name in peers networks; do \
+	@for name in peers networks backups; do \
 		$(INTEROP)/$$name/bin/python -m pip install --quiet --disable-pip-version-check -e . || exit 1; \
 	done
 	@test -x $(INTEROP)/xgboost/bin/python || $(BIN)/python -m venv $(INTEROP)/xgboost
@@ -123,7 +123,7 @@ NETWORK_TESTS := $(addprefix tests/core/explain/,test_networks.py test_predictio
 
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, model-signing, Prometheus, XGBoost, shap and torch
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, model-signing, CycloneDX, S3, Prometheus, XGBoost, shap and torch
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(INTEROP)/text/bin/python -m pytest -q -n 0 -p no:cacheprovider $(TEXT_TESTS)
 	@$(INTEROP)/networks/bin/python -m pytest -q -rs -W ignore -p no:cacheprovider $(NETWORK_TESTS)
@@ -133,6 +133,8 @@ interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and 
 		--kserve $(INTEROP)/kserve/bin/python
 	@$(BIN)/python interop/estimates.py --nannyml $(INTEROP)/nannyml/bin/python
 	@$(BIN)/python interop/model_signatures.py --model-signing $(INTEROP)/signing/bin/python
+	@$(BIN)/python interop/bills.py
+	@$(INTEROP)/backups/bin/python interop/backup_targets.py
 
 # Where the environment of the services is, and below which folder they are installed (for packages: DESTDIR=…).
 PREFIX ?= /opt/bondx
