@@ -33,7 +33,7 @@ from core.maintenance.backup.writer import (
     ALIVE_EVERY,
     LOST_AFTER,
     PREFIX,
-    Writer,
+    BackupWriter,
     is_dead,
     this_writer,
     writers,
@@ -51,7 +51,7 @@ _MOST_OF_REASON = 300
 _ATTEMPTS, _MOST_PAUSE_SECONDS = 4, 2.0
 _now = time.time
 _held: set[str] = set()
-Result = TypeVar("Result")
+PlaceAnswer = TypeVar("PlaceAnswer")
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class RemotePlace:
         self._of_thread = threading.local()
         self._shared: Any = None
         self._shared = self._opened()
-        self._writer: Writer | None = None
+        self._writer: BackupWriter | None = None
         self._alive_at = 0.0
         self._is_unclean = False
         self._present: dict[str, int] = {}
@@ -129,7 +129,7 @@ class RemotePlace:
                 self.remove(self._files_of(writer))
             _held.discard(writer.token)
 
-    def _acquired(self) -> Writer:
+    def _acquired(self) -> BackupWriter:
         """Leave a file that says who writes, unless somebody else writes."""
         for left in reversed(range(_ATTEMPTS)):
             self._refuse_others(None)
@@ -150,7 +150,7 @@ class RemotePlace:
                 return writer
         raise AssertionError("the last attempt returns or raises")
 
-    def _refuse_others(self, own: Writer | None) -> None:
+    def _refuse_others(self, own: BackupWriter | None) -> None:
         names = self.names(_BACKUPS)
         found = writers(names)
         if own is not None and own.token not in {each.token for each in found}:
@@ -162,7 +162,7 @@ class RemotePlace:
         if own is not None:
             self.remove(f"{_BACKUPS}/{name}" for each in others for name in names if _is_of(name, each))
 
-    def _described(self, writer: Writer) -> str:
+    def _described(self, writer: BackupWriter) -> str:
         try:
             told = decode_json(self.read(f"{_BACKUPS}/{writer.name}", most=1 << 12), type=_Told)
             return escaped(f"process {told.process} on {told.host}, since {told.since},")
@@ -202,7 +202,7 @@ class RemotePlace:
             reason = "this writer could not show that it is alive for too long, and another may have taken its place"
             raise TargetError(self.where(_BACKUPS), "write", reason)
 
-    def _files_of(self, writer: Writer) -> list[str]:
+    def _files_of(self, writer: BackupWriter) -> list[str]:
         return [f"{_BACKUPS}/{name}" for name in self.names(_BACKUPS) if _is_of(name, writer)]
 
     # Content
@@ -425,7 +425,7 @@ class RemotePlace:
             file_system.invalidate_cache()
             file_system.makedirs(path, exist_ok=True)
 
-    def _asked(self, action: str, name: str, ask: Callable[[Any, str], Result]) -> Result:
+    def _asked(self, action: str, name: str, ask: Callable[[Any, str], PlaceAnswer]) -> PlaceAnswer:
         """Ask the file system for something.
 
         Raises:
@@ -512,7 +512,7 @@ def _told() -> bytes:
     return msgspec.json.encode(told) + b"\n"
 
 
-def _is_of(name: str, writer: Writer) -> bool:
+def _is_of(name: str, writer: BackupWriter) -> bool:
     return name.startswith(f"{PREFIX}{writer.token}-")
 
 

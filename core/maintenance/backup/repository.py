@@ -47,8 +47,8 @@ _MOST_MANIFEST_BYTES = 1 << 30
 _MOST_MARKER_BYTES = 1 << 16
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"b-[0-9]{8}T[0-9]{6}Z(?:-[0-9]{1,6})?")
-Given = TypeVar("Given")
-Found = TypeVar("Found")
+ReadInput = TypeVar("ReadInput")
+ReadOutput = TypeVar("ReadOutput")
 
 
 class _Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +241,7 @@ class BackupRepository:
         self.place.discard(map(_object, self._written))
         self._written, self._pending = [], set()
 
-    def each(self, read: Callable[[Given], Found], these: Iterable[Given]) -> Iterator[Found]:
+    def each(self, read: Callable[[ReadInput], ReadOutput], these: Iterable[ReadInput]) -> Iterator[ReadOutput]:
         """Call a function that reads for each of these, as many at once as the place is worth."""
         if self.place.n_readers == 1:
             yield from map(read, these)

@@ -32,7 +32,7 @@ _NAME = re.compile(r"lock-([0-9a-f]{16})-([0-9a-f]{12})-([0-9]{1,10})-([0-9]{1,1
 _BOOT, _PROCESSES = Path("/proc/sys/kernel/random/boot_id"), "/proc/self/ns/pid"
 
 
-class Writer(msgspec.Struct, frozen=True, kw_only=True):
+class BackupWriter(msgspec.Struct, frozen=True, kw_only=True):
     """A process that writes, as the name of its file says it."""
 
     token: str
@@ -47,27 +47,27 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
         return f"{PREFIX}{self.token}-{self.machine}-{self.pid}-{self.began}-{self.alive_at}.json"
 
 
-def this_writer(now: float) -> Writer:
+def this_writer(now: float) -> BackupWriter:
     """Return a new writer in this process."""
     pid = os.getpid()
-    return Writer(
+    return BackupWriter(
         token=secrets.token_hex(8), machine=this_machine(), pid=pid, began=_began(pid) or 0, alive_at=int(now)
     )
 
 
-def writers(names: Iterable[str]) -> list[Writer]:
+def writers(names: Iterable[str]) -> list[BackupWriter]:
     """Return the writers whose files are among some names, each with its last sign of life."""
-    found: dict[str, Writer] = {}
+    found: dict[str, BackupWriter] = {}
     for match in filter(None, map(_NAME.fullmatch, names)):
         token, machine, *numbers = match.groups()
         pid, began, alive_at = map(whole_number, numbers)
-        each = Writer(token=token, machine=machine, pid=pid, began=began, alive_at=alive_at)
+        each = BackupWriter(token=token, machine=machine, pid=pid, began=began, alive_at=alive_at)
         if token not in found or found[token].alive_at < alive_at:
             found[token] = each
     return list(found.values())
 
 
-def is_dead(writer: Writer, now: float, held: Iterable[str]) -> bool:
+def is_dead(writer: BackupWriter, now: float, held: Iterable[str]) -> bool:
     """Say whether a writer writes no more.
 
     Args:

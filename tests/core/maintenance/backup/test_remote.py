@@ -17,7 +17,7 @@ from core.maintenance.backup import BackupDamagedError, BackupRepository, create
 from core.maintenance.backup import remote_place as remote
 from core.maintenance.backup.errors import BackupBusyError, TargetInUseError
 from core.maintenance.backup.place import TargetError
-from core.maintenance.backup.writer import DEAD_AFTER, Writer, is_dead, this_machine, this_writer, writers
+from core.maintenance.backup.writer import DEAD_AFTER, BackupWriter, is_dead, this_machine, this_writer, writers
 from core.settings import backup_address
 from core.state import Workspace
 from tests.core.maintenance.backup.conftest import ANA, KEY, add_version
@@ -226,8 +226,10 @@ def test_who_counts_as_dead():
     assert is_dead(own, now, set()), "another writer of this process, which ended"
     gone = subprocess.Popen(["true"])
     gone.wait()
-    assert is_dead(Writer(token="0" * 16, machine=this_machine(), pid=gone.pid, began=1, alive_at=int(now)), now, ())
-    elsewhere = Writer(token="0" * 16, machine="f" * 12, pid=own.pid, began=own.began, alive_at=int(now))
+    assert is_dead(
+        BackupWriter(token="0" * 16, machine=this_machine(), pid=gone.pid, began=1, alive_at=int(now)), now, ()
+    )
+    elsewhere = BackupWriter(token="0" * 16, machine="f" * 12, pid=own.pid, began=own.began, alive_at=int(now))
     assert not is_dead(elsewhere, now + DEAD_AFTER.total_seconds(), ())
     assert is_dead(elsewhere, now + DEAD_AFTER.total_seconds() + 1, ())
     assert writers([own.name, "lock-x.json", "unfinished", "b-20261127T201724Z.json"]) == [own]
@@ -239,7 +241,7 @@ def test_a_writer_of_another_machine_is_waited_for_until_it_shows_no_life_for_an
 ):
     backed_up(full, elsewhere)
     alive_at = int(remote._now() - 60 * minutes)
-    other = Writer(token="0" * 16, machine="f" * 12, pid=1, began=1, alive_at=alive_at)
+    other = BackupWriter(token="0" * 16, machine="f" * 12, pid=1, began=1, alive_at=alive_at)
     (tmp_path / "elsewhere" / "backups" / other.name).write_bytes(b"{")
     if is_waited_for:
         with pytest.raises(BackupBusyError, match="another process holds"):
