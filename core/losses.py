@@ -23,6 +23,7 @@ class AnswerKind(StrEnum):
     PROBABILITIES = "probabilities"  # of the second of two classes, or of every class
     CLASS = "class"  # the name of a class, without its probability
     SCORE = "score"  # of an anomaly, on a scale of the version's own
+    TEXT = "text"  # what a model of language writes; its facts are judged when it is written
     UNKNOWN = ""  # a number, of which nothing more was recorded
 
 
@@ -223,6 +224,8 @@ def probabilities_of(answer: RecordedAnswer) -> Sequence[float] | None:
 def refusal_of(answer: RecordedAnswer, actual: Actual) -> str | None:
     """Return why no loss can be computed from an outcome, with the cure; None if one can."""
     form = answer.form
+    if form.kind is AnswerKind.TEXT:
+        return _OF_TEXTS
     if form.kind is AnswerKind.SCORE:
         return "cannot be compared with an anomaly score, whose scale is each version's own; report `loss` instead"
     if answer.value is None and answer.detail is None:
@@ -246,6 +249,8 @@ def refusal_of_loss(form: AnswerForm, loss: float) -> str | None:
     Of the losses of probabilities the log loss has the widest bound. A number, and a score, may have any loss, and also
     a negative one: a profit.
     """
+    if form.kind is AnswerKind.TEXT:
+        return _OF_TEXTS
     if form.kind not in (AnswerKind.PROBABILITIES, AnswerKind.CLASS):
         return None
     kind = LossRule().for_form(form)
@@ -259,3 +264,4 @@ def refusal_of_loss(form: AnswerForm, loss: float) -> str | None:
 
 
 _MAX_SHOWN = 30
+_OF_TEXTS = "is about a text, which has no outcome: its facts are judged when it is written"

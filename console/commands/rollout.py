@@ -94,7 +94,7 @@ def summary(rollout: "Rollout") -> dict[str, Any]:
         "phase": "stuck" if rollout.is_stuck else observed.phase,
         "problem": observed.problem if rollout.is_active else None,
         "not_judged": [str(found) for found in rollout.not_judged],
-        "loss": rollout.plan.loss.describe(),
+        "loss": rollout.plan.loss.describe() if rollout.plan.texts is None else "none: texts are judged",
         "desired": rollout.desired,
         "step": observed.step + 1,
         "n_steps": len(rollout.plan.steps),

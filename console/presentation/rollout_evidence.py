@@ -130,6 +130,8 @@ def effect_text(reading: GuardReading, value: float | None) -> str:
         return NOTHING
     if reading.has_ratio:
         return f"{value:.2f}x"
+    if reading.is_rate:
+        return f"{100 * value:+.2g} pt"
     return f"{value:+.3g}" if abs(value) < 1_000 else f"{value:+,.0f}"
 
 
@@ -250,6 +252,14 @@ def _settled(plan: RolloutPlan) -> str:
     return f"safety is judged by answers older than {duration(plan.settle_seconds)}, harm by all outcomes"
 
 
+def _judged_by(plan: RolloutPlan) -> list[tuple[str, str]]:
+    """Say what is judged beside errors and latency: losses, or of a model of language its texts."""
+    if plan.texts is None:
+        return [("loss", plan.measure_of(plan.loss_guard) if plan.loss_guard else "not judged after a switch")]
+    judged = [(guard.name, plan.measure_of(guard)) for guard in plan.guards if guard.source.is_of_texts]
+    return [*judged, *([("facts", f"not judged: {plan.texts.why_no_facts}")] if plan.texts.why_no_facts else [])]
+
+
 def rule_lines(rollout: Rollout) -> list[Line]:
     """Write out the rules, which were fixed before the first request."""
     plan = rollout.plan
@@ -261,7 +271,7 @@ def rule_lines(rollout: Rollout) -> list[Line]:
         ("step", f"at least {duration(step.dwell_seconds)} and {step.min_samples:,} answers from the candidate"),
         ("margins", margins),
         ("latency", plan.measure_of(slow) if slow else "not judged: no limit was known at the start"),
-        ("loss", plan.measure_of(plan.loss_guard) if plan.loss_guard else "not judged after a switch"),
+        *_judged_by(plan),
         *([("settled", _settled(plan))] if plan.needs_outcomes else []),
         *(("slices", str(each)) for each in plan.slices),
         *([("pairs", "both versions score each row; losses are compared row by row")] if plan.is_paired else []),

@@ -27,6 +27,14 @@ def writes_texts(lineage: Mapping[str, Any]) -> bool:
     return lineage.get(TASK) == TEXT_TASK
 
 
+def grammar_of(lineage: Mapping[str, Any]) -> str:
+    """Return the domain whose grammar a model of language has learned alone; empty if its facts cannot be judged."""
+    learned = lineage.get("parameters")
+    if not isinstance(learned, Mapping) or any(learned.get(name) for name in ("corpus", "base", "teacher")):
+        return ""
+    return str(learned.get("domain", ""))
+
+
 def with_task(lineage: Mapping[str, Any], source: Path) -> Mapping[str, Any]:
     """Return a lineage that says of the files of a model of language what they are, whoever registers them.
 

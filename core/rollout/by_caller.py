@@ -202,6 +202,23 @@ def candidate_units(sums: CallerSums) -> float:
     return n_values if counted > _ALL * n_values else counted
 
 
+def callers_met(sums: CallerSums, *, of_candidate: bool) -> float:
+    """Return how many equally active callers an arm's values come from; a request without a caller is one.
+
+    Source:
+        Kish, Survey Sampling, 1965, the effective sample size of unequal weights, here by cell: callers beyond the
+        number of cells are taken to be as active as the cells are.
+    """
+    counts = sums.by_cell(sums.n)
+    arm = sums.layout.of_candidate if of_candidate else ~sums.layout.of_candidate
+    by_cell = (counts * arm).sum(axis=1)
+    n_occupied = int((by_cell > 0).sum())
+    if not n_occupied:
+        return 0.0
+    n, units = float(by_cell.sum()), sums.units[int(of_candidate)].n
+    return min(n if units > _ALL * n else units, n) * _kish(by_cell) / n_occupied
+
+
 def failing_cells(sums: CallerSums) -> int:
     """Return in how many cells the candidate failed at all."""
     failures = sums.by_cell(sums.total)

@@ -9,6 +9,7 @@ from core.rollout import ceilings, objectives
 from core.rollout.by_caller import (
     LEAST_CALLERS,
     Contrast,
+    callers_met,
     candidate_units,
     difference_of,
     effective_callers,
@@ -22,6 +23,7 @@ from core.rollout.plan import Guard, GuardSource, RolloutPlan
 from core.rollout.rare_losses import (
     LEAST_SHARE,
     LEAST_VALUES,
+    callers_to_meet,
     harm_contrast,
     log_harm,
     safety_contrast,
@@ -31,6 +33,7 @@ from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
 _MOSTLY = 0.8  # of the answers: if so many units were seen, nearly every answer is one
+_NOUNS = {GuardSource.FACTS: "whole text", GuardSource.CUT: "text"}
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
 
@@ -96,7 +99,7 @@ def read_callers(
         safety_share=progress(safety, plan.beta),
         eta_requests=eta,
         eta_seconds=pace.seconds_of(eta),
-        is_counted=guard.source is GuardSource.LOSS and is_binary and n_candidate > 0,
+        is_counted=(guard.source is GuardSource.LOSS or guard.source.is_of_texts) and is_binary and n_candidate > 0,
         is_ratio=has_ratio,
         margin_difference=guard.margin_difference,
         callers_stable=round(callers[0], 1),
@@ -112,6 +115,8 @@ def read_callers(
 def margin_text(guard: Guard, what: str) -> str:
     """Spell the margin of a guard, for example "less than 1.1 times the stable mean"."""
     if guard.margin_difference is not None:
+        if guard.source.is_of_texts:
+            return f"less than {100 * guard.margin_difference:g} points above the stable {what}"
         return f"less than {guard.margin_difference:g} above the stable {what}"
     return f"less than {guard.margin:g} times the stable {what}"
 
@@ -141,7 +146,8 @@ def _evidence(
     if is_enough and margin is not None:
         # Of zeros there is no ratio: then other losses must be shown to be rare.
         unit_share = ceilings.log_below(candidate_units(settled), 0, LEAST_SHARE)
-        safety = unit_share if _is_all_zero(settled) else log_evidence(margin, higher=False)
+        is_without_ratio = _is_all_zero(settled) and not guard.source.is_of_texts
+        safety = unit_share if is_without_ratio else log_evidence(margin, higher=False)
     if guard.tolerated_share is None:
         return harm, safety
     below = objectives.log_below(settled, n, failed, guard.tolerated_share)
@@ -236,11 +242,11 @@ def _reason(plan: RolloutPlan, guard: Guard, sums: CallerSums, reading: GuardRea
             return f"{seen}, shown to be " + ("more frequent" if reading.is_rate else "worse")
         case GuardVerdict.SAFE:
             rest = f"; not excluded: {reading.cannot_exclude}" if reading.cannot_exclude else ""
-            if _is_all_zero(sums):
+            if _is_all_zero(sums) and not guard.source.is_of_texts:
                 return f"{seen}, no loss in either arm, and shown to be rarer than {LEAST_SHARE:.0%} of the candidate's"
             return f"{seen}, shown to be {margin}{rest}"
         case GuardVerdict.NO_DATA:
-            what = "outcome" if guard.source.needs_outcomes else "answer"
+            what = _NOUNS.get(guard.source) or ("outcome" if guard.source.needs_outcomes else "answer")
             whose = "candidate" if not reading.n_candidate else "stable"
             return f"no {whose} {what} yet"
         case GuardVerdict.SUSPECT:
@@ -254,6 +260,10 @@ def _reason(plan: RolloutPlan, guard: Guard, sums: CallerSums, reading: GuardRea
         return f"{seen}, too few callers to judge: {fewest:.1f} of {LEAST_CALLERS} needed in each arm"
     if (n := min(reading.n_stable, reading.n_candidate)) < LEAST_VALUES:
         return f"{seen}, too few values to judge: {n:,} of {LEAST_VALUES} needed in each arm"
+    if guard.source.is_of_texts and (met := callers_met(sums, of_candidate=True)) <= (
+        needed := callers_to_meet(guard.margin_difference or 1.0, plan.beta)
+    ):
+        return f"{seen}, too few callers to have met the kind that fares worse: {met:,.0f} of about {needed:,} needed"
     if (n := reading.n_candidate) < (needed := values_needed(bound, plan.beta)):
         return f"{seen}, too few values to have met rare large losses: {n:,} of {needed:,} needed of the candidate"
     if _is_dominated(guard, sums):

@@ -106,6 +106,7 @@ class CallerSums:
 
     __slots__ = (
         "baseline",
+        "by_caller",
         "is_binary",
         "largest",
         "layout",
@@ -117,13 +118,17 @@ class CallerSums:
         "units",
     )
 
-    def __init__(self, layout: CellLayout, before: StoredSums | None = None) -> None:
+    def __init__(self, layout: CellLayout, before: StoredSums | None = None, *, by_caller: bool = False) -> None:
         """Continue from earlier sums.
 
+        Args:
+            layout: The cells.
+            before: The earlier sums.
+            by_caller: Whether what an arm can have missed is a kind of caller, and not a kind of value.
         Raises:
             ValueError: The earlier sums do not fit the layout.
         """
-        self.layout = layout
+        self.layout, self.by_caller = layout, by_caller
         size = layout.n * layout.n_steps
         self.n = _array(before.n, size) if before else np.zeros(size)
         self.total = _array(before.total, size) if before else np.zeros(size)

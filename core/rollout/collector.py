@@ -75,7 +75,12 @@ class Collector:
         layouts = {guard.name: layout_of(plan, guard) for guard in plan.guards} | dict.fromkeys(checks, self._layout)
         awaiting = {ARRIVALS, *(guard.name for guard in plan.guards if guard.source.needs_outcomes)}
         sums, young = sums or {}, young or {}
-        self._sums = {name: CallerSums(of, sums.get(name)) for name, of in layouts.items() if name not in awaiting}
+        of_texts = {guard.name for guard in plan.guards if guard.source.is_of_texts}
+        self._sums = {
+            name: CallerSums(of, sums.get(name), by_caller=name in of_texts)
+            for name, of in layouts.items()
+            if name not in awaiting
+        }
         self._settling = {
             name: SettlingSums(of, plan.settle_seconds, sums.get(name), young.get(name))
             for name, of in layouts.items()
@@ -90,6 +95,7 @@ class Collector:
         self._cap = plan.loss.cap
         self._n_unpaired = evidence.n_unpaired
         self._of_scored = [guard for guard in plan.guards if guard.source.needs_outcomes]
+        self._of_texts = [guard for guard in plan.guards if guard.source.is_of_texts]
         self._of_latency = [guard for guard in plan.guards if guard.source is GuardSource.LATENCY]
         self._n_stable, self._n_candidate = evidence.n_stable, evidence.n_candidate
         self.losses = losses or LossOrigins()
@@ -185,6 +191,9 @@ class Collector:
         timed = known & np.isfinite(latency)
         for guard in self._of_latency:
             self._sums[guard.name].add(cells[timed], steps[timed], latency[timed])
+        for guard in self._of_texts:
+            of, values = _documents(guard, served, known)
+            self._sums[guard.name].add(cells[of], steps[of], values, units=units[of])
 
     def _compare(self, pairs: Sequence[tuple[ServedRequest, ServedRequest]]) -> None:
         """Add answers and the candidate's answers to copies of the requests: only a difference counts as a failure."""
@@ -285,6 +294,21 @@ def _facts(requests: Sequence[ServedRequest]) -> tuple[BoolArray, FloatArray]:
     failed = np.array([request.error for request in requests], dtype=np.bool_)
     latency = np.array([np.nan if request.latency_ms is None else request.latency_ms for request in requests])
     return failed, latency
+
+
+def _documents(guard: Guard, served: Sequence[ServedRequest], known: BoolArray) -> tuple[IntArray, FloatArray]:
+    """Return the request of each document that a guard judges, and whether the document counts against its version."""
+    requests: list[int] = []
+    values: list[float] = []
+    for number, (request, is_known) in enumerate(zip(served, known.tolist(), strict=True)):
+        if request.texts is None or not is_known:
+            continue
+        counts = request.texts
+        is_of_facts = guard.source is GuardSource.FACTS
+        n, n_against = (counts.n_judged, counts.n_contradicted) if is_of_facts else (counts.n_documents, counts.n_cut)
+        requests += [number] * n
+        values += [1.0] * n_against + [0.0] * (n - n_against)
+    return np.array(requests, dtype=np.int64), np.array(values, dtype=np.float64)
 
 
 class _RateCollector:

@@ -97,7 +97,8 @@ def _check(
         verdict = GuardVerdict.UNEVEN
     else:
         verdict = GuardVerdict.SUSPECT if evidence >= needed / 2 else GuardVerdict.EVEN
-    what = {GuardVerdict.UNEVEN: "losses cannot be compared", GuardVerdict.SUSPECT: "under suspicion"}
+    compared = "losses" if plan.texts is None else "texts"
+    what = {GuardVerdict.UNEVEN: f"{compared} cannot be compared", GuardVerdict.SUSPECT: "under suspicion"}
     rest = what.get(verdict) or _WORDS[verdict]
     return GuardReading(
         guard=name,

@@ -27,8 +27,14 @@ _MIXTURE_COST = math.log(len(eprocess.HARM_RATIOS)) / 2  # neighbours of the bes
 _EARLY = 0.72
 """The median of a first passage as a share of its mean, where the evidence needed is three nats and its variance twice
 its drift: the inverse Gaussian law (Tweedie, Annals of Mathematical Statistics 28(2), 1957)."""
-_PLURALS = {GuardSource.ERRORS: "errors", GuardSource.SLOW: "slow answers"}
+_PLURALS = {
+    GuardSource.ERRORS: "errors",
+    GuardSource.SLOW: "slow answers",
+    GuardSource.FACTS: "contradictions",
+    GuardSource.CUT: "cut texts",
+}
 _FURTHEST_SECONDS = 3_650 * SECONDS_A_DAY
+_WORST_SHARE, _LEAST_TEXT_SHARE = 0.5, 0.005
 _USUAL_SLOW_SHARE = 0.01  # by default the limit is the stable version's p99
 
 
@@ -105,14 +111,15 @@ def _changes(plan: RolloutPlan) -> Iterator[tuple[str, RolloutPlan]]:
     step, replace = plan.steps[-1], msgspec.structs.replace
     if plan.strategy in (Strategy.CANARY, Strategy.AB):
         shadow = replace(step, share=0.0)
-        yield (
-            "a shadow of all requests",
-            replace(plan, strategy=Strategy.SHADOW, steps=(shadow,), mirror_share=1.0, primary=""),
-        )
+        if plan.texts is None:
+            yield (
+                "a shadow of all requests",
+                replace(plan, strategy=Strategy.SHADOW, steps=(shadow,), mirror_share=1.0, primary=""),
+            )
         if step.share < _LARGE_SHARE:
             larger = (replace(step, share=_LARGE_SHARE),)
             yield f"a share of {_LARGE_SHARE:.0%}", replace(plan, steps=larger, ceiling=_LARGE_SHARE)
-        if plan.answer_changes_outcome:
+        if plan.answer_changes_outcome and plan.texts is None:
             yield "pairs (answer_changes_outcome: false)", replace(plan, answer_changes_outcome=False)
     elif plan.strategy is Strategy.SHADOW and plan.mirror_share < 1:
         yield "a shadow of all requests", replace(plan, mirror_share=1.0)
@@ -133,7 +140,7 @@ def _expect(plan: RolloutPlan, usual: UsualTraffic) -> Expectations:
     verdicts: list[Expectation] = []
     ends: dict[str, float | None] = {}
     for guard in plan.guards:
-        metric = _metric(guard, usual)
+        metric = _metric(plan, guard, usual)
         if metric is None:
             if guard.required:
                 ends[guard.name] = None
@@ -150,13 +157,21 @@ def _expect(plan: RolloutPlan, usual: UsualTraffic) -> Expectations:
     )
 
 
-def _metric(guard: Guard, usual: UsualTraffic) -> _Metric | None:
-    """Return what a guard compares, or None if nothing is known about it."""
+def _metric(plan: RolloutPlan, guard: Guard, usual: UsualTraffic) -> _Metric | None:
+    """Return what a guard compares, or None if nothing is known about it.
+
+    What texts of the stable version did is not stored by caller: of these, the registration says how many contradict
+    themselves, half of all texts are cut at worst, and texts of one caller are taken to be independent.
+    """
+    stated = plan.texts.contradicted_share if plan.texts is not None and guard.source is GuardSource.FACTS else None
+    share = min(max(_WORST_SHARE if stated is None else stated, _LEAST_TEXT_SHARE), _WORST_SHARE)
     if guard.source is GuardSource.LOSS:
         losses = usual.losses
         if losses is None or losses.mean <= 0 or losses.sd == 0:
             return None
         return _Metric(losses.mean, losses.within, losses.between, losses.a_day)
+    if guard.source.is_of_texts:
+        return _Metric(share, share * (1 - share), 0.0, usual.requests_a_day)
     if guard.source is GuardSource.ERRORS:
         rate = (usual.failure_rate * usual.n_answers + 0.5) / (usual.n_answers + 1)
     elif guard.source is GuardSource.SLOW:
@@ -168,7 +183,13 @@ def _metric(guard: Guard, usual: UsualTraffic) -> _Metric | None:
 
 def _harm(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic) -> Expectation:
     needed = -math.log(plan.alpha_per_guard)
-    if guard.source is GuardSource.LOSS:
+    if guard.source.is_of_texts:
+        what = f"{100 * (guard.margin_difference or 0.0):g} points more {_PLURALS[guard.source]}"
+
+        def evidence(seconds: float) -> float:
+            return _text_evidence(plan, guard, metric, usual, seconds, of_harm=True)
+
+    elif guard.source is GuardSource.LOSS:
         what = f"a loss {guard.margin - 1:.0%} worse"
 
         def evidence(seconds: float) -> float:
@@ -186,7 +207,13 @@ def _harm(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic)
 
 def _safe(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic) -> Expectation:
     needed = -math.log(plan.beta)
-    if guard.source is GuardSource.LOSS:
+    if guard.source.is_of_texts:
+        what = f"no more {_PLURALS[guard.source]}"
+
+        def evidence(seconds: float) -> float:
+            return _text_evidence(plan, guard, metric, usual, seconds, of_harm=False)
+
+    elif guard.source is GuardSource.LOSS:
         what = "an equal loss"
 
         def evidence(seconds: float) -> float:
@@ -204,6 +231,17 @@ def _safe(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic)
     if seconds is not None and guard.source.needs_outcomes:
         seconds += plan.settle_seconds
     return Expectation(guard=guard.name, effect=what, is_harm=False, seconds=seconds)
+
+
+def _text_evidence(
+    plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic, seconds: float, *, of_harm: bool
+) -> float:
+    """Return the expected evidence for a difference of shares as large as the margin, less the callers not met."""
+    data, share = _data(plan, metric, usual, seconds), plan.steps[-1].share
+    n_missed = -math.log(plan.alpha_per_guard if of_harm else plan.beta)
+    met = _callers(usual, metric.a_day * seconds / SECONDS_A_DAY, 1 - share if of_harm else share)
+    distance = (guard.margin_difference or 0.0) - n_missed / (met + n_missed)
+    return log_mixture(distance / math.sqrt(data.variance), data.information) if distance > 0 else 0.0
 
 
 def _rate_harm(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualTraffic, seconds: float) -> float:

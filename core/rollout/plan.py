@@ -28,6 +28,8 @@ class GuardSource(StrEnum):
     POOR = "poor"  # rate of predictions whose loss, once known, exceeds the limit
     LOSS = "loss"  # mean loss of predictions, once known
     LATENCY = "latency"  # mean latency
+    FACTS = "facts"  # share of whole texts whose facts contradict each other
+    CUT = "cut"  # share of texts that a limit of tokens or time has cut off
     TRAFFIC = "traffic"  # a check, not a guard: requests by arm against the share
     ARRIVALS = "arrivals"  # a check: outcomes by arm against answers
 
@@ -45,6 +47,11 @@ class GuardSource(StrEnum):
     def needs_limit(self) -> bool:
         """Whether a limit defines a failure."""
         return self in (GuardSource.SLOW, GuardSource.POOR)
+
+    @property
+    def is_of_texts(self) -> bool:
+        """Whether it is a share of the texts of a model of language."""
+        return self in (GuardSource.FACTS, GuardSource.CUT)
 
     @property
     def needs_outcomes(self) -> bool:
@@ -72,7 +79,11 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def margin_text(self) -> str:
         """The margin: a multiple of the stable version's value, or a difference from it."""
-        return f"below {self.margin:g}x" if self.margin_difference is None else f"below +{self.margin_difference:g}"
+        if self.margin_difference is None:
+            return f"below {self.margin:g}x"
+        if self.source.is_of_texts:
+            return f"below +{100 * self.margin_difference:g} points"
+        return f"below +{self.margin_difference:g}"
 
     def __post_init__(self) -> None:
         if self.source.needs_limit and self.limit is None:
@@ -81,8 +92,10 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"guard {self.name!r}: {self.source} is checked in every rollout, under a name of its own")
         if self.tolerated_share is not None and not self.source.is_rate:
             raise ValueError(f"guard {self.name!r} judges a mean, which has no tolerated_share")
-        if self.margin_difference is not None and self.source not in (GuardSource.LOSS, GuardSource.LATENCY):
+        if self.margin_difference is not None and self.source.is_rate:
             raise ValueError(f"guard {self.name!r} judges a rate, whose margin is a ratio")
+        if self.margin_difference is None and self.source.is_of_texts:
+            raise ValueError(f"guard {self.name!r} compares shares of texts, so it needs a margin_difference")
 
 
 class LatencyBasis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +129,14 @@ class SettleBasis(StrEnum):
     SHORT_HISTORY = "short history"  # the same, but no longer delay could have been seen
 
 
+class TextRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is judged of a model of language."""
+
+    grammar: str = ""  # the domain whose grammar reads the facts of both versions; empty: they are not judged
+    why_no_facts: str = ""  # why not
+    contradicted_share: float | None = None  # of the documents that the stable version wrote when it was registered
+
+
 class RolloutStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One share of the traffic, and the conditions to leave the step."""
 
@@ -147,6 +168,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     outcomes_come: bool | None = None  # whether outcomes of the stable version came lately; None: nobody looked
     settle_seconds: Annotated[float, Meta(ge=0)] = 0.0  # safety is judged by outcomes of answers older than this
     settle_basis: SettleBasis = SettleBasis.UNKNOWN
+    texts: TextRules | None = None  # of a model of language: its texts are judged, and no losses
 
     def __post_init__(self) -> None:
         names = [guard.name for guard in self.guards]
@@ -167,6 +189,8 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             guard.required and guard.tolerated_share is None for guard in self.guards
         ):
             raise ValueError("after a switch there is nothing to compare: required guards need a tolerated_share")
+        if self.texts is not None and (self.strategy is not Strategy.CANARY or not self.answer_changes_outcome):
+            raise ValueError("texts are compared between the callers of a canary, and no request is copied")
 
     @property
     def last_step(self) -> int:
@@ -226,6 +250,11 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if guard.source is GuardSource.LOSS:
             by_difference = "" if guard.margin_difference is None else f"; {guard.margin_text}"
             return f"{self.loss.describe()}{by_difference}{'' if guard.required else '; not required'}"
+        if guard.source is GuardSource.FACTS:
+            grammar = f", read by the grammar of {self.texts.grammar}" if self.texts is not None else ""
+            return f"whole texts that contradict themselves{grammar}; {guard.margin_text}"
+        if guard.source is GuardSource.CUT:
+            return f"texts cut off by max_tokens or time; {guard.margin_text}"
         return ""
 
     @property
@@ -264,6 +293,7 @@ def make_plan(
     answers: AnswerForm | None = None,
     outcomes_come: bool | None = None,
     delay: "OutcomeDelay | None" = None,
+    texts: TextRules | None = None,
 ) -> RolloutPlan:
     """Make a plan from a policy.
 
@@ -278,6 +308,7 @@ def make_plan(
         answers: What the stable version answers, so that the plan names the loss; None if unknown.
         outcomes_come: Whether outcomes of the stable version came lately, so that they may be waited for.
         delay: How long its outcomes took, for a policy that does not say; None if unknown.
+        texts: What is judged of a model of language; None of a model of rows.
     Raises:
         ValueError: The share does not fit the policy or the strategy.
 
@@ -310,10 +341,12 @@ def make_plan(
         alpha=policy.alpha,
         beta=round(1 - policy.promotion_threshold, 9),
         deadline_seconds=policy.deadline_seconds,
-        guards=_guards(strategy, policy, basis.limit_ms if basis else policy.latency_limit_ms, bool(outcomes_come)),
+        guards=_guards(
+            strategy, policy, basis.limit_ms if basis else policy.latency_limit_ms, bool(outcomes_come), texts
+        ),
         mirror_share=share if strategy is Strategy.SHADOW and share is not None else policy.mirror_share,
         primary="loss" if strategy is Strategy.AB else "",
-        answer_changes_outcome=policy.answer_changes_outcome,
+        answer_changes_outcome=policy.answer_changes_outcome or texts is not None,
         slices=slices,
         difference_tolerance=(
             difference_tolerance if policy.difference_tolerance is None else policy.difference_tolerance
@@ -323,6 +356,7 @@ def make_plan(
         outcomes_come=outcomes_come,
         settle_seconds=settle_seconds,
         settle_basis=settle_basis,
+        texts=texts,
     )
 
 
@@ -354,7 +388,11 @@ def loss_rule(policy: CanaryPolicy, answers: AnswerForm | None = None) -> LossRu
 
 
 def _guards(
-    strategy: Strategy, policy: CanaryPolicy, latency_limit_ms: float | None, outcomes_come: bool
+    strategy: Strategy,
+    policy: CanaryPolicy,
+    latency_limit_ms: float | None,
+    outcomes_come: bool,
+    texts: TextRules | None,
 ) -> tuple[Guard, ...]:
     def rate(name: str, source: GuardSource, tolerated_share: float, limit: float | None = None) -> Guard:
         return Guard(name=name, source=source, limit=limit, margin=policy.rate_margin, tolerated_share=tolerated_share)
@@ -362,7 +400,11 @@ def _guards(
     guards = [rate("errors", GuardSource.ERRORS, policy.tolerated_error_share)]
     if latency_limit_ms is not None:
         guards.append(rate("slow", GuardSource.SLOW, policy.tolerated_slow_share, latency_limit_ms))
-    if strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing to compare a mean with
+    if texts is not None:
+        if texts.grammar:
+            guards.append(Guard(name="facts", source=GuardSource.FACTS, margin_difference=policy.facts_margin))
+        guards.append(Guard(name="cut", source=GuardSource.CUT, margin_difference=policy.cut_margin))
+    elif strategy is not Strategy.BLUE_GREEN:  # after a switch there is nothing to compare a mean with
         # Outcomes may be months away, or never reported: a rollout waits for them where they came lately, where people
         # ask for it, and in an experiment. Everywhere a worse loss takes a candidate back.
         is_awaited = outcomes_come if policy.require_loss == "auto" else policy.require_loss

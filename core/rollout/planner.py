@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from core.actor import Actor
-from core.models.errors import AnswersNoRowsError
 from core.quality.gate import GateResult
 from core.registry import ModelVersion, Registry, Stage
 from core.registry.language_models import is_language_model
@@ -108,8 +107,11 @@ def refusal_of(
 ) -> str | None:
     """Name the rule that forbids a rollout of a version, or None."""
     what = f"{version.model} {version.version}"
-    if is_language_model(version):
-        return f"{AnswersNoRowsError(what)} Promote it."
+    if is_language_model(version) and strategy is not Strategy.CANARY:
+        return (
+            f"{what} is a model of language: its texts are compared between the callers of a canary, so {strategy} is "
+            f"not there for it. Choose canary, or promote it."
+        )
     if active is not None:
         return str(RolloutActiveError(active))
     if live is None:

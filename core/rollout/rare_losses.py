@@ -13,7 +13,7 @@ Source:
 
 import math
 
-from core.rollout.by_caller import Contrast, contrast, log_evidence
+from core.rollout.by_caller import Contrast, callers_met, contrast, log_evidence
 from core.rollout.caller_sums import CallerSums
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 
@@ -31,7 +31,7 @@ def bound_of(plan: RolloutPlan, guard: Guard, *, n_reported: int) -> float | Non
         guard: The guard.
         n_reported: The number of losses that callers computed: of these only the cap of the plan is known.
     """
-    if guard.source.is_rate:
+    if guard.source.is_rate or guard.source.is_of_texts:
         return 1.0
     if guard.source is not GuardSource.LOSS:
         return None
@@ -51,8 +51,20 @@ def values_needed(bound: float | None, error_rate: float) -> int:
     return LEAST_VALUES if bound is not None else max(LEAST_VALUES, math.ceil(-math.log(error_rate) / LEAST_SHARE))
 
 
+def callers_to_meet(margin: float, error_rate: float) -> int:
+    """Return how many callers an arm needs, so that those it has not met cannot take its share beyond a margin.
+
+    >>> callers_to_meet(0.03, 0.05)
+    97
+    """
+    return math.ceil(-math.log(error_rate) * (1 / margin - 1))
+
+
 def unseen_in(sums: CallerSums, *, of_candidate: bool, bound: float | None, error_rate: float) -> float:
-    """Return by how much an arm's mean would rise with the large losses that it can have missed."""
+    """Return by how much an arm's mean would rise with the large losses that it can have missed.
+
+    Texts of one caller contradict themselves alike, since its prompts are alike: there the arm can have missed callers.
+    """
     n_stable, stable, n_candidate, candidate = sums.arms()
     n, total = (n_candidate, candidate) if of_candidate else (n_stable, stable)
     if not n:
@@ -63,6 +75,8 @@ def unseen_in(sums: CallerSums, *, of_candidate: bool, bound: float | None, erro
     elif bound is not None and sums.has_negative:
         size *= 2  # of a difference
     n_missed = -math.log(error_rate)
+    if sums.by_caller:
+        n = callers_met(sums, of_candidate=of_candidate)
     return n_missed * max(size, 0.0) / (n + n_missed)
 
 

@@ -14,13 +14,14 @@ from core.actor import Actor
 from core.explain.deny_list import DenyList
 from core.governance import audited, require_access
 from core.losses import AnswerForm, LossRule
+from core.registry.language_models import grammar_of, is_language_model
 from core.registry.planning import reason_against
 from core.registry.stages import Stage
 from core.registry.trial_child import TrialFailedError
 from core.rollout.answers import form_of_version
 from core.rollout.errors import RolloutActiveError, RolloutRefusedError
 from core.rollout.expectation_text import verdict_lines
-from core.rollout.plan import RolloutPlan, loss_rule, make_plan
+from core.rollout.plan import RolloutPlan, TextRules, loss_rule, make_plan
 from core.rollout.planner import RolloutProposal, propose, refusal_of
 from core.rollout.progress import end
 from core.rollout.read_columns import read_columns
@@ -106,6 +107,7 @@ class Rollouts(RolloutRecords):
         if not isinstance(policy, RolloutPlan):
             canary = policy or rules.canary
             lately = self._lately(model)
+            texts = self._texts(model, candidate) if strategy is Strategy.CANARY else None
             try:
                 policy = make_plan(
                     strategy,
@@ -115,7 +117,8 @@ class Rollouts(RolloutRecords):
                     answers=lately.answers,
                     outcomes_come=lately.outcomes_come,
                     delay=lately.delay,
-                    slices=self._slices(model, candidate, strategy, canary),
+                    slices=self._slices(model, candidate, strategy, canary) if texts is None else (),
+                    texts=texts,
                     difference_tolerance=None if usual is None else usual.difference_tolerance,
                 )
             except ValueError as error:
@@ -392,6 +395,24 @@ class Rollouts(RolloutRecords):
         numbers = (live.version, self._registry.get(model, candidate).version)
         columns = {f"{model} {number}": read_columns(self._registry, model, number) for number in numbers}
         return make_slices(policy.slice_rules, columns, DenyList.in_force(self._workspace.root))
+
+    def _texts(self, model: str, candidate: str) -> TextRules | None:
+        """Say what of the texts of a model of language can be judged; None of a model of rows."""
+        live, version = self._registry.production(model), self._registry.get(model, candidate)
+        if not is_language_model(version):
+            return None
+        grammars = [grammar_of(each.lineage) for each in (version, live) if each is not None]
+        if not all(grammars) or len(set(grammars)) > 1:
+            which = version if not grammars[0] else live if not all(grammars) else None
+            why = "the two versions learned the documents of two grammars"
+            if which is not None:
+                why = f"{which.version} learned documents of no grammar alone, so nothing reads its facts"
+            return TextRules(why_no_facts=why)
+        gates = {gate.name: gate.value for gate in live.gates} if live is not None else {}
+        consistent = gates.get("fact_consistency")
+        return TextRules(
+            grammar=grammars[0], contradicted_share=None if consistent is None else round(1 - consistent / 100, 6)
+        )
 
     def _usual_traffic(self, model: str, loss: LossRule) -> UsualTraffic | None:
         """Return what the model and its stable version did in the last week; None if nothing is known."""

@@ -49,7 +49,9 @@ def not_judged(
         slices: The readings of the levels of its slices so far.
     """
     found = []
-    if plan.loss_guard is None:
+    if plan.texts is not None and plan.texts.why_no_facts:
+        found.append(NotJudged(what="facts", reason=plan.texts.why_no_facts))
+    if plan.loss_guard is None and plan.texts is None:
         found.append(NotJudged(what="loss", reason="after a switch there is nothing to compare with"))
     if not plan.judges_latency:
         reason = "no limit is set, and the stable version has answered too few requests to derive one"

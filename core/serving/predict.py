@@ -39,7 +39,7 @@ from core.serving.recording import PredictionRecorder
 from core.serving.shown_json import shown_json
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
-from core.telemetry.predictions import Arm, request_number
+from core.telemetry.predictions import Arm, TextCounts, request_number
 
 if TYPE_CHECKING:
     from core.serving.traces import RequestTraces
@@ -151,9 +151,18 @@ class Predictor:
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def version_for(self, model: str, version: str | None, label: str | None, caller: Caller) -> LoadedVersion:
-        """Return the version that answers an admitted request, loaded if need be.
+    async def text_assignment(
+        self, model: str, version: str | None, label: str | None, caller: Caller, headers: Headers, user: str
+    ) -> Assignment:
+        """Return the route of an admitted request for texts, its version loaded if need be.
 
+        Args:
+            model: The model.
+            version: The version, if the request names one.
+            label: The label, if it names one.
+            caller: Who asks.
+            headers: By lower-case name.
+            user: Whom the request is for, if it says so: it sticks to a version, as `x-bondx-key` does before it.
         Raises:
             UnknownVersionError: There is no such model, version or label.
             UnavailableError: It cannot answer now.
@@ -161,8 +170,21 @@ class Predictor:
         """
         target = Target(DIALECTS[0], model, version, label)  # the dialect matters only where no model is named
         served = self._served(target)
-        found = self._assigned(target, served, {}, None, caller)
-        return (found or await self._loaded(target, served, caller)).version
+        if user and b"x-bondx-key" not in headers:
+            headers = {**headers, b"x-bondx-key": user.encode()}
+        found = self._assigned(target, served, headers, _given_id(headers), caller)
+        if found is None:
+            return await self._loaded(target, served, caller)
+        if found.rollout_id is not None and not caller.has_token and served.routing is not None:
+            # A prompt on which one version fails is easily found, and its sender could decide the rollout with it.
+            return served.routing.stable_alone
+        return found
+
+    def wrote(
+        self, request_id: str, assignment: Assignment, seconds: float, texts: TextCounts | None, *, error: bool = False
+    ) -> None:
+        """Record how a request for texts was answered, as `PredictionRecorder.wrote` does."""
+        self._recorder.wrote(request_id, assignment, seconds, texts, error=error)
 
     async def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""

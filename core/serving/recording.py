@@ -22,6 +22,7 @@ from core.telemetry.predictions import (
     PredictionRecord,
     PredictionUsage,
     PredictionWriter,
+    TextCounts,
     TrafficGrain,
     TrafficSpan,
     check_against,
@@ -134,6 +135,32 @@ class PredictionRecorder:
                     slices[number] if slices else None, version.form, detail,
                 )
             )  # fmt: skip
+
+    def wrote(
+        self, request_id: str, assignment: Assignment, seconds: float, texts: TextCounts | None, *, error: bool = False
+    ) -> None:
+        """Record how a request for texts was answered; the texts themselves are stored nowhere.
+
+        Args:
+            request_id: The request.
+            assignment: Its route.
+            seconds: How long the answer took.
+            texts: What came of its documents; None if there are none.
+            error: Whether the version failed.
+        """
+        if not self._is_on:
+            return
+        if self._writer is None:
+            self._stats.n_telemetry_dropped += 1
+            return
+        version = assignment.version
+        self._writer.add(
+            PredictionRecord(
+                request_id, self._clock(), version.model, version.version, seconds * 1000.0, error, None,
+                assignment.rollout_id, assignment.arm, assignment.share, assignment.unit, None, version.form,
+                None if texts is None else texts.packed(),
+            )
+        )  # fmt: skip
 
     def report(self, outcomes: Sequence[OutcomeRecord]) -> OutcomeReceipt:
         """Store outcomes, all or none; they have been stored when this returns.

@@ -16,7 +16,7 @@ from core.registry.numbering import SemanticVersion
 
 if TYPE_CHECKING:
     from core.text.sampling import WrittenText
-    from core.text.traffic import TextFigures
+    from core.text.traffic import PromptFigures, TextFacts
 
 BOUNDS_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -45,17 +45,20 @@ class TextStats(msgspec.Struct):
                 self.nats += each.nats
                 self.n_weighed += each.n_tokens
 
-    def measured(self, found: "TextFigures | None") -> None:
-        """Count what was measured of a request; None: nothing was."""
+    def judged(self, found: "TextFacts") -> None:
+        """Count the facts of the documents of a request."""
+        self.n_agreeing += found.n_agreeing
+        self.n_contradicted += found.n_contradicted
+
+    def measured(self, found: "PromptFigures | None") -> None:
+        """Count what was measured of a prompt; None: nothing was."""
         if found is None:
             self.n_unweighed += 1
             return
         self.n_prompts += 1
-        self.n_prompt_tokens += found.n_prompt_tokens
+        self.n_prompt_tokens += found.n_tokens
         self.n_prompt_weighed += found.n_weighed
-        self.prompt_nats += found.prompt_nats
-        self.n_agreeing += found.n_agreeing
-        self.n_contradicted += found.n_contradicted
+        self.prompt_nats += found.nats
 
     def add(self, other: Self) -> None:
         """Add the counters of another process."""

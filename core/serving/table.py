@@ -156,6 +156,11 @@ class Routing:
         self._is_open = any(version.signature.is_open for version in self._arms)
         self._slicers = {number: loaded[number].slicer(table.slices) for number in table.versions if number in loaded}
 
+    @property
+    def stable_alone(self) -> Assignment:
+        """The route of a request that says nothing about the rollout."""
+        return self._stable.alone
+
     def assign(self, key: str | None, request_id: str) -> Assignment:
         """Decide the route of a request.
 

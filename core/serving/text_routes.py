@@ -5,23 +5,27 @@ import logging
 import re
 import threading
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.errors import CoreError, NotFoundError
-from core.serving.asgi import NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.asgi import REQUEST_ID, NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
-from core.serving.completions.requests import failure, read_request, told
+from core.serving.completions.requests import TIME, CompletionRequest, failure, read_request, told
 from core.serving.dialects import refusal
 from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
 from core.serving.stats import TextStats
+from core.serving.table import Assignment
+from core.telemetry.predictions import TextCounts
 from core.text.sampling import WrittenText
-from core.text.traffic import TextGauge
+from core.text.traffic import TextFacts, TextGauge
 
 log = logging.getLogger(__name__)
 
 COMPLETIONS, GENERATE = "/v1/completions", "/api/v1/generate/{which}"
 _DIALECT = "texts"  # in the metrics
+_CUT = ("length", TIME)
 _PART = r"[^/:]+"
 WHICH = rf"(?P<model>{_PART})(?:/versions/(?P<version>{_PART})|/labels/(?P<label>{_PART}))?"
 _GENERATE = re.compile(GENERATE.replace("{which}", WHICH))
@@ -42,6 +46,15 @@ class TextTarget(NamedTuple):
     model: str | None = None  # None: the request names it
     version: str | None = None
     label: str | None = None
+
+
+class _TextRequest(NamedTuple):
+    """A request that was admitted and read."""
+
+    number: str
+    asked: CompletionRequest
+    receive: Receive
+    send: Send
 
 
 class TextRoutes:
@@ -82,14 +95,30 @@ class TextRoutes:
             body = failure(str(error), status) if target.model is None else refusal(error)
             await send_json(send, status, body, headers=(SYNTHETIC,))
 
-    async def _written(self, target: TextTarget, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _written(self, target: TextTarget, scope: Scope, receive: Receive, send: NotedSend) -> None:
         headers = headers_of(scope)
         caller = await self._predictor.admit(headers, scope["client"])
         asked = read_request(await read_body(receive, headers, self._predictor.limits), target.model)
         name = target.model or asked.model or self._only_model()
         await self._predictor.require_to_ask(caller, name)
-        found = await self._predictor.version_for(name, target.version, target.label, caller)
-        if (text := found.scorer.text) is None:
+        assignment = await self._predictor.text_assignment(
+            name, target.version, target.label, caller, headers, asked.user
+        )
+        request = _TextRequest(scope[REQUEST_ID], asked, receive, send)
+        try:
+            await self._write(assignment, request)
+        except CoreError:
+            raise
+        except Exception as failure:
+            if assignment.fallback is None or send.has_begun:
+                raise
+            log.error("%s: the candidate failed; the stable version writes", request.number, exc_info=failure)
+            await self._write(assignment.fallback.alone, request)
+
+    async def _write(self, assignment: Assignment, request: "_TextRequest") -> None:
+        """Let a version write, and count and record what came of it."""
+        found, asked = assignment.version, request.asked
+        if (text := found.scorer.text) is None or (gauge := found.scorer.gauge) is None:
             raise BadRequestError(
                 f"{found.model} {found.version} answers rows, and writes no texts: POST /api/v1/predict/{found.model}."
             )
@@ -97,29 +126,32 @@ class TextRoutes:
         fields = ((b"x-bondx-model", found.model.encode()), (b"x-bondx-version", found.version.encode()))
         more = {"version": found.version}
         try:
-            written = await self._answers.answer(text, found.model, asked, receive, send, fields=fields, more=more)
+            written = await self._answers.answer(
+                text, found.model, asked, request.receive, request.send, fields=fields, more=more
+            )
         except CoreError:
             raise
         except Exception:
             found.stats.n_errors += 1
+            self._predictor.wrote(request.number, assignment, time.perf_counter() - begin, None, error=True)
             raise
-        found.stats.answered(time.perf_counter() - begin, asked.n)
+        seconds = time.perf_counter() - begin
+        found.stats.answered(seconds, asked.n)
         found.stats.texts = counted = found.stats.texts or TextStats()
         counted.wrote(written)
-        measuring = asyncio.create_task(self._measure(counted, found.scorer.gauge, asked.prompt, written))
+        facts = await _facts(gauge, asked.prompt, written)
+        counted.judged(facts)
+        self._predictor.wrote(request.number, assignment, seconds, _counts(written, facts))
+        measuring = asyncio.create_task(self._measure(counted, gauge, asked.prompt))
         self._measuring.add(measuring)  # the loop itself keeps no task alive
         measuring.add_done_callback(self._measuring.discard)
 
-    async def _measure(
-        self, counted: TextStats, gauge: TextGauge | None, prompt: str, written: list[WrittenText]
-    ) -> None:
-        """Measure the texts of a request that has its answer, if a thread is free."""
-        if gauge is None:
-            return
+    async def _measure(self, counted: TextStats, gauge: TextGauge, prompt: str) -> None:
+        """Measure the prompt of a request that has its answer, if a thread is free."""
         try:
-            counted.measured(await self._answers.beside(lambda: gauge.measure(prompt, written)))
+            counted.measured(await self._answers.beside(lambda: gauge.weigh(prompt)))
         except Exception:  # whatever a prompt does to a model, its answer is sent
-            log.exception("a text could not be measured")
+            log.exception("a prompt could not be measured")
             counted.measured(None)
 
     def _only_model(self) -> str:
@@ -136,3 +168,21 @@ class TextRoutes:
         if len(live) > 1:
             raise BadRequestError(f"{len(live)} models of language are live; name one in `model`: {', '.join(live)}.")
         return live[0]
+
+
+async def _facts(gauge: TextGauge, prompt: str, written: Sequence[WrittenText]) -> TextFacts:
+    """Judge the facts of what was written; whatever a text does to the grammar of a plug-in, its answer is sent."""
+    try:
+        return await asyncio.to_thread(gauge.facts, prompt, written)
+    except Exception:
+        log.exception("the facts of a text could not be judged")
+        return TextFacts()
+
+
+def _counts(written: Sequence[WrittenText], facts: TextFacts) -> TextCounts:
+    return TextCounts(
+        n_documents=len(written),
+        n_cut=sum(each.finish in _CUT for each in written),
+        n_judged=facts.n_agreeing + facts.n_contradicted,
+        n_contradicted=facts.n_contradicted,
+    )

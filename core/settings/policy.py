@@ -114,6 +114,19 @@ class CanaryPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     tolerated_slow_share: Annotated[
         float, Meta(gt=0, lt=0.5, description="Share of slow answers that is acceptable.")
     ] = 0.02
+    facts_margin: Annotated[
+        float,
+        Meta(
+            gt=0,
+            lt=0.5,
+            description="Of a model of language: unacceptable difference of the shares of texts that contradict "
+            "themselves.",
+        ),
+    ] = 0.03
+    cut_margin: Annotated[
+        float,
+        Meta(gt=0, lt=0.5, description="Of a model of language: unacceptable difference of the shares of cut texts."),
+    ] = 0.1
     require_loss: Annotated[
         bool | Literal["auto"],
         Meta(description="Wait for outcomes that show the loss to be within its margin; auto: where outcomes come."),

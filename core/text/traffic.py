@@ -19,22 +19,30 @@ MOST_WEIGHED_TOKENS = 256
 """Of a prompt: its first ones tell whether it is like what the model learned, and cost as much as writing a few."""
 
 
-class TextFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured of a request.
+class TextFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many whole documents of a request say what can be; none of both where nothing reads them.
 
     Attributes:
-        n_prompt_tokens: The length of the prompt.
-        n_weighed: How many of its tokens were weighed, the first ones.
-        prompt_nats: -log of the probability of these under the model, as the beginning of a document.
-        n_agreeing: Whole documents whose facts agree: hubs, units, prices and verdicts, as the grammar reads them.
-        n_contradicted: Whole documents that the grammar cannot read.
+        n_agreeing: Those whose facts agree: hubs, units, prices and verdicts, as the grammar reads them.
+        n_contradicted: Those that the grammar cannot read.
     """
 
-    n_prompt_tokens: int
+    n_agreeing: int = 0
+    n_contradicted: int = 0
+
+
+class PromptFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of a prompt.
+
+    Attributes:
+        n_tokens: Its length.
+        n_weighed: How many of its tokens were weighed, the first ones.
+        nats: -log of the probability of these under the model, as the beginning of a document.
+    """
+
+    n_tokens: int
     n_weighed: int
-    prompt_nats: float
-    n_agreeing: int
-    n_contradicted: int
+    nats: float
 
 
 class TextGauge:
@@ -44,23 +52,26 @@ class TextGauge:
         """Prepare; the grammar of the model's documents is read at the first use."""
         self._text = text
 
-    def measure(self, prompt: str, written: Sequence[WrittenText]) -> TextFigures:
-        """Measure a request; it takes about as long as reading the prompt to go on with it.
+    def facts(self, prompt: str, written: Sequence[WrittenText]) -> TextFacts:
+        """Judge the facts of the documents of a request that the model has ended itself.
 
-        The mean of the nats of the prompt is a cross-entropy: it rises where prompts are unlike the documents that the
-        model has learned. Facts are judged of documents that the model has ended itself, if it has learned the
-        documents of a grammar alone.
+        They are read if the model has learned the documents of a grammar alone; that takes a tenth of a millisecond.
+        """
+        whole = [prompt + each.text for each in written if each.finish == "end"]
+        if not whole or self._grammar is None:
+            return TextFacts()
+        n_agreeing = sum(self._grammar.read(text) is not None for text in whole)
+        return TextFacts(n_agreeing=n_agreeing, n_contradicted=len(whole) - n_agreeing)
+
+    def weigh(self, prompt: str) -> PromptFigures:
+        """Measure a prompt; it takes about as long as reading it to go on with it.
+
+        The mean of its nats is a cross-entropy: it rises where prompts are unlike the documents that the model has
+        learned.
         """
         tokens = self._text.tokenizer.encode(prompt)
-        whole = [prompt + each.text for each in written if each.finish == "end"]
-        n_agreeing = sum(self._grammar.read(text) is not None for text in whole) if whole and self._grammar else 0
-        return TextFigures(
-            n_prompt_tokens=len(tokens),
-            n_weighed=min(len(tokens), MOST_WEIGHED_TOKENS),
-            prompt_nats=self._nats(tokens[:MOST_WEIGHED_TOKENS]),
-            n_agreeing=n_agreeing,
-            n_contradicted=len(whole) - n_agreeing if self._grammar else 0,
-        )
+        first = tokens[:MOST_WEIGHED_TOKENS]
+        return PromptFigures(n_tokens=len(tokens), n_weighed=len(first), nats=self._nats(first))
 
     def _nats(self, tokens: Sequence[int]) -> float:
         if not tokens:

@@ -5,6 +5,7 @@ from typing import NoReturn
 
 from typing_extensions import override
 
+from core.losses import AnswerForm, AnswerKind
 from core.models.errors import AnswersNoRowsError
 from core.models.scoring.fields import Rows
 from core.serving.errors import BadRequestError
@@ -19,6 +20,8 @@ _PROBED_TOKENS = 16
 
 class TextScorer(Scorer):
     """A loaded model of language."""
+
+    form = AnswerForm(AnswerKind.TEXT)
 
     def __init__(self, folder: Path) -> None:
         """Open the files of a version, and let it write a few words.

@@ -29,7 +29,7 @@ from core.telemetry.predictions.reader import (
     ServedRequest,
 )
 from core.telemetry.predictions.recent import RecentTraffic
-from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, request_number
+from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, TextCounts, request_number
 from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
 from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan, traffic_period
 from core.telemetry.predictions.usage import ModelUsage, PredictionUsage
@@ -59,6 +59,7 @@ __all__ = [
     "Scored",
     "ScoredPair",
     "ServedRequest",
+    "TextCounts",
     "TrafficGrain",
     "TrafficSpan",
     "check_against",

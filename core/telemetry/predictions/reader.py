@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from core.losses import Actual, AnswerForm, LossRule, RecordedAnswer, loss_of
+from core.losses import Actual, AnswerForm, AnswerKind, LossRule, RecordedAnswer, loss_of
 from core.settings.telemetry import PredictionRetention
 from core.telemetry.chunk import to_us
 from core.telemetry.errors import translated
@@ -27,7 +27,7 @@ from core.telemetry.predictions.matching import (
     requests_with_outcomes,
 )
 from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
-from core.telemetry.predictions.records import Arm, request_number
+from core.telemetry.predictions.records import Arm, TextCounts, request_number
 from core.telemetry.predictions.routes import StoredRoute, form_of_version, routes_of
 from core.telemetry.predictions.schema import VERSION, Segment, open_store, segments_of
 from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan, traffic_of
@@ -49,7 +49,7 @@ _STORE = "SELECT store FROM identity"
 _ROUTES_OF = "SELECT id FROM route WHERE model = ? AND version = ? AND arm NOT IN (?, ?)"
 _OUTCOMES_END = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outcome'), 0)"
 _SERVED = """
-SELECT seq, route, latency_ms, error, unit, slices, request, at FROM {table}
+SELECT seq, route, latency_ms, error, unit, slices, request, at, detail FROM {table}
 WHERE seq > ? AND seq <= ? AND route IN ({routes}) AND (latency_ms IS NOT NULL OR error) ORDER BY seq"""
 _LAST_OF = "SELECT max(seq) FROM (SELECT seq FROM {table} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)"
 _AT = "SELECT at FROM outcome WHERE seq = ?"
@@ -67,6 +67,7 @@ class ServedRequest(NamedTuple):
     slices: int | None = None  # the levels of the slice columns, packed
     request: int | None = None  # its number, evenly spread over 64 bits
     at_us: int = 0  # when it was answered; not known of pairs
+    texts: TextCounts | None = None  # of a model of language
 
 
 class Scored(NamedTuple):
@@ -481,9 +482,11 @@ def _scored(
 
 
 def _served(routes: Mapping[int, StoredRoute], row: Sequence[Any]) -> ServedRequest:
-    route, latency_ms, error, unit, slices, request, *at_us = row
+    route, latency_ms, error, unit, slices, request, *rest = row
     found = routes[route]
-    return ServedRequest(found.arm, found.share, latency_ms, bool(error), unit, slices, request, *at_us)
+    at_us, detail = rest or (0, None)
+    texts = TextCounts.unpacked(detail) if found.form.kind is AnswerKind.TEXT else None
+    return ServedRequest(found.arm, found.share, latency_ms, bool(error), unit, slices, request, at_us, texts)
 
 
 def _stable_first(routes: Mapping[int, StoredRoute], route: int, answer: _Value, copy: _Value) -> tuple[_Value, _Value]:

@@ -29,6 +29,28 @@ class Arm(StrEnum):
         return self in (Arm.CANDIDATE, Arm.SHADOW)
 
 
+class TextCounts(NamedTuple):
+    """What is recorded of the documents of one request for texts; of none more than 255."""
+
+    n_documents: int
+    n_cut: int  # of these, not ended by the model or a stop text: by the limit of tokens or time, or the caller left
+    n_judged: int  # of these, whole documents whose facts were judged
+    n_contradicted: int  # of these, documents whose facts contradict each other
+
+    def packed(self) -> bytes:
+        """Return them as the detail of a prediction."""
+        return bytes(self)
+
+    @classmethod
+    def unpacked(cls, detail: bytes | None) -> "TextCounts | None":
+        """Read what `packed` wrote; None if it is nothing of the kind.
+
+        >>> TextCounts.unpacked(TextCounts(3, 1, 2, 0).packed())
+        TextCounts(n_documents=3, n_cut=1, n_judged=2, n_contradicted=0)
+        """
+        return cls(*detail) if detail is not None and len(detail) == len(cls._fields) else None
+
+
 class PredictionRecord(NamedTuple):
     """One prediction made; a plain tuple, since thousands come a second."""
 
@@ -45,7 +67,7 @@ class PredictionRecord(NamedTuple):
     unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
     slices: int | None = None  # the levels of the slice columns, packed; None: there are no slices
     form: AnswerForm = _UNKNOWN  # what the version answers
-    detail: bytes | None = None  # `pack_probabilities` of all classes, or the name of the answered class
+    detail: bytes | None = None  # `pack_probabilities` of all classes, the name of the answered class, or `TextCounts`
 
 
 class OutcomeRecord(NamedTuple):

@@ -6,17 +6,15 @@ from http.client import HTTPConnection
 
 import pytest
 
-from console.cli.main import main as command_line
 from core.errors import ExitCode
 from core.registry import Registry, Stage
 from core.serving.access import Role, Tokens
-from core.settings.text_model import TextModelSettings
 from core.state import Workspace
 from core.text.corpus import draw_corpus, text_grammar
 from core.text.model_folder import ModelFolder
 from core.text.sampling import SamplingOptions, write_text
 from core.text.traffic import MOST_WEIGHED_TOKENS
-from core.text.training import train_text_model
+from tests.core.serving.completions.conftest import made_live
 from tests.core.serving.test_workers import log_of
 from tests.waiting import PATIENCE_SECONDS, until
 
@@ -24,21 +22,6 @@ EASY = """
 quality_gates: {limits: {nats_above_floor: 3, fact_consistency: 0}}
 policy: {promotion: {min_accuracy: 0}}
 """
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Two models that differ."""
-    found = [tmp_path_factory.mktemp("text") / name for name in ("first", "second")]
-    for seed, folder in enumerate(found):
-        train_text_model(TextModelSettings(architecture="ngram", documents=300, judged_documents=20, seed=seed), folder)
-    return found
-
-
-def made_live(root, folder, version):
-    at = ["--workspace", str(root)]
-    assert command_line(["text", "register", str(folder), "--model", "prose", "--written", "5", *at]) == 0
-    assert command_line(["registry", "promote", "prose", version, "--stage", "Production", "--yes", *at]) == 0
 
 
 @pytest.fixture(scope="module")
