@@ -48,7 +48,9 @@ def inference_services(predictor: Predictor) -> Services:
         response = ModelMetadata(name=found["name"], versions=found["versions"], platform=found["platform"])
         for place, tensors in ((response.inputs, found["inputs"]), (response.outputs, found["outputs"])):
             for tensor in tensors:
-                place.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
+                added = place.add(name=tensor["name"], datatype=tensor["datatype"], shape=tensor["shape"])
+                for name, value in tensor.get("parameters", {}).items():
+                    added.parameters[name].string_param = value
         return RpcAnswer(response.SerializeToString())
 
     def index(_call: RpcCall, content: bytes) -> RpcAnswer:

@@ -48,7 +48,7 @@ _MESSAGES: MessageFields = {
     "Flag": ((1, "value", "bool"),),
     "ModelNamed": ((1, "name", "string"), (2, "version", "string")),
     "ServerMetadata": ((1, "name", "string"), (2, "version", "string"), (3, "extensions", "[string]")),
-    "TensorMetadata": _TENSOR_HEAD,
+    "TensorMetadata": (*_TENSOR_HEAD, (4, "parameters", "<Parameter>")),  # as MLServer has it; others skip the field
     "ModelMetadata": (
         (1, "name", "string"),
         (2, "versions", "[string]"),
