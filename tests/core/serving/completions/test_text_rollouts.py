@@ -169,9 +169,9 @@ def test_what_a_text_was_is_recorded_and_the_text_is_not(root, folders, running)
     )
     with running(workspace) as server:
         server.until(lambda: server.ask("/ready").status == 200, "the model")
-        for prompt in (whole, "Risk note"):
+        for n, prompt in enumerate((whole, "Risk note"), start=1):
             assert server.ask("/v1/completions", {"prompt": prompt, **more}).status == 200
-        server.until(lambda: len(rows_of(workspace)) == 2, "the records")
+            server.until(lambda n=n: len(rows_of(workspace)) == n, "the record")
     details = rows_of(workspace)
     assert TextCounts.unpacked(details[0]) == TextCounts(2, 0, 2, 0)
     found = TextCounts.unpacked(details[1])
