@@ -62,6 +62,7 @@ class EtrmDomain:
         "price_after": ("mark_price",),
     }
     texts = "core.domains.etrm.corpus.grammar:etrm_grammar"
+    narratives = "core.domains.etrm.drafting.risk_notes:RISK_NOTES"
     generator = Generator(
         "energy trading: prices, trades, positions, risk reports, compliance, texts and the truth",
         TradingOptions,

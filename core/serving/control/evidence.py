@@ -1,5 +1,6 @@
 """Evidence packs over HTTP."""
 
+from datetime import date as day
 from datetime import datetime
 from typing import Annotated, TypedDict, TypeVar
 
@@ -18,11 +19,13 @@ from core.evidence import (
     PackKind,
     PackManifest,
     PackVerdict,
+    RecordedDraft,
     ToldDraft,
     verify_pack,
 )
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, OPERATE, Given
+from core.serving.control.given_rows import GivenRows
 from core.serving.errors import BadRequestError
 from core.state import Workspace
 from core.text_limits import MAX_REASON
@@ -42,6 +45,21 @@ class NewPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     until: Annotated[datetime, Meta(tz=True)] | None = None  # by default now
     pdf: bool | None = None  # by default with one, if the extra is installed
     drafts: Annotated[tuple[_Name, ...], Meta(max_length=100)] = ()  # for the annex
+    reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
+
+
+class NewDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a new draft: the rows of a report, and what is written about one of them."""
+
+    rows: GivenRows
+    domain: _Name | None = None  # by default the only one with narratives of reports
+    book: _Name | None = None  # by default the only book
+    date: day | None = None  # by default the last day of the book
+    by: _Name | None = None  # a model of language that writes it; by default the program words it from the cells
+    version: _Name | None = None  # by default the live one, else the newest
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    text: Annotated[str, Meta(min_length=1)] | None = None  # to be checked, in place of a draft
+    changes: _Name | None = None  # the draft whose text it edits
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
 
 
@@ -82,6 +100,25 @@ class EvidenceRoutes(Controller):
     def list_drafts(self, workspace: Given[Workspace]) -> list[ToldDraft]:
         """List the recorded drafts of narratives, the newest first, with what has changed since."""
         return NarrativeDrafts(workspace).told()
+
+    @post("/drafts", opt=OPERATE, sync_to_thread=True)
+    def record_draft(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewDraft]
+    ) -> RecordedDraft:
+        """Draft the narrative of one of the given rows, or check a text about it, and record it for evidence packs."""
+        from core.evidence.drafting import DraftWish, record_draft
+
+        wish = DraftWish(
+            domain=data.domain,
+            book=data.book,
+            date=None if data.date is None else data.date.isoformat(),
+            by=data.by,
+            version=data.version,
+            seed=data.seed,
+            text=data.text,
+            changes=data.changes or "",
+        )
+        return record_draft(workspace, data.rows, wish, actor=caller.actor, reason=data.reason)
 
     @get("/{pack_id:str}", opt=INSPECT, sync_to_thread=True)
     def show_pack(self, workspace: Given[Workspace], pack_id: FromPath[str]) -> EvidencePack:

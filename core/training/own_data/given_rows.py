@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import UsageError
+from core.errors import NotFoundError, UsageError
 from core.files import digest
 from core.settings.policy import DriftPolicy
 from core.state import Workspace
@@ -71,14 +71,16 @@ def named(file: Path, name: str) -> Iterator[None]:
     """Let refusals of a file that the caller never saw name what he gave instead.
 
     Raises:
-        UsageError: That of the block, with the name in place of the path.
+        NotFoundError: That of the block, with the name in place of the path.
+        UsageError: The same.
     """
     try:
         yield
     except UsageError as error:
         if str(file) not in str(error):
             raise
-        raise UsageError(str(error).replace(str(file), name)) from error
+        kind = NotFoundError if isinstance(error, NotFoundError) else UsageError
+        raise kind(str(error).replace(str(file), name)) from error
 
 
 @contextmanager

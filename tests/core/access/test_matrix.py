@@ -219,6 +219,7 @@ VERB_OF_ROUTE: dict[str, str] = {
     "POST /api/v1/prunes/runs": "run.prune run.forget",
     "POST /api/v1/backups": "backup.create",
     "POST /api/v1/evidence": "evidence.build",
+    "POST /api/v1/evidence/drafts": "draft.record",  # and `prediction.ask` of the model that writes it
     "POST /api/v1/stress": "stress.run",
     "PUT /api/v1/views/{name:str}": "view.save",
     "DELETE /api/v1/views/{name:str}": "view.delete",

@@ -182,7 +182,7 @@ PATHS = {
     "text register": LEFT_OUT,
     "text sample": LEFT_OUT,
     "text serve": LEFT_OUT,
-    "text draft": LEFT_OUT,
+    "text draft": "post /api/v1/evidence/drafts",
     "cluster show": "get /api/v1/cluster",
     "doctor": "get /api/v1/doctor",
     "health": "get /api/v1/health",

@@ -6,8 +6,13 @@ import pytest
 
 from core.actor import Actor, Origin
 from core.evidence import bill_of_version, provenance_of, signature_of_version
+from core.files import digest
 from core.quality.gate import judge
 from core.registry import Registry
+from core.settings import Settings
+from core.settings.text_model import TextModelSettings
+from core.text.training import train_text_model
+from core.training.text_models import register_text_model
 
 
 @pytest.fixture
@@ -69,3 +74,72 @@ def test_the_signature_of_a_version_is_read_over_http(api, workspace, version):
     found = api.get(f"/api/v1/models/rent/versions/{version}/file-signature")
     assert found.json() == json.loads(signature_of_version(workspace, "rent", version))
     assert api.get("/api/v1/models/rent/versions/9.9.9/file-signature").status_code == 404
+
+
+ROW = {
+    "as_of_date": "2024-03-28", "book": "GAS_DESK", "var99_hist": 1000.0, "limit_var": 2000.0, "utilisation": 0.75,
+    "breach_flag": False, "gross_exposure": 3000.0, "limit_exposure": 4000.0,
+}  # fmt: skip
+DRAFTS = "/api/v1/evidence/drafts"
+
+
+def test_a_draft_is_recorded_listed_edited_and_kept_with_its_rows(api, workspace):
+    recorded = api.post(
+        DRAFTS, json={"rows": [ROW, {**ROW, "book": "OIL_DESK"}], "book": "GAS_DESK", "reason": "March"}
+    )
+    assert recorded.status_code == 201, recorded.text
+    draft = recorded.json()
+    assert (draft["draft_id"], draft["is_worded_here"], draft["n_unconfirmed"]) == ("dr-0001", True, 0)
+    assert draft["about"] == "risk report of GAS_DESK on 2024-03-28"
+    assert {fact["place"] for fact in draft["facts"]} == {"line 1"}
+    file = workspace.reports_dir / "drafts" / f"{draft['sha256']}.jsonl"
+    assert (draft["file"], digest(file.read_bytes())) == (str(file), draft["sha256"])
+
+    edited = api.post(DRAFTS, json={"rows": [ROW], "text": "VaR 99 is 1000.00 EUR, or 17.", "changes": "dr-0001"})
+    assert edited.status_code == 201, edited.text
+    assert (edited.json()["n_unconfirmed"], edited.json()["changes"]) == (1, "dr-0001")
+    assert "17 [not confirmed]" in edited.json()["text"]
+    newest, first = api.get(DRAFTS).json()
+    assert newest["author"] == "written by a person or another program, and checked here"
+    assert "dr-0002" in first["changes"][0]
+    file.write_bytes(b"{}")
+    assert "was changed" in api.get(DRAFTS).json()[1]["changes"][1]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"rows": []}, 400, "rows"),
+        ({"rows": [ROW], "book": "none"}, 404, "rows has no report of 'none'. Books: GAS_DESK."),
+        ({"rows": [ROW], "date": "2024-03-27"}, 404, "Days: 2024-03-28 to 2024-03-28."),
+        ({"rows": [ROW], "date": "March"}, 400, "date"),
+        ({"rows": [ROW, {**ROW, "book": "OIL_DESK"}]}, 400, "Name the book of one."),
+        ({"rows": [{"book": "GAS_DESK"}]}, 400, "lacks as_of_date"),
+        ({"rows": [ROW], "seed": 3}, 400, "without it no model writes"),
+        ({"rows": [ROW], "by": "prose", "text": "x"}, 400, "exclude each other"),
+        ({"rows": [ROW], "changes": "dr-0001"}, 400, "the edited text"),
+        ({"rows": [ROW], "text": "x", "changes": "dr-0009"}, 404, "dr-0009"),
+        ({"rows": [ROW], "by": "prose"}, 404, "prose"),
+        ({"rows": [ROW], "domain": "bonds"}, 400, "has no narratives of reports. Domains with them: etrm."),
+        ({"rows": [ROW], "file": "/etc/passwd"}, 400, "file"),
+    ],
+)
+def test_a_draft_that_cannot_be_made_is_refused_and_leaves_nothing(api, workspace, body, status, said):
+    refused = api.post(DRAFTS, json=body)
+    assert (refused.status_code, said in refused.text) == (status, True), refused.text
+    assert not (workspace.reports_dir / "drafts").exists()
+    assert api.get(DRAFTS).json() == []
+
+
+def test_a_version_writes_a_draft_with_the_same_seed_again(api, workspace, ana, tmp_path):
+    settings = TextModelSettings(architecture="ngram", documents=60, judged_documents=10)
+    train_text_model(settings, tmp_path / "prose")
+    register_text_model(workspace, tmp_path / "prose", "prose", Settings(), actor=ana, n_written=2)
+    asked = {"rows": [ROW], "by": "prose", "seed": 3}
+    first, second = (api.post(DRAFTS, json=asked) for _ in range(2))
+    assert first.status_code == 201, first.text
+    draft = first.json()
+    assert (draft["model"], draft["version"], draft["seed"], draft["is_worded_here"]) == ("prose", "1.0.0", 3, False)
+    assert draft["text"] == second.json()["text"]
+    assert "GAS_DESK is 1000.00 EUR against a limit of 2000.00 EUR" in draft["text"]
+    assert api.get(DRAFTS).json()[0]["author"] == "synthetic: a text of the model of language prose 1.0.0"

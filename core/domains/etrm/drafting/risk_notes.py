@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from core.domains.etrm.data.texts import grammar, write_document
-from core.domains.narrative import DraftedNarrative, TracedFact
+from core.domains.narrative import DraftedNarrative, NarrativeOffer, TracedFact
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.tables import ColumnKind, Table, read_table
@@ -203,7 +203,7 @@ def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table
         raise NotFoundError(f"{path} has no report of {whose} on {wanted}. Days: {first} to {last}.")
     if len(rows) > 1:
         fitting = ", ".join(dict.fromkeys(books[row] for row in rows))
-        raise UsageError(f"{path} has {len(rows)} reports on {wanted}: {fitting}. Name one with --book.")
+        raise UsageError(f"{path} has {len(rows)} reports on {wanted}: {fitting}. Name the book of one.")
     return table, rows[0]
 
 
@@ -322,3 +322,14 @@ def _column_of(written: str, numbers: Mapping[str, float]) -> str | None:
         if plain in (_rounded(value, decimals), _rounded(abs(value), decimals)):
             return name
     return None
+
+
+class _RiskNotes:
+    """The narratives of risk reports, as other parts of the program ask for them."""
+
+    worded = staticmethod(draft_risk_note)
+    checked = staticmethod(checked_risk_note)
+    beginning = staticmethod(beginning_of_note)
+
+
+RISK_NOTES: NarrativeOffer = _RiskNotes()
