@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SECRET = secrets.token_hex(20)
-PLACE = "s3://safe/bonds"
+PLACE = "s3://safe/desk"
 LIMIT_SECONDS = 300.0
 BACK_UP = [sys.executable, "-m", "console.cli.main", "backup"]
 
@@ -69,7 +69,7 @@ def main() -> None:
         proved("the backup is restored, verified, with the same bytes")
 
         for harm in ("cut short", "altered", "removed"):
-            place = max(bucket.find("safe/bonds/objects"), key=bucket.size)
+            place = max(bucket.find("safe/desk/objects"), key=bucket.size)
             content = bucket.cat_file(place)
             harmed = {"cut short": content[:-1], "altered": bytes([content[0] ^ 1]) + content[1:]}.get(harm)
             bucket.rm_file(place) if harmed is None else bucket.pipe_file(place, harmed)

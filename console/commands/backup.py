@@ -28,7 +28,7 @@ def add_parser(commands: Subparsers) -> None:
     parser.add_argument(
         "--to",
         metavar="FOLDER",
-        help="the folder of the backups, or an address such as s3://safe/bonds (default: backup.to)",
+        help="the folder of the backups, or an address such as s3://safe/desk (default: backup.to)",
     )
     parser.add_argument(
         "--keep",

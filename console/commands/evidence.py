@@ -66,6 +66,23 @@ def add_parser(commands: Subparsers) -> None:
     show.add_argument("pack", metavar="PACK", help="ev-0001")
     add_json_argument(show)
     show.set_defaults(command=show_pack)
+    keys = command_parser(verbs, "keys", help="the keys that sign versions and packs for programs of others")
+    add_json_argument(keys)
+    keys.set_defaults(command=list_keys)
+    rotate = command_parser(
+        verbs, "rotate-key", help="replace the key that signs versions and packs; what it has signed stays valid"
+    )
+    rotate.add_argument(
+        "--leaked",
+        action="store_true",
+        help="somebody else may have the key: its signatures count no more, and every version is signed anew",
+    )
+    rotate.add_argument(
+        "--former", default="", metavar="FINGERPRINT", help="with --leaked: a former key leaked; the present one stays"
+    )
+    add_reason_argument(rotate)
+    add_json_argument(rotate)
+    rotate.set_defaults(command=rotate_key)
     verify = command_parser(
         verbs, "verify", help="check a pack on any machine, without its workspace: exit code 1 if anything was edited"
     )
@@ -217,3 +234,55 @@ def verify_pack_file(args: argparse.Namespace) -> int:
         for sentence in verdict.damage:
             complain(f"{sentence}.")
     return ExitCode.GOOD if verdict.ok else ExitCode.FAILING
+
+
+def list_keys(args: argparse.Namespace) -> int:
+    """Print the keys that sign versions and packs, or did."""
+    from console.cli.output import print_json, print_table
+    from core.evidence import signing_keys
+
+    found = signing_keys(open_workspace(args))
+    if args.json:
+        print_json(found)
+        return ExitCode.GOOD
+    rows = [
+        {
+            "key": each.fingerprint,
+            "signs": "now"
+            if each.is_present
+            else f"until {each.until:%Y-%m-%d %H:%M} UTC"
+            if each.until
+            else "no more",
+            "counts": "no, it leaked" if each.has_leaked else "yes",
+            "versions": each.n_versions,
+            "public half": each.file,
+        }
+        for each in found
+    ]
+    print_table(rows, ("key", "signs", "counts", "versions", "public half"), empty="no key has signed anything yet")
+    return ExitCode.GOOD
+
+
+def rotate_key(args: argparse.Namespace) -> int:
+    """Rotate the key, and print what that changes for others; exit code 1 if a version could not be signed anew."""
+    from console.cli.output import complain, print_json
+    from console.presentation.phrases import counted
+    from core.evidence import rotate_signing_key
+
+    done = rotate_signing_key(
+        open_workspace(args), actor=person(), has_leaked=args.leaked, former=args.former, reason=args.reason
+    )
+    if args.json:
+        print_json(done)
+    else:
+        print(f"{done.present} signs versions and packs: give keys/model-signing.pub to whoever verifies them")
+        if done.has_leaked:
+            print(f"{done.former} counts no more ({done.former_file}): tell whoever has it")
+            print(f"signed anew: {counted(done.n_signed, 'version')}")
+            if done.packs:
+                print(f"signed by it for programs of others, build them again: {', '.join(done.packs)}")
+        else:
+            print(f"{done.former} signs no more; what it has signed verifies with {done.former_file}")
+    for sentence in done.unsigned:
+        complain(f"Not signed: {sentence}")
+    return ExitCode.FAILING if done.unsigned else ExitCode.GOOD

@@ -51,6 +51,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
     VerbClass.ADMINISTER: (
         *("access.define_role", "access.grant", "access.remove_role", "access.revoke"),
         "backup.create",
+        "key.rotate",
         *("rollout.prune", "run.forget", "run.prune", "run.thin", "session.prune_reports", "stress.prune"),
         *("token.create", "token.revoke", "token.rotate"),
         *("version.prune", "workspace.prune", "workspace.seal"),

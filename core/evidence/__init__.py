@@ -6,11 +6,12 @@ one thing, `sections/` writes the sixteen sections of it, and the annex from the
 `charts.py` draw it, `pdf.py` and `pdf_layout.py` set it for paper, `signing.py` signs it, `verification.py` checks it
 on any machine, `packs.py` keeps the packs of a workspace. `bill.py` writes the bill of materials of a version and
 `provenance.py` its provenance, both from what `recorded_version.py` reads; `version_signature.py` the signature of its
-files for foreign verifiers.
+files for foreign verifiers, whose keys `key_rotation.py` lists and rotates.
 """
 
 from core.evidence.bill import bill_of_version
 from core.evidence.drafts import NarrativeDrafts, RecordedDraft, ToldDraft
+from core.evidence.key_rotation import KeyRotation, SigningKey, rotate_signing_key, signing_keys
 from core.evidence.pack import EvidencePack, EvidenceSection, PackKind, PackManifest, SectionStatus
 from core.evidence.packs import EvidencePacks, KeptPack
 from core.evidence.pdf import has_pdf_extra
@@ -24,18 +25,22 @@ __all__ = [
     "EvidencePacks",
     "EvidenceSection",
     "KeptPack",
+    "KeyRotation",
     "NarrativeDrafts",
     "PackKind",
     "PackManifest",
     "PackVerdict",
     "RecordedDraft",
     "SectionStatus",
+    "SigningKey",
     "ToldDraft",
     "bill_of_version",
     "encoded_record",
     "has_pdf_extra",
     "is_signed_provenance",
     "provenance_of",
+    "rotate_signing_key",
     "signature_of_version",
+    "signing_keys",
     "verify_pack",
 ]

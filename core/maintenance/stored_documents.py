@@ -48,7 +48,7 @@ from core.monitoring.monitoring_store import DATABASE as MONITORING
 from core.monitoring.monitoring_store import TABLE as MONITORED
 from core.registry import Alias, ModelVersion, PrunedVersion, Quarantine, RegisteredModel, Transition
 from core.registry.approvals import Approval
-from core.registry.documents import MADE_PROFILES, MadeProfile
+from core.registry.documents import FORMER_KEYS, MADE_PROFILES, FormerModelKey, MadeProfile
 from core.registry.move_packs import TABLE as MOVE_PACKS
 from core.registry.move_packs import MovePack
 from core.registry.records import DATABASE as REGISTRY
@@ -99,6 +99,7 @@ TABLES: tuple[TableOf, ...] = (
     TableOf(REGISTRY, "aliases", Alias, "key"),
     TableOf(REGISTRY, "approvals", Approval, "key"),
     TableOf(REGISTRY, MADE_PROFILES, MadeProfile, "key"),
+    TableOf(REGISTRY, FORMER_KEYS, FormerModelKey, "fingerprint"),
     TableOf(REGISTRY, "rollouts", Rollout, "rollout_id"),
     TableOf(RETRAINING, RETRAININGS, Retraining, "retraining_id"),
     TableOf(RETRAINING, MEMORY_TABLE, RetrainingMemory, "model"),

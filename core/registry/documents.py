@@ -151,6 +151,18 @@ class PrunedVersion(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
 
 
+FORMER_KEYS = "former_keys"  # the table
+
+
+class FormerModelKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of a key that signed the files of versions until another took its place."""
+
+    fingerprint: str  # the first digits of the SHA-256 of its public half
+    until: datetime
+    has_leaked: bool = False  # somebody else may have signed with it: its signatures count for nothing
+    revision: int = 0
+
+
 MADE_PROFILES = "made_profiles"  # the table
 MADE_PROFILE_FOLDER = "profiles"  # below the folder of a model
 

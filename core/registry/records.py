@@ -6,7 +6,9 @@ from itertools import islice
 import msgspec
 
 from core.registry.documents import (
+    FORMER_KEYS,
     MADE_PROFILES,
+    FormerModelKey,
     MadeProfile,
     ModelVersion,
     PrunedVersion,
@@ -35,6 +37,7 @@ class Records:
         self.transitions = self.database.documents("transitions", Transition, "key")
         self.packs = self.database.documents(MOVE_PACKS, MovePack, "key")
         self.pruned = self.database.documents("pruned", PrunedVersion, "key")
+        self.former_keys = self.database.documents(FORMER_KEYS, FormerModelKey, "fingerprint")
         self.made_profiles = self.database.documents(MADE_PROFILES, MadeProfile, "key")
 
     def model(self, name: str) -> RegisteredModel:

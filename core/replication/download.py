@@ -12,6 +12,7 @@ from core.client.http import Http
 from core.errors import CoreError
 from core.escape import is_shown_as_is, shown
 from core.files import digest, make_folder, remove_tree, replace_end, sha256_of, write_file
+from core.governance.model_keys import model_keys_in
 from core.governance.model_signing import is_valid
 from core.json_documents import decode_json
 from core.plain_files import read_file
@@ -45,7 +46,8 @@ class VersionDownload:
             workspace: The replica's.
             folder: Where parts wait for the rest; they are taken up again after a restart.
             http: The control plane.
-            public_key: In PEM; the files of every version must be signed by it. Empty: hashes alone are checked.
+            public_key: In PEM, one or several; the files of every version must be signed by one. Empty: hashes alone
+                are checked.
             is_stopping: Whether to give up between two parts.
         """
         self._workspace = workspace
@@ -109,12 +111,14 @@ class VersionDownload:
                 or str(path) != name
             ):
                 raise UntrustedVersionError(f"{about} has a file of the name {shown(name)}, which no version has.")
-        if self._public_key and not is_valid(
-            version_statement(version.key, manifest, version.manifest_sha256), version.model_signature, self._public_key
+        statement = version_statement(version.key, manifest, version.manifest_sha256)
+        if self._public_key and not any(
+            is_valid(statement, version.model_signature, key) for key in model_keys_in(self._public_key)
         ):
             raise UntrustedVersionError(
                 f"The files of {about} are not signed by the key of serving.follow.public_key: name "
-                "keys/model-signing.pub of the workspace that registered them."
+                "keys/model-signing.pub of the workspace that registered them. After a rotation, the file holds its "
+                "former keys, too, one after the other."
             )
         return manifest
 

@@ -22,7 +22,7 @@ class BackupSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         Meta(
             max_length=4096,
             description="The folder of the backups, outside the workspace; relative to it, such as ../backups. Or an "
-            "address that fsspec opens, such as s3://safe/bonds, without a password (extra fsspec).",
+            "address that fsspec opens, such as s3://safe/desk, without a password (extra fsspec).",
             extra={"holds_secrets": True},
         ),
     ] = ""

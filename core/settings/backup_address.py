@@ -1,4 +1,4 @@
-"""Where backups are kept: a folder of this machine, or an address that fsspec opens, such as s3://safe/bonds.
+"""Where backups are kept: a folder of this machine, or an address that fsspec opens, such as s3://safe/desk.
 
 An address holds no password, token or query: those come from the environment or from the library's own configuration.
 So an address can stand in settings, records, logs and messages as it is.
@@ -51,7 +51,7 @@ BackupTarget = Path | BackupAddress
 def is_address(text: str) -> bool:
     """Say whether a text names an address, and not a folder.
 
-    >>> is_address("s3://safe/bonds"), is_address("../backups"), is_address("a://b::c://d")
+    >>> is_address("s3://safe/desk"), is_address("../backups"), is_address("a://b::c://d")
     (True, False, True)
     """
     return _SCHEME.match(text) is not None or ("::" in text and "://" in text)
@@ -67,8 +67,8 @@ def target_of(text: str, root: Path | None = None) -> BackupTarget:
     Raises:
         UsageError: It is an address that holds a credential, or that cannot be one.
 
-    >>> str(target_of("s3://safe/bonds/"))
-    's3://safe/bonds'
+    >>> str(target_of("s3://safe/desk/"))
+    's3://safe/desk'
     >>> target_of("ftp://ana:secret@host/safe")
     Traceback (most recent call last):
     core.errors.UsageError: The address ftp://***@host/safe holds a password. Leave it out: the library reads it \
@@ -95,14 +95,14 @@ def problem_of(text: str) -> str:
     try:
         parts = urlsplit(text)
     except ValueError:
-        return f"{named} cannot be read. Name it as in s3://safe/bonds."
+        return f"{named} cannot be read. Name it as in s3://safe/desk."
     account, _, host = parts.netloc.rpartition("@")
     if ":" in account or not _HOST.fullmatch(host):
         return f"{named} holds a password. {elsewhere}"
     if parts.query or parts.fragment:
         return f"{named} holds a query or a fragment, which may be a token. {elsewhere}"
     if not (parts.netloc or parts.path.strip("/")):
-        return f"{named} names no place. Name it as in s3://safe/bonds."
+        return f"{named} names no place. Name it as in s3://safe/desk."
     return ""
 
 

@@ -57,8 +57,8 @@ class FollowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         str,
         Meta(
             max_length=_FILE,
-            description="Its keys/model-signing.pub: only versions whose files it has signed are taken; empty: their "
-            "hashes alone are checked.",
+            description="Its keys/model-signing.pub: only versions whose files it has signed are taken; after a "
+            "rotation with its former keys behind it in the same file. Empty: their hashes alone are checked.",
         ),
     ] = ""
     every_seconds: Annotated[float, Meta(ge=0.1, le=3600, description="How often to ask for changes.")] = 5.0

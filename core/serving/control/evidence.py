@@ -15,16 +15,20 @@ from core.evidence import (
     EvidencePack,
     EvidencePacks,
     KeptPack,
+    KeyRotation,
     NarrativeDrafts,
     PackKind,
     PackManifest,
     PackVerdict,
     RecordedDraft,
+    SigningKey,
     ToldDraft,
+    rotate_signing_key,
+    signing_keys,
     verify_pack,
 )
 from core.serving.authenticator import Caller
-from core.serving.control.admission import INSPECT, OPERATE, Given
+from core.serving.control.admission import ADMINISTER, INSPECT, OPERATE, Given
 from core.serving.control.given_rows import GivenRows
 from core.serving.errors import BadRequestError
 from core.state import Workspace
@@ -63,6 +67,14 @@ class NewDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
 
 
+class NewSigningKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of a rotation of the key."""
+
+    leaked: bool = False
+    former: Annotated[str, Meta(max_length=64)] = ""  # the fingerprint of a former key that leaked
+    reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
+
+
 class _By(TypedDict):
     actor: Actor
     reason: str
@@ -80,6 +92,20 @@ class EvidenceRoutes(Controller):
     def list_packs(self, workspace: Given[Workspace]) -> list[KeptPack]:
         """List the packs of the workspace, the newest first."""
         return EvidencePacks(workspace).all()
+
+    @get("/keys", opt=INSPECT, sync_to_thread=True)
+    def list_keys(self, workspace: Given[Workspace]) -> list[SigningKey]:
+        """List the keys that sign versions and packs for programs of others, the present one first."""
+        return signing_keys(workspace)
+
+    @post("/keys", opt=ADMINISTER, sync_to_thread=True)
+    def rotate_key(
+        self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewSigningKey]
+    ) -> KeyRotation:
+        """Replace the key that signs versions and packs; if it leaked, every version is signed anew."""
+        return rotate_signing_key(
+            workspace, actor=caller.actor, has_leaked=data.leaked, former=data.former, reason=data.reason
+        )
 
     @post("/", opt=OPERATE, sync_to_thread=True)
     def build_pack(self, workspace: Given[Workspace], caller: Given[Caller], data: JSONBody[NewPack]) -> KeptPack:

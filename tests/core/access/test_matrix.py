@@ -220,6 +220,7 @@ VERB_OF_ROUTE: dict[str, str] = {
     "POST /api/v1/backups": "backup.create",
     "POST /api/v1/evidence": "evidence.build",
     "POST /api/v1/evidence/drafts": "draft.record",  # and `prediction.ask` of the model that writes it
+    "POST /api/v1/evidence/keys": "key.rotate",
     "POST /api/v1/stress": "stress.run",
     "PUT /api/v1/views/{name:str}": "view.save",
     "DELETE /api/v1/views/{name:str}": "view.delete",
@@ -368,7 +369,8 @@ VERB_OF_COMMAND: dict[str, str] = {
     "labels judge": LOOKS,
     **{f"audit {verb}": LOOKS for verb in ("tail", "list", "epochs", "prove", "verify", "anchor")},
     **{f"evidence build {kind}": "evidence.build" for kind in ("version", "session", "rollout", "stress", "model")},
-    **{f"evidence {verb}": LOOKS for verb in ("list", "drafts", "show", "verify")},
+    **{f"evidence {verb}": LOOKS for verb in ("list", "drafts", "show", "verify", "keys")},
+    "evidence rotate-key": "key.rotate",
     **dict.fromkeys(("logs", "workspaces", "health", "completion", "man"), LOOKS),
     **{f"config {verb}": LOOKS for verb in ("show", "validate", "keys", "schema")},
     "doctor": "document.repair state.restore",

@@ -194,6 +194,8 @@ PATHS = {
     "evidence build stress": "post /api/v1/evidence",
     "evidence build model": "post /api/v1/evidence",
     "evidence list": "get /api/v1/evidence",
+    "evidence keys": "get /api/v1/evidence/keys",
+    "evidence rotate-key": "post /api/v1/evidence/keys",
     "evidence drafts": "get /api/v1/evidence/drafts",
     "evidence show": "get /api/v1/evidence/{pack_id}",
     "evidence verify": "get /api/v1/evidence/{pack_id}/verification",

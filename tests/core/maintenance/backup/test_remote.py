@@ -359,8 +359,8 @@ def test_the_workspace_itself_is_no_place_for_its_backups(full):
     ("text", "complaint"),
     [
         ("ftp://ana:s3cret@host/safe", "ftp://***@host/safe holds a password"),
-        ("s3://AKIA:s3/cret@safe/bonds", "holds a password"),
-        ("s3://safe/bonds?token=s3cret", "s3://safe/bonds?*** holds a query or a fragment"),
+        ("s3://AKIA:s3/cret@safe/desk", "holds a password"),
+        ("s3://safe/desk?token=s3cret", "s3://safe/desk?*** holds a query or a fragment"),
         ("simplecache::s3://safe", "is a chain of two"),
         ("s3://", "names no place"),
         ("s3://safe/a b", "holds blanks or hidden characters"),
@@ -396,7 +396,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(full, elsewhere, mo
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("s3://safe/bonds", "needs a package that is not installed: Install s3fs"), ("moon://safe", "fsspec knows")],
+    [("s3://safe/desk", "needs a package that is not installed: Install s3fs"), ("moon://safe", "fsspec knows")],
 )
 def test_a_file_system_without_its_package_is_one_sentence(full, text, complaint):
     with pytest.raises(UsageError, match=complaint):
