@@ -166,7 +166,7 @@ def _following(workspace: "Workspace") -> "Iterator[None]":
     if settings is None:
         yield
         return
-    from core.replication import Follower  # the client is heavy, and most servers follow nobody
+    from core.replication.follower import Follower  # the client is heavy, and most servers follow nobody
 
     follower = Follower(workspace, settings)
     follower.start()

@@ -41,7 +41,7 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
         *("run.finish", "run.log_artifact", "run.log_data", "run.log_parameters", "run.reopen", "run.start", "run.tag"),
         *("session.pause", "session.resume", "session.start", "session.stop", "session.stop_tuning"),
         *("silence.add", "silence.expire", "silence.forget"),
-        "stress.run",
+        *("replica.report", "stress.run"),
         *("view.delete", "view.save"),
         *("version.archive", "version.make_profile", "version.promote", "version.register", "version.release"),
         *("version.rollback", "version.tag", "version.undo"),

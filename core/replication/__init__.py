@@ -4,16 +4,15 @@ offer.py      what the workspace offers them: models, versions, rollouts, tokens
 download.py   the files of a version, in parts that may come over several days, each byte checked
 standing.py   what a replica knows of its control plane across restarts
 mirror.py     what was followed, written into the replica's own workspace
-follower.py   the loop: ask, fetch, apply, and for how long to serve on alone
+follower.py   the loop: ask, fetch, apply, send, and for how long to serve on alone; ask there, as it imports the client
+outbox.py     what waits to be sent back; sent_records.py is its form
 """
 
 from core.replication.errors import NotReplicaError, UntrustedVersionError
-from core.replication.follower import Follower
 from core.replication.offer import FILE_BYTES, OfferedFile, ReplicaState, file_of_version, offer_tag, offered_state
 
 __all__ = [
     "FILE_BYTES",
-    "Follower",
     "NotReplicaError",
     "OfferedFile",
     "ReplicaState",

@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from core.client.errors import ClientError
+from core.client.errors import ClientError, NotAllowedError, RejectedError, UnknownModelError
 from core.client.http import Http
 from core.client.retry_policy import Timeouts
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.escape import shown
-from core.files import make_folder
+from core.files import make_folder, remove_file
 from core.home_paths import at_home
 from core.lock_files import locked_within, open_lock, unlock
 from core.plain_files import read_file
@@ -25,6 +25,7 @@ from core.replication.download import VersionDownload
 from core.replication.errors import NotReplicaError, UntrustedVersionError
 from core.replication.mirror import apply_state, has_own_models, require_sound, withdraw
 from core.replication.offer import ReplicaState
+from core.replication.outbox import FOLDER, OUTBOX, batches_in
 from core.replication.standing import ReplicaStanding, read_standing, store_standing
 from core.settings.following import FollowSettings
 from core.state import Workspace
@@ -32,7 +33,7 @@ from core.state import Workspace
 log = logging.getLogger(__name__)
 
 STATE_PATH = "/api/v1/replica"
-FOLDER = "replica"
+RECORDS_PATH = "/api/v1/replica/records"
 _TIMEOUTS = Timeouts(connect_seconds=5.0, answer_seconds=30.0, total_seconds=60.0)
 _NOT_MODIFIED = 304
 _MOST_KEY_BYTES = 1 << 16
@@ -124,11 +125,12 @@ class Follower:
         """
         try:
             is_complete = self._follow()
+            is_sent = self._send()
         except ClientError as error:
             self._say(f"the control plane does not answer; serving on: {error}")
             self._serve_on_or_withdraw()
             return False
-        if is_complete:
+        if is_complete and is_sent:
             self._say("")
         return is_complete
 
@@ -167,6 +169,23 @@ class Follower:
                 missing[version.key] = str(error).removesuffix(".")
             self._note()
         return missing
+
+    def _send(self) -> bool:
+        """Send what waits, oldest first; what the control plane refuses for good is dropped, and said."""
+        for file in batches_in(self._folder / OUTBOX):
+            if self._stopping.is_set():
+                break
+            deadline = time.monotonic() + _TIMEOUTS.answer_seconds
+            try:
+                self._http.ask("POST", RECORDS_PATH, deadline, content=read_file(file))
+            except (NotAllowedError, UnknownModelError) as error:  # a role or a release can be mended
+                self._say(f"predictions and outcomes wait to be sent: {error}")
+                return False
+            except RejectedError as error:
+                log.error("%s: records are dropped, which the control plane refuses: %s", self._settings.url, error)
+            remove_file(file)
+            self._note()
+        return True
 
     def _serve_on_or_withdraw(self) -> None:
         limit, since = self._settings.serve_on_hours, self._standing.contact_at

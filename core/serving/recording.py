@@ -1,13 +1,17 @@
 """Predictions and outcomes on their way to telemetry: queued without waiting, dropped and counted under overload."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
 from core.losses import RecordedAnswer, pack_probabilities
+from core.replication.outbox import ReplicaOutbox
+from core.replication.sent_records import SentRecords, TakenRecords
 from core.serving.errors import BadRequestError, NotRecordedError, UnavailableError
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment
@@ -31,6 +35,8 @@ from core.telemetry.predictions import (
 
 log = logging.getLogger(__name__)
 
+_BATCHES_KNOWN = 10_000
+
 
 class OutcomeReceipt(NamedTuple):
     """What became of reported outcomes: every one is stored, unless its request has one already."""
@@ -52,6 +58,7 @@ class PredictionRecorder:
         why_off: str = "",
         retention: PredictionRetention | None = None,
         held_since: Callable[[], Mapping[str, datetime]] = dict,
+        outbox: ReplicaOutbox | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Open the store.
@@ -63,12 +70,15 @@ class PredictionRecorder:
             why_off: Why not; empty for the settings' wish.
             retention: How long predictions are kept; the defaults if None.
             held_since: By model, since when an active rollout needs its predictions.
+            outbox: Takes them for the control plane, too, on a replica.
             clock: The time.
         """
         self._stats = stats
         self._is_on = is_on
         self._why_off = why_off or "serving.record_predictions in bondx.yaml"
         self._clock = clock
+        self._outbox = outbox
+        self._batches = OrderedDict[str, None]()  # of replicas, which send one again until it is acknowledged
         self._writer: PredictionWriter | None = None
         self._reader = PredictionReader(workspace.predictions_file)
         self._failure: str | None = None
@@ -119,21 +129,23 @@ class PredictionRecorder:
         ):  # the rows of one request are one observation, as one caller's requests are
             unit = assignment.place if assignment.rollout_id is not None else request_number(request_id)
         value, detail = _stored(values[0]) if values else (None, None)
-        writer.add(
+        self._add(
+            writer,
             PredictionRecord(
                 request_id, at, version.model, version.version, latency_ms, error, value,
                 assignment.rollout_id, assignment.arm, assignment.share, unit,
                 slices[0] if slices else None, version.form, detail,
-            )
+            ),
         )  # fmt: skip
         for number, answer in enumerate(values[1:], start=1):
             value, detail = _stored(answer)
-            writer.add(
+            self._add(
+                writer,
                 PredictionRecord(
                     f"{request_id}/{number}", at, version.model, version.version, None, error, value,
                     assignment.rollout_id, assignment.arm, assignment.share, unit,
                     slices[number] if slices else None, version.form, detail,
-                )
+                ),
             )  # fmt: skip
 
     def wrote(
@@ -154,13 +166,66 @@ class PredictionRecorder:
             self._stats.n_telemetry_dropped += 1
             return
         version = assignment.version
-        self._writer.add(
+        self._add(
+            self._writer,
             PredictionRecord(
                 request_id, self._clock(), version.model, version.version, seconds * 1000.0, error, None,
                 assignment.rollout_id, assignment.arm, assignment.share, assignment.unit, None, version.form,
                 None if texts is None else texts.packed(),
-            )
+            ),
         )  # fmt: skip
+
+    def _add(self, writer: PredictionWriter, record: PredictionRecord) -> None:
+        writer.add(record)
+        if self._outbox is not None:
+            self._outbox.add(record)
+
+    def take(self, sent: SentRecords, known: Collection[tuple[str, str]]) -> TakenRecords | None:
+        """Store what a replica has sent; it has been stored when this returns. A batch that is sent again counts once.
+
+        Args:
+            sent: One batch; its minutes are not for this store.
+            known: The versions of the workspace; predictions of others are left out.
+        Returns:
+            What was stored; None if this server has acknowledged the batch before.
+        Raises:
+            NotRecordedError: This server does not record predictions.
+            UnavailableError: They cannot be stored now; the replica sends them again.
+        """
+        if not self._is_on or self._writer is None:
+            raise NotRecordedError(f"This server does not record predictions ({self._failure or self._why_off}).")
+        if sent.batch in self._batches:
+            return None
+        new = [each.record() for each in sent.predictions if (each.model, each.version) in known]
+        try:
+            if new and any(self._reader.holds(each.request_id) for each in (new[0], new[-1])):
+                new = [each for each in new if not self._reader.holds(each.request_id)]
+            taken = [self._writer.add(each) for each in new]
+            if not all(taken):
+                raise TelemetryError("too many predictions are waiting to be stored")
+            self._writer.flush()
+        except TelemetryError as error:
+            raise UnavailableError(
+                "Predictions of replicas cannot be stored now; send this batch again later."
+            ) from error
+        n_outcomes = self._take_outcomes([each.record() for each in sent.outcomes])
+        self._batches[sent.batch] = None
+        while len(self._batches) > _BATCHES_KNOWN:
+            self._batches.popitem(last=False)
+        return TakenRecords(n_predictions=len(new), n_outcomes=n_outcomes, n_minutes=0)
+
+    def _take_outcomes(self, outcomes: Sequence[OutcomeRecord]) -> int:
+        """Store outcomes that a replica has taken; one that says nothing here does not keep the others back."""
+        if not outcomes:
+            return 0
+        try:
+            receipts = [self.report(outcomes)]
+        except BadRequestError:
+            receipts = []
+            for outcome in outcomes:
+                with suppress(BadRequestError):
+                    receipts.append(self.report([outcome]))
+        return sum(receipt.n_matched + receipt.n_unmatched for receipt in receipts)
 
     def report(self, outcomes: Sequence[OutcomeRecord]) -> OutcomeReceipt:
         """Store outcomes, all or none; they have been stored when this returns.
@@ -190,6 +255,9 @@ class PredictionRecorder:
             if not all(taken):
                 raise TelemetryError("too many outcomes are waiting to be stored")
             self._writer.flush()
+            if self._outbox is not None:
+                for outcome in first.values():
+                    self._outbox.add(outcome._replace(at=now))
             n_matched = len(self._reader.answers(first))
         except TelemetryError as error:
             raise UnavailableError("Outcomes cannot be stored now; report these outcomes again later.") from error

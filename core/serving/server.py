@@ -26,6 +26,7 @@ from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
 from core.registry.demanded_claims import ClaimDemand
+from core.replication.outbox import FOLDER, OUTBOX, ReplicaOutbox
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
@@ -172,6 +173,11 @@ class Server:
                 "recorded here, and a version that cannot be loaded raises no alert.",
                 workspace.root,
             )
+        follow = settings.serving.follow
+        outbox: ReplicaOutbox | None = None
+        if follow is not None and follow.send_mib and may_write and records:
+            outbox = ReplicaOutbox(workspace.root / FOLDER / OUTBOX, follow.send_mib * (1 << 20))
+        self._outbox = outbox
         self._recorder = PredictionRecorder(
             workspace,
             self._stats,
@@ -179,6 +185,7 @@ class Server:
             why_off="" if may_write else "its workspace is on a read-only volume",
             retention=settings.telemetry.predictions,
             held_since=Rollouts(workspace, clock=clock).needed_since,
+            outbox=outbox,
             clock=clock,
         )
         self._live = LiveCounter(
@@ -187,6 +194,7 @@ class Server:
             retention=settings.telemetry.live,
             logs=settings.serving.log_features if settings.serving.log_features.share else None,
             explains=current,
+            outbox=outbox,
             clock=clock,
         )
         self._predictor = Predictor(authenticator, self._recorder, self._stats, self._limits)
@@ -233,6 +241,7 @@ class Server:
             self._port_troubles,
             self.evaluations,
             RateLimit(settings.serving.requests_per_minute),
+            self._live,
         )
         self._front_door = FrontDoor(self._predictor, reads, control)  # type: ignore[arg-type]
         if self._metrics_socket is not None:
@@ -248,8 +257,7 @@ class Server:
             self._close_sockets()
             if rpc_reserved is not None:
                 rpc_reserved.close()
-            self._recorder.close()
-            self._live.close()
+            self._close_stores()
             raise
         self._scheme = "http" if certificate is None else "https"
         self._thread = threading.Thread(target=self._run, name="serving", daemon=True)
@@ -278,6 +286,12 @@ class Server:
 
     def _sockets(self) -> list[socket.socket]:
         return [each for each in (self._socket, self._metrics_socket, self._accounts_socket) if each is not None]
+
+    def _close_stores(self) -> None:
+        self._recorder.close()
+        self._live.close()
+        if self._outbox is not None:  # the last counts have come to it
+            self._outbox.close()
 
     def _close_sockets(self) -> None:
         for listener in self._sockets():
@@ -349,8 +363,7 @@ class Server:
         stuck = self._wait_for_threads(until)
         self._series.stop(ends_series=not self._front_door.is_draining)
         self._traces.close()
-        self._recorder.close()
-        self._live.close()
+        self._close_stores()
         self._close_sockets()
         if self._rpc is not None:
             self._rpc.close()

@@ -15,12 +15,14 @@ import yaml
 
 from console.cli.main import build_parser
 from core.alerts.ready_made import READY_MADE_FILE
+from core.settings import load_settings
 from tests.packaging.container import ROOT, environment, last
 from tools import prometheus_rule
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 MONITORING = FOLDER / "monitoring"
-VARIANTS = sorted({file.parent.name for file in FOLDER.glob("*/kustomization.yaml")} - {MONITORING.name})
+REPLICAS = FOLDER / "replicas"
+VARIANTS = sorted({file.parent.name for file in FOLDER.glob("*/kustomization.yaml")} - {MONITORING.name, REPLICAS.name})
 VERSIONS = ("1.35", "1.36", "1.37")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -104,7 +106,8 @@ def test_the_variant_with_https_has_certificate_and_key_from_a_secret_and_asks_p
 
 
 def test_no_manifest_holds_a_secret():
-    kinds = {document["kind"] for file in FOLDER.glob("*/*.yaml") for document in documents(file)}
+    kinds = {document["kind"] for file in FOLDER.glob("*/*.yaml") for document in documents(file) if "kind" in document}
+    assert len(kinds) > 5
     assert "Secret" not in kinds
 
 
@@ -191,7 +194,7 @@ def test_prometheus_scrapes_the_pod_once_at_the_port_of_its_server_with_the_toke
     ports = [port["name"] for container in containers() for port in container.get("ports", ())]
     assert (ports, target["path"]) == ([target["port"]], "/metrics")
     text = (ROOT / "docs" / "containers.md").read_text().replace("\\\n", " ")
-    (made,) = re.findall(r"^kubectl create secret generic (.+)$", text, re.MULTILINE)
+    (made,) = re.findall(r"^kubectl create secret generic (bondx-prometheus .+)$", text, re.MULTILINE)
     name, _, _, literal = shlex.split(made)[:4]
     key, _, command = literal.removeprefix("--from-literal=").partition("=")
     assert target["authorization"]["credentials"] == {"name": name, "key": key}
@@ -213,3 +216,78 @@ def test_the_operators_prometheus_reaches_the_server_and_nothing_else_of_the_pod
 
 def test_the_resources_of_the_operator_render():
     assert sorted(each["kind"] for each in rendered("monitoring")) == ["NetworkPolicy", "PodMonitor", "PrometheusRule"]
+
+
+def replicas(kind: str) -> dict[str, Any]:
+    """Return the one resource of a kind for servers on other nodes, as rendered."""
+    (found,) = (each for each in rendered("replicas") if each["kind"] == kind)
+    return found
+
+
+def test_the_resources_of_replicas_hold_to_the_schemas():
+    found = rendered("replicas")
+    kinds = ["ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"]
+    assert sorted(each["kind"] for each in found) == [*kinds, "Service", "ServiceAccount"]
+    for resource, version in itertools.product(found, VERSIONS):
+        kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_a_replica_has_the_account_and_no_more_rights_than_the_pod_of_the_workspace():
+    spec = replicas("Deployment")["spec"]["template"]["spec"]
+    own = {key: value for key, value in pod()["securityContext"].items() if key != "fsGroupChangePolicy"}
+    assert spec["securityContext"] == own
+    assert spec["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+    (volume,) = last("VOLUME").words
+    for container in (*spec["initContainers"], *spec["containers"]):
+        assert container["securityContext"] == containers()[0]["securityContext"]
+        assert "memory" in container["resources"]["limits"]
+        assert container["image"] == f"bondx-console:{VERSION}"
+        build_parser().parse_args(container["args"])
+        places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert places == {volume: "data", "/tmp": "tmp"}
+    (server,) = spec["containers"]
+    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(server)
+    assert server["readinessProbe"]["httpGet"]["path"] == "/ready"
+
+
+def test_the_settings_of_a_replica_follow_the_service_of_the_workspace_with_a_token_from_a_secret(tmp_path):
+    (tmp_path / "bondx.yaml").write_text(replicas("ConfigMap")["data"]["bondx.yaml"])
+    serving = load_settings(tmp_path / "bondx.yaml").serving
+    (service,) = (each for each in resources() if each["kind"] == "Service" and each["spec"].get("clusterIP") == "None")
+    assert serving.follow.url == f"http://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}"
+    spec = replicas("Deployment")["spec"]["template"]["spec"]
+    (server,) = spec["containers"]
+    assert serving.listen == f"0.0.0.0:{server['ports'][0]['containerPort']}" == f"0.0.0.0:{last('EXPOSE').rest}"
+    (token,) = server["env"]
+    assert token["name"] == serving.follow.token_env
+    reference = token["valueFrom"]["secretKeyRef"]
+    text = (ROOT / "docs" / "containers.md").read_text().replace("\\\n", " ")
+    (made,) = re.findall(r"^kubectl create secret generic (bondx-replica .+)$", text, re.MULTILINE)
+    name, _, _, literal = shlex.split(made)[:4]
+    assert reference == {"name": name, "key": literal.removeprefix("--from-literal=").partition("=")[0]}
+    (mount,) = (each for each in server["volumeMounts"] if each["name"] == "settings")
+    assert mount["mountPath"] == f"{environment()['BONDX_HOME']}/bondx.yaml"
+    (volume,) = (each for each in spec["volumes"] if each["name"] == "settings")
+    assert volume["configMap"]["name"] == replicas("ConfigMap")["metadata"]["name"]
+
+
+def test_replicas_are_scaled_kept_up_and_reach_the_workspace():
+    workload = replicas("Deployment")
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    selector = workload["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= labels.items()
+    assert "replicas" not in workload["spec"], "an apply would undo what the autoscaler has decided"
+    scaler = replicas("HorizontalPodAutoscaler")["spec"]
+    assert scaler["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "bondx-replica"}
+    assert 2 <= scaler["minReplicas"] < scaler["maxReplicas"]
+    budget = replicas("PodDisruptionBudget")["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": selector}}
+    assert workload["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    policy = replicas("NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == selector
+    (own,) = (each for each in resources() if each["kind"] == "NetworkPolicy")
+    (allowed,) = own["spec"]["ingress"][0]["from"]
+    assert allowed["podSelector"]["matchLabels"].items() <= labels.items(), "the policy of the base lets it in"
+    workspace = own["spec"]["podSelector"]["matchLabels"]
+    assert not workspace.items() <= labels.items(), "no service of the workspace leads to a replica"

@@ -54,7 +54,7 @@ from core.serving.control.policy import PolicyRoutes
 from core.serving.control.predict_paths import faults, predict_paths
 from core.serving.control.prunes import PruneRoutes
 from core.serving.control.records import RecordRoutes
-from core.serving.control.replication import ReplicationRoutes
+from core.serving.control.replication import ReplicationRoutes, SentRecordRoutes
 from core.serving.control.retrainings import RetrainingRoutes
 from core.serving.control.rollouts import RolloutRoutes
 from core.serving.control.rules import RuleRoutes
@@ -69,6 +69,7 @@ from core.serving.control.tokens import TokenRoutes
 from core.serving.control.versions import VersionRoutes
 from core.serving.control.webhooks import WebhookRoutes
 from core.serving.limits import ServingLimits
+from core.serving.live import LiveCounter
 from core.serving.rate_limit import RateLimit
 from core.serving.recording import PredictionRecorder
 from core.serving.table import ServingTable
@@ -101,7 +102,7 @@ _ROUTES = (
     WebhookRoutes,
     ReplicationRoutes,
 )
-_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, GivenRowsRoutes, ExplanationRoutes, StressRoutes)
+_DATA_ROUTES = (OutcomeRoutes, PredictionRoutes, SentRecordRoutes, GivenRowsRoutes, ExplanationRoutes, StressRoutes)
 """Their texts are data of callers, which are taken as they are."""
 
 
@@ -114,6 +115,7 @@ def control_application(
     port_troubles: Callable[[], tuple[str, ...]] = lambda: (),
     evaluation_pool: EvaluationPool | None = None,
     rate_limit: RateLimit | None = None,
+    live: LiveCounter | None = None,
 ) -> Litestar:
     """Assemble the application.
 
@@ -126,6 +128,7 @@ def control_application(
         port_troubles: Says which ports are closed though they should be open, a sentence each.
         evaluation_pool: Runs expressions of callers; by default one of its own.
         rate_limit: Limits the requests of each caller; by default nothing does.
+        live: Counts served rows, and takes the counts of replicas.
     """
     pool = evaluation_pool or EvaluationPool()
 
@@ -161,6 +164,7 @@ def control_application(
                 "table": Provide(table, sync_to_thread=False),
                 "port_troubles": Provide(port_troubles, sync_to_thread=False),
                 "evaluation_pool": Provide(lambda: pool, sync_to_thread=False),
+                "live": Provide(lambda: live, sync_to_thread=False),
                 "caller": Provide(caller_of, sync_to_thread=False),
             },
             exception_handlers={**answers},

@@ -4,16 +4,20 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, Response, get
-from litestar.params import FromPath, QueryParameter
+from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from core.clock import utc_now
-from core.json_documents import describe
+from core.governance import require_access
+from core.registry import Registry
 from core.replication import FILE_BYTES, ReplicaState, file_of_version, offer_tag, offered_state
+from core.replication.sent_records import SentRecords, TakenRecords
 from core.serving.authenticator import Caller
-from core.serving.control.admission import INSPECT, Given, inspected
+from core.serving.control.admission import INSPECT, OPERATE, Given, inspected
 from core.serving.errors import BadRequestError
+from core.serving.live import LiveCounter
+from core.serving.recording import PredictionRecorder
 from core.state import Workspace
 
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
@@ -25,15 +29,13 @@ class ReplicationRoutes(Controller):
     path = "/"
     tags = ["replicas"]
 
-    @get("/replica", opt=INSPECT, media_type="application/json", sync_to_thread=True)
-    def offer(self, workspace: Given[Workspace], request: Request[Any, Any, Any]) -> Response[bytes]:
+    @get("/replica", opt=INSPECT, sync_to_thread=True)
+    def offer(self, workspace: Given[Workspace], request: Request[Any, Any, Any]) -> Response[ReplicaState]:
         """Return what replicas serve: models, versions, rollouts, digests of tokens; 304 by `If-None-Match`."""
         tag = f'"{offer_tag(workspace)}"'  # before the state: at worst it is asked for once more
         if tag in request.headers.get("if-none-match", ""):
-            return Response(b"", status_code=304, headers={"etag": tag}, media_type="application/json")
-        describe(ReplicaState)
-        content = msgspec.json.encode(offered_state(workspace, utc_now()))
-        return Response(content, headers={"etag": tag}, media_type="application/json")
+            return Response(None, status_code=304, headers={"etag": tag})  # type: ignore[arg-type]
+        return Response(offered_state(workspace, utc_now()), headers={"etag": tag})
 
     @get(
         "/models/{model:str}/versions/{version:str}/files",
@@ -78,6 +80,32 @@ class ReplicationRoutes(Controller):
                 headers=headers,
                 media_type="application/octet-stream",
             )
+
+
+class SentRecordRoutes(Controller):
+    """What replicas send back."""
+
+    path = "/replica/records"
+    tags = ["replicas"]
+
+    @post("/", opt=OPERATE, status_code=202, sync_to_thread=True)
+    def take(
+        self,
+        workspace: Given[Workspace],
+        caller: Given[Caller],
+        recorder: Given[PredictionRecorder],
+        live: Given[LiveCounter | None],
+        data: JSONBody[SentRecords],
+    ) -> TakenRecords:
+        """Take predictions, outcomes and counts of served rows of a replica; a batch that is sent again counts once."""
+        require_access(workspace, caller.actor, "replica.report", object=data.batch)
+        registry = Registry(workspace)
+        known = {(model.model, number) for model in registry.models() for number in registry.numbers(model.model)}
+        taken = recorder.take(data, known)
+        if taken is None:  # it was acknowledged, and the acknowledgement was lost
+            return TakenRecords(n_predictions=0, n_outcomes=0, n_minutes=0)
+        minutes = [each.record() for each in data.minutes if (each.model, each.version) in known]
+        return msgspec.structs.replace(taken, n_minutes=0 if live is None else live.take(minutes))
 
 
 def _part(asked: str, size: int) -> tuple[int, int]:

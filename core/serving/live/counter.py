@@ -16,6 +16,8 @@ from core.errors import CoreError
 from core.monitoring.data_profile import DataProfile
 from core.monitoring.live import LiveSketch, merged_bytes, to_bytes
 from core.monitoring.live.counting import Served
+from core.monitoring.live.encoding import SketchError
+from core.replication.outbox import ReplicaOutbox
 from core.serving.live.explaining import ServedExplanations
 from core.serving.live.feature_log import FeatureLog
 from core.serving.live.tap import AnsweredRequest, LiveTap, UnixClock
@@ -64,6 +66,7 @@ class LiveCounter:
         retention: LiveRetention | None = None,
         logs: FeatureLogSettings | None = None,
         explains: CurrentSettings | None = None,
+        outbox: ReplicaOutbox | None = None,
         clock: Clock = utc_now,
         count_seconds: float = COUNT_SECONDS,
     ) -> None:
@@ -75,12 +78,14 @@ class LiveCounter:
             retention: How long minutes and hours are kept; the defaults if None.
             logs: Which rows are kept as a sample; none if None.
             explains: How answered rows are explained; not at all if None.
+            outbox: Takes the minutes for the control plane, too, on a replica.
             clock: The time.
             count_seconds: How often rows are counted.
         """
         self._seconds: UnixClock = time.time if clock is utc_now else lambda: clock().timestamp()
         self._count_seconds = count_seconds
         self._is_on = is_on
+        self._outbox = outbox
         self._taps: list[LiveTap] = []
         self._minutes: dict[LiveTap, dict[_PartOfMinute, _Minute]] = {}
         self._counted_at: float | None = None  # when all was counted last
@@ -108,6 +113,22 @@ class LiveCounter:
             self._explaining = ServedExplanations(workspace, explains, retention=retention, clock=clock)
         except (CoreError, OSError) as error:
             log.error("served rows are not explained: %s", error)
+
+    def take(self, minutes: Iterable[CountedMinute]) -> int:
+        """Take minutes that a replica has counted; return how many: what is no sketch is left out."""
+        n_taken, writer = 0, self._writer
+        if writer is None:
+            return 0
+        for minute in minutes:
+            try:
+                if minute.sketch:
+                    merged_bytes([minute.sketch])
+            except (SketchError, ValueError, ArithmeticError, LookupError, TypeError) as error:
+                log.warning("the counts of a replica of %s %s cannot be read: %s", minute.model, minute.version, error)
+                continue
+            writer.add(minute)
+            n_taken += 1
+        return n_taken
 
     def tap(
         self, model: str, version: str, scorer: "Scorer", profile: DataProfile | None, stats: VersionStats
@@ -264,9 +285,10 @@ class LiveCounter:
             if before is None or at < before:
                 minute = minutes.pop(part)
                 content = to_bytes(minute.sketch) if minute.sketch.n else b""
-                self._writer.add(
-                    CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
-                )
+                counted = CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
+                self._writer.add(counted)
+                if self._outbox is not None:
+                    self._outbox.add(counted)
         if self._explaining is not None:
             self._explaining.finish(tap, before)
         if not minutes:

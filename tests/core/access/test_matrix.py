@@ -186,6 +186,7 @@ def routes(application) -> Iterator[tuple[str, str, VerbClass]]:
 
 
 VERB_OF_ROUTE: dict[str, str] = {
+    "POST /api/v1/replica/records": "replica.report",
     "POST /api/v1/models/{model:str}/moves": "version.promote version.rollback version.undo version.archive",
     "PUT /api/v1/models/{model:str}/aliases/{alias:str}": "alias.set",
     "DELETE /api/v1/models/{model:str}/aliases/{alias:str}": "alias.remove",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import closing
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -16,9 +17,11 @@ from core.governance import AuditLog
 from core.governance.model_keys import ModelKeys
 from core.registry import Registry, Stage
 from core.registry.manifest import check
-from core.replication import Follower, NotReplicaError
+from core.replication import NotReplicaError
 from core.replication.download import VersionDownload
 from core.replication.errors import UntrustedVersionError
+from core.replication.follower import Follower
+from core.replication.outbox import ReplicaOutbox, batches_in
 from core.replication.standing import read_standing
 from core.rollout import Rollouts
 from core.rollout.routing import routing_tables
@@ -27,6 +30,9 @@ from core.serving.access import Role, Tokens
 from core.settings.following import FollowSettings
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
+from core.telemetry.live import LiveReader
+from core.telemetry.predictions import OutcomeRecord, PredictionReader
+from tests.waiting import until
 
 
 class Line(httpx.HTTPTransport):
@@ -292,3 +298,69 @@ def test_the_answers_of_both_models_are_those_of_the_same_files(follower, worksp
     first, second = (load_model(Registry(each).load_path("spread", "1.1.0")) for each in (workspace, replica))
     np.testing.assert_array_equal(first.predict(table), second.predict(table))
     assert Registry(replica).get("spread", "1.1.0").stage is Stage.STAGING
+
+
+def test_predictions_outcomes_and_counts_of_a_replica_come_to_the_control_plane(
+    follower, control, workspace, replica, running, rows_of
+):
+    server, token = control
+    found = follower()
+    assert found.follow_once()
+    follow = {"url": f"http://127.0.0.1:{server.port}", "token_file": str(replica.root / "t"), "every_seconds": 0.2}
+    (replica.root / "t").write_text(token)
+    (replica.root / "t").chmod(0o600)
+    replica.settings_file.write_text(json.dumps({"serving": {"follow": follow}}) + "\n")
+    with running(replica) as serving:
+        serving.token = token
+        for n, row in enumerate(rows_of("spread", 5)):
+            answer = serving.ask("/api/v1/predict/spread", {"row": row}, headers={"x-request-id": f"r{n}"})
+            assert answer.status == 200, answer.json
+        report = {"outcomes": [{"request_id": f"r{n}", "actual": 100.0} for n in range(3)]}
+        assert serving.ask("/api/v1/outcomes", report).json["n_matched"] == 3
+        with closing(PredictionReader(workspace.predictions_file)) as reader:
+            until(lambda: reader.reported(["r0", "r1", "r2", "r3"]) == {"r0", "r1", "r2"}, "the outcomes have come")
+            until(lambda: all(reader.holds(f"r{n}") for n in range(5)), "the predictions have come")
+            assert reader.n_outcomes("spread", "1.0.0") == 3
+    # What the server wrote at its end is sent by whoever follows next.
+    assert found.follow_once()
+    assert batches_in(replica.root / "replica" / "outbox") == []
+    with closing(LiveReader(workspace.live_file)) as live:
+        until(lambda: [each.version for each in live.versions()] == ["1.0.0"], "the counts have come")
+
+
+def test_a_batch_that_is_sent_again_counts_once_and_what_is_of_no_version_not_at_all(control, workspace):
+    server, server.token = control[0], control[1]
+    at = "2026-11-30T12:00:00Z"
+    sent = {"at": at, "model": "spread", "latency_ms": 1.0, "value": 1.0, "kind": "number"}
+    predictions = [
+        {**sent, "request_id": "a", "version": "1.0.0"},
+        {**sent, "request_id": "b", "version": "1.0.0"},
+        {**sent, "request_id": "c", "version": "9.0.0"},
+    ]
+    body = {
+        "batch": "1",
+        "predictions": predictions,
+        "outcomes": [{"request_id": "a", "at": at, "actual": 2.0}, {"request_id": "b", "at": at, "name": "x"}],
+        "minutes": [
+            {"model": "spread", "version": "1.0.0", "profile": "", "at": 60, "n": 1, "n_dropped": 0, "sketch": "eHl6"},
+        ],
+    }
+    path = "/api/v1/replica/records"
+    assert server.ask(path, body).json == {"n_predictions": 2, "n_outcomes": 1, "n_minutes": 0}
+    for batch in ("1", "2"):  # the server that has taken it, and another one
+        assert server.ask(path, {**body, "batch": batch}).json["n_predictions"] == 0
+    refused = server.ask(path, {**body, "batch": "3", "predictions": [{**sent, "request_id": "d"}]})
+    assert refused.status == 400
+    assert "version" in str(refused.json)
+
+
+def test_what_waits_to_be_sent_takes_no_more_room_than_it_may(tmp_path, caplog):
+    outbox = ReplicaOutbox(tmp_path, 1_000, seconds=3600)
+    for n in range(30):
+        outbox.add(OutcomeRecord(f"r{n}", utc_now(), actual=float(n)))
+        outbox._write_all()
+    outbox.close()
+    left = batches_in(tmp_path)
+    assert sum(file.stat().st_size for file in left) <= 1_000
+    assert "r29" in left[-1].read_text()
+    assert "serving.follow.send_mib allows no more of them" in caplog.text
