@@ -213,6 +213,13 @@ class ConsoleControls(ScreenContext, BackgroundHost, Protocol):
     def refusal(self) -> str | None:
         """The reason why changes are refused now, or None."""
 
+    def require_own_files(self) -> None:
+        """Refuse to touch a file that the operator names in a console that acts for another account.
+
+        Raises:
+            RefusedError: The files that this process can reach are not the operator's.
+        """
+
     @property
     def rights(self) -> OwnRights:
         """What the operator may do."""

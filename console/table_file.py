@@ -36,8 +36,9 @@ class TableFile(msgspec.Struct, frozen=True):
             replaces: Whether an existing file is replaced.
         Raises:
             UsageError: There is no such folder.
-            RefusedError: The file is in a workspace.
+            RefusedError: The file is in a workspace, or the console acts for another account.
         """
+        app.require_own_files()
         table = screen.shown_table()
         usual = f"bondx-{screen.place().screen}-{app.now():%Y%m%dT%H%M%SZ}.csv"
         try:

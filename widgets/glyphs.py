@@ -138,9 +138,17 @@ def choose_glyphs(environ: Mapping[str, str], *, setting: str = "auto") -> Glyph
     """
     if setting in ("unicode", "ascii"):
         return ASCII if setting == "ascii" else UNICODE
+    return UNICODE if speaks_utf8(environ) and environ.get("TERM", "") not in _PLAIN_TERMINALS else ASCII
+
+
+def speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """Say whether the locale of an environment names UTF-8.
+
+    >>> speaks_utf8({"LANG": "C.UTF-8"}), speaks_utf8({"LANG": "C.UTF-8", "LC_ALL": "POSIX"})
+    (True, False)
+    """
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    speaks_utf8 = "utf-8" in locale.lower() or "utf8" in locale.lower()
-    return UNICODE if speaks_utf8 and environ.get("TERM", "") not in _PLAIN_TERMINALS else ASCII
+    return "utf-8" in locale.lower() or "utf8" in locale.lower()
 
 
 def glyphs_of(widget: Widget) -> Glyphs:

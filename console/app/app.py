@@ -25,7 +25,7 @@ from console.app.suspending import refusal_to_suspend
 from console.dialogs.dialog import REDRAW_KEY, Dialog, ReadOnlyDialog
 from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
-from console.presentation.status import Circumstances, attached_to
+from console.presentation.status import Circumstances, attached_to, no_files, whose_console
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
 from console.runtime.announced_lines import AnnouncedLines
@@ -44,7 +44,7 @@ from console.screens.base import ConsoleScreen
 from console.verbs.engine import leave_offer, needs_of
 from core.actor import Actor, Origin
 from core.clock import Clock, utc_now
-from core.errors import CoreError
+from core.errors import CoreError, ExitCode, RefusedError
 from core.settings import Settings
 from core.state import Workspace, read_lease
 from core.view.snapshot import Snapshot
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from console.app.changes import Changes
     from console.presentation.offer import Offer
     from core.alerts.delivery.records import Announcement
+    from core.governance.attached_consoles import Admission
 
 # Modules that the first frame does not need are imported at first use: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
@@ -98,6 +99,7 @@ class BondxApp(BugExit):
         theme: str | None = None,
         embed: bool = True,
         serves_at: str | None = None,
+        admission: "Admission | None" = None,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         when_ready: Callable[[], None] | None = None,
@@ -111,6 +113,8 @@ class BondxApp(BugExit):
             theme: Overrides the theme of the settings.
             embed: Start an engine in this console if none is running.
             serves_at: Where this process serves predictions, if it does: leaving then asks.
+            admission: The right of another account, for which this process acts: such a console starts no engine,
+                touches no file that a person names, and ends with the right.
             clock: The time of day.
             monotonic: A monotonic clock in seconds; dialogs and ages use it.
             when_ready: Called in a thread once the first frame is out.
@@ -126,7 +130,8 @@ class BondxApp(BugExit):
         self.standing = WriteAccess(read_only=read_only, armed=settings.console.armed and not read_only)
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
         self.set_class(self.glyphs.name == "ascii", "-ascii")
-        self.actor = Actor.current(Origin.CONSOLE)
+        self._admission = admission
+        self.actor = Actor.current(Origin.CONSOLE) if admission is None else admission.actor
         self.rights = OwnRights(workspace, self.actor, monotonic)
         self.commands = Commands(self)
         self.jumps = Jumps()
@@ -135,7 +140,7 @@ class BondxApp(BugExit):
         bind_signs(self.keymap.signs())
         self._has_drawn = False
         self._n_ticks = 0
-        self.notice = ""
+        self.notice = "" if admission is None else whose_console(self.actor)
         """What to say once the workspace is shown."""
         self.farewell = ""
         """How a change ended that the console waited for before it was left."""
@@ -152,7 +157,7 @@ class BondxApp(BugExit):
         self._has_looked_back = False
         self.left_at: datetime | None = None
         """Until when this user had seen the workspace when the console was opened; None before the first visit."""
-        self._embed = embed and not read_only
+        self._embed = embed and not read_only and admission is None
         self._when_ready = when_ready
         self.following: Path | None = None
         """The workspace to show next, once this console has been left for it."""
@@ -185,6 +190,15 @@ class BondxApp(BugExit):
         # In the past, arming would not help.
         lasting = self.standing.refusal if self.standing.read_only else self.playback.refusal
         return lasting or self.standing.refusal
+
+    def require_own_files(self) -> None:
+        """Refuse to touch a file that the operator names in a console that acts for another account.
+
+        Raises:
+            RefusedError: The files that this process can reach are not the operator's.
+        """
+        if self._admission is not None:
+            raise RefusedError(no_files(self.actor))
 
     def now(self) -> datetime:
         """Return the time that the screens show: the present, or a moment of the past."""
@@ -401,6 +415,9 @@ class BondxApp(BugExit):
         return screen if screen is not None and screen.is_whole else None
 
     def _tick(self) -> None:
+        if self._admission is not None and (refusal := self._admission.refusal()) is not None:
+            self.farewell = refusal
+            self.exit(return_code=ExitCode.REFUSED)
         self._n_ticks += 1
         if self._n_ticks % _FORGET_EVERY == 0:
             forget_geometry()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console.app.app import BondxApp
 from console.app.opening import settings_to_show
@@ -14,6 +14,9 @@ from console.runtime.hangup import HangupWatch, draw_on_terminal, restore_termin
 from core.allocator import limit_arenas, return_large_blocks
 from core.errors import CoreError
 from core.state import Workspace
+
+if TYPE_CHECKING:
+    from core.governance.attached_consoles import Admission
 
 
 def run_console(
@@ -24,6 +27,7 @@ def run_console(
     mouse: bool | None = None,
     embed: bool = True,
     serves_at: str | None = None,
+    admission: "Admission | None" = None,
 ) -> int:
     """Run the console on a workspace, and on those it is left for, until the operator leaves.
 
@@ -34,6 +38,7 @@ def run_console(
         mouse: Whether to take the mouse; None follows the settings.
         embed: Start an engine inside the console if none is running.
         serves_at: Where this process serves predictions, if it does.
+        admission: The right of another account, for which this process acts; None for the account of the process.
     Returns:
         The exit code: 0 after leaving, 143 after SIGTERM, 1 after a bug. A dropped line ends the process with 129.
     Raises:
@@ -46,7 +51,7 @@ def run_console(
     limit_arenas()
     return_large_blocks()
     draw_on_terminal()
-    open_app = partial(_open, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at)
+    open_app = partial(_open, read_only=read_only, theme=theme, embed=embed, serves_at=serves_at, admission=admission)
     app = open_app(root)
     HangupWatch(lambda: app.host.stop()).install()  # noqa: PLW0108 (the app of that moment, not this one)
     while True:
@@ -58,10 +63,11 @@ def run_console(
         app = _follow(app, open_app)
 
 
-def _open(root: Path, **options: Any) -> BondxApp:
+def _open(root: Path, *, admission: "Admission | None", **options: Any) -> BondxApp:
     """Make the app of a workspace; `options` are those of `BondxApp`."""
     workspace = Workspace.open(root)
-    return BondxApp(workspace, settings_to_show(workspace), when_ready=partial(_remember, workspace), **options)
+    remember = partial(_remember, workspace) if admission is None else None
+    return BondxApp(workspace, settings_to_show(workspace), when_ready=remember, admission=admission, **options)
 
 
 def _follow(left: BondxApp, open_app: Callable[[Path], BondxApp]) -> BondxApp:

@@ -25,6 +25,7 @@ from core.escape import is_shown_as_is, spelled_out
 COMMANDS = (
     "run",
     "serve",
+    "attach",
     "init",
     "status",
     "show",

@@ -18,9 +18,14 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
         suppress_defaults: For a command below the top parser, which accepts the same arguments: a default here
             would overwrite an argument given before the command.
     """
-    suppressed: dict[str, Any] = {"default": argparse.SUPPRESS} if suppress_defaults else {}
-    add_create_argument(parser, **suppressed)
+    add_create_argument(parser, **_suppressed(suppress_defaults))
     parser.set_defaults(opens_console=True)
+    add_look_arguments(parser, suppress_defaults=suppress_defaults)
+
+
+def add_look_arguments(parser: argparse.ArgumentParser, *, suppress_defaults: bool = False) -> None:
+    """Accept the look of a console, and that it changes nothing; see `add_console_arguments`."""
+    suppressed = _suppressed(suppress_defaults)
     group = parser.add_argument_group("console")
     group.add_argument(
         "--read-only", action="store_true", help="never arm: this console can change nothing", **suppressed
@@ -29,6 +34,10 @@ def add_console_arguments(parser: argparse.ArgumentParser, *, suppress_defaults:
     group.add_argument("--theme", metavar="NAME", help=themes, **suppressed)
     mouse: dict[str, Any] = {"default": None} | suppressed
     group.add_argument("--no-mouse", dest="mouse", action="store_false", help="leave the mouse alone", **mouse)
+
+
+def _suppressed(suppress_defaults: bool) -> dict[str, Any]:
+    return {"default": argparse.SUPPRESS} if suppress_defaults else {}
 
 
 def has_terminal() -> bool:

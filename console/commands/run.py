@@ -161,12 +161,17 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
 
     printer = LinePrinter(sys.stdout, log_json=args.log_json)
     stop, asked = _stop_on_signal(printer), _asked_by_signal()  # a server may answer already
+    from console.runtime.doorway import Doorway
     from core.engine import Engine  # takes a moment
+    from core.settings import settings_in_force
 
     before = _progress(workspace)
     engine = Engine(workspace, mode="headless", actor=person(), metrics_listen=args.metrics)
+    doorway = Doorway.of(workspace, settings_in_force(workspace.root).console)
     engine.start()  # refused here when another engine runs, before anything is queued
     try:
+        if doorway is not None:
+            doorway.open()
         if args.metrics is not None:
             printer.say(f"/health and /metrics of the engine on {args.metrics}")
         session: Session | None = None
@@ -178,6 +183,8 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
         shown = None if args.stay or session is None else session.session_id
         tell_rest = _tell_events(workspace, printer, stop, asked, shown, lambda: engine.loss is not None, before)
     finally:
+        if doorway is not None:
+            doorway.close()
         engine.stop()
     if engine.loss is not None:
         raise RefusedError(engine.loss)

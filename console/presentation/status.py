@@ -15,6 +15,7 @@ from core.view.snapshot import Snapshot
 from widgets.status_line import Status
 
 if TYPE_CHECKING:
+    from core.actor import Actor
     from core.state import LeaseHolder
 
 HOST = socket.gethostname().partition(".")[0]
@@ -75,6 +76,19 @@ def attached_to(holder: "LeaseHolder") -> str:
     if holder.silence is not None:
         return f"Nothing is at work: {holder.silence}."
     return f"Attached to the running engine: {where}, {whose}, pid {holder.pid}, since {instant(holder.acquired_at)}."
+
+
+def whose_console(actor: "Actor") -> str:
+    """Say for whom a console acts that runs as another account."""
+    return f"You are {actor.name} here, by the roles of your account; :whoami shows them."
+
+
+def no_files(actor: "Actor") -> str:
+    """Say why such a console touches no file that is named in it."""
+    return (
+        f"This console of {actor.name} reads and writes no files: it runs as the account that owns the workspace. "
+        "Copy with y, or ask the control API at serving.socket."
+    )
 
 
 def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "here", "headless", "console"]:

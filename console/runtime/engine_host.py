@@ -11,6 +11,7 @@ from core.errors import CoreError
 from core.state import LeaseHeldError, Workspace
 
 if TYPE_CHECKING:
+    from console.runtime.doorway import Doorway
     from core.engine.engine import Engine
 
 log = logging.getLogger("bondx.console")
@@ -34,6 +35,7 @@ class EngineHost:
         self._actor = actor
         self._report = report
         self._engine: Engine | None = None
+        self._doorway: Doorway | None = None
         self._lock = threading.Lock()
         self.hosting = Hosting.NONE
 
@@ -48,6 +50,8 @@ class EngineHost:
             if self._engine is None:
                 return
             self._become(Hosting.STOPPING, "")
+            if self._doorway is not None:
+                self._doorway.close()
             self._engine.stop(timeout_seconds)
             self._engine = None
             self._become(Hosting.NONE, "")
@@ -68,10 +72,25 @@ class EngineHost:
                 self._become(Hosting.NONE, "The engine could not be started; logs/console.log says why.")
             else:
                 self._engine = engine
+                self._open_doorway()
                 self._become(Hosting.EMBEDDED, "")
+
+    def _open_doorway(self) -> None:
+        """Let consoles of other accounts in, if the settings say so; the engine works without them."""
+        from console.runtime.doorway import Doorway
+        from core.settings import settings_in_force
+
+        try:
+            if (doorway := Doorway.of(self._workspace, settings_in_force(self._workspace.root).console)) is not None:
+                doorway.open()
+                self._doorway = doorway
+        except CoreError as error:
+            self._report(self.hosting, str(error))
 
     def _lost(self, sentence: str) -> None:
         self._engine = None
+        if self._doorway is not None:
+            self._doorway.close()
         self._become(Hosting.NONE, sentence)
 
     def _become(self, hosting: Hosting, problem: str) -> None:

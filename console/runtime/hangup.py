@@ -23,7 +23,7 @@ SAVE_SECONDS = 2.0
 RESTORE_SECONDS = 0.5  # a stalled line takes no bytes
 # What Textual 8.2 switches on: paste brackets, resize and focus reports, mouse reports, synchronised output, kitty's
 # keys, the alternate screen; off again in this order, since kitty's keys belong to a screen.
-_MODES_OFF = (
+MODES_OFF = (
     "\x1b[?2004l\x1b[?2048l\x1b[?1004l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l\x1b[?2026l"
     "\x1b[<u\x1b[?1049l\x1b[?7h\x1b[?25h\x1b[0m"
 )
@@ -75,7 +75,7 @@ class HangupWatch:
             terminal = os.dup(drawn)
             os.dup2(os.open(os.devnull, os.O_WRONLY), drawn)
             termios.tcsetattr(terminal, termios.TCSANOW, self._line_modes)
-            os.write(terminal, _MODES_OFF.encode())
+            os.write(terminal, MODES_OFF.encode())
 
 
 def on_terminate(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:

@@ -53,6 +53,18 @@ def read_preferences(file: Path) -> Preferences:
         return Preferences()
 
 
+def write_keys(file: Path, keys: Mapping[str, str]) -> None:
+    """Make these the keys of a file of preferences; the other choices in it stay.
+
+    Raises:
+        FileAccessError: It cannot be written.
+    """
+    read = read_preferences(file)
+    wanted = Preferences(columns=read.columns, keys=dict(keys) or msgspec.UNSET)
+    if wanted != read:
+        write_file(file, msgspec.json.format(msgspec.json.encode(wanted)))
+
+
 class UserPreferences:
     """The choices of the user: read at first use, and written with each choice."""
 

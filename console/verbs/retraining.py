@@ -153,6 +153,7 @@ class Rehearse(Verb[None]):
         """Open the rehearsal, which is computed in a thread."""
         from console.dialogs.text import TextDialog
 
+        app.require_own_files()
         file, over, models = at_home(str(options[0])), REHEARSED, tuple(map(str, options[2:]))
         if len(options) > 1:
             over = options[1]

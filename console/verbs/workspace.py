@@ -35,6 +35,7 @@ class ShowWorkspace(Verb[None]):
         from core.state import Workspace
         from core.state.recent_workspaces import RecentWorkspaces
 
+        app.require_own_files()
         workspace = Workspace.open(RecentWorkspaces.of_user().find(options[0]))
         if workspace.root == app.workspace.root:
             raise UsageError(f"{workspace.root} is shown already.")

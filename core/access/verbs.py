@@ -27,7 +27,7 @@ INSPECT = "workspace.inspect"
 
 _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
     VerbClass.VIEW: ("workspace.view", "prediction.ask", "outcome.report"),
-    VerbClass.INSPECT: (INSPECT,),
+    VerbClass.INSPECT: (INSPECT, "console.attach"),
     VerbClass.OPERATE: (
         *("alert.acknowledge", "alert.comment", "alert.fire", "alert.resolve", "alert.snooze"),
         *("alias.remove", "alias.set"),

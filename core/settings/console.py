@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from core.settings.names import Name
+
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Appearance and safety of a console; command-line flags override it."""
@@ -23,6 +25,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         dict[str, str],
         Meta(description="Other keys, by the id of what they do: {registry.promote: B}. The guide lists the ids."),
     ] = {}
+    socket: Annotated[
+        Name | None,
+        Meta(description="A Unix socket at which other accounts open a console, by their grants; null: none."),
+    ] = None
     mouse: Annotated[
         bool, Meta(description="Let the console use the mouse; off keeps the terminal's own selection.")
     ] = True

@@ -40,6 +40,7 @@ PATHS = {
     "serve predictions": "get /api/v1/predictions/usage",
     "serve token list": "get /api/v1/tokens",
     "serve token revoke": "delete /api/v1/tokens/{token_id}",
+    "attach": LEFT_OUT,
     "init": LEFT_OUT,
     "status": "get /api/v1/status",
     "show": LEFT_OUT,

@@ -1,0 +1,246 @@
+"""The door of an engine for consoles of other accounts: each runs as a process of this account, in its own terminal.
+
+The files of a workspace belong to one account. A console of another account is therefore a process of this account that
+acts for that one, whom the kernel names at the socket, and that neither reads nor writes a file that a person names.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import pty
+import socket
+import struct
+import subprocess
+import termios
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from console.runtime.attachment import PROTOCOL, AttachAnswer, AttachRequest, receive_line, send_line
+from console.runtime.preferences import preferences_file, write_keys
+from core.access.peers import account_at, listen_for_accounts
+from core.errors import CoreError, RefusedError, UsageError
+from core.governance.attached_consoles import Admission
+from core.home_paths import at_home
+from core.json_documents import decode_json
+from core.own_python import module_command
+
+if TYPE_CHECKING:
+    from core.settings.console import ConsoleSettings
+    from core.state import Workspace
+
+MOST_CONSOLES = 16
+MOST_OF_AN_ACCOUNT = 4
+"""The consoles that may be attached at once, in all and of one account: each takes about 100 MB."""
+_GREETING_SECONDS = 5.0
+_PAUSE_SECONDS = 1.0
+_OF_A_TERMINAL = ("COLORTERM", "COLUMNS", "DISPLAY", "LANG", "LANGUAGE", "LINES", "NO_COLOR", "STY", "TERM", "TMUX")
+_PREFIXES_OF_A_TERMINAL = ("LC_", "SSH_", "TERM_", "TEXTUAL", "WAYLAND_", "XDG_")
+log = logging.getLogger("core.engine.doorway")  # in the log of the engine, which keeps the door
+
+
+class Doorway:
+    """Listens for consoles of other accounts, and starts them, until it is closed; those that run go on."""
+
+    def __init__(self, workspace: "Workspace", path: Path) -> None:
+        """Prepare; nothing listens yet.
+
+        Args:
+            workspace: The workspace.
+            path: The socket.
+        """
+        self._workspace = workspace
+        self._path = path
+        self._listener: socket.socket | None = None
+        self._counted = threading.Lock()
+        self._callers: Counter[str] = Counter()
+        self._n_consoles = 0
+
+    @classmethod
+    def of(cls, workspace: "Workspace", settings: "ConsoleSettings") -> "Doorway | None":
+        """Return the door of the settings; None without one.
+
+        Raises:
+            UsageError: The path begins with the home of nobody.
+        """
+        return None if settings.socket is None else cls(workspace, workspace.root / at_home(settings.socket))
+
+    def open(self) -> None:
+        """Listen, in a thread.
+
+        Raises:
+            UsageError: It cannot be listened on.
+        """
+        try:
+            self._listener = listen_for_accounts(self._path)
+        except OSError as error:
+            raise UsageError(
+                f"Consoles of other accounts cannot be let in at {self._path}: {error.strerror or error}. The path is "
+                "from console.socket: choose another one there, or end what uses this one."
+            ) from None
+        threading.Thread(target=self._welcome, args=(self._listener,), name="doorway", daemon=True).start()
+        log.info("consoles of other accounts attach at %s", self._path)
+
+    def close(self) -> None:
+        """Let nobody else in. The socket stays in its folder, and the next engine replaces it."""
+        if self._listener is not None:
+            with contextlib.suppress(OSError):  # wakes the thread that waits in accept
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+
+    def _welcome(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError as error:
+                if self._listener is not listener:
+                    return
+                log.warning("nobody can attach at %s for a moment: %s", self._path, error)
+                time.sleep(_PAUSE_SECONDS)  # no descriptors are left, perhaps
+                continue
+            account = account_at(connection)
+            with self._counted:
+                if self._callers[account] >= MOST_OF_AN_ACCOUNT:
+                    connection.close()  # without waiting for what it says: an account has this many threads at most
+                    continue
+                self._callers[account] += 1
+            attend = threading.Thread(
+                target=self._attend, args=(connection, account), name="doorway-console", daemon=True
+            )
+            attend.start()
+
+    def _attend(self, connection: socket.socket, account: str) -> None:
+        """Be with one caller until its console has ended."""
+        try:
+            with connection:
+                self._serve(connection, account)
+        except (OSError, ValueError) as error:  # the caller has gone, or says nothing that can be read
+            log.debug("a caller at %s is left: %s", self._path, error)
+        except Exception:
+            log.exception("A console of another account could not be started.")
+        finally:
+            with self._counted:
+                self._callers[account] -= 1
+
+    def _serve(self, connection: socket.socket, account: str) -> None:
+        connection.settimeout(_GREETING_SECONDS)
+        content, _ = receive_line(connection)
+        if not content:
+            return
+        try:
+            Admission(self._workspace, account).enter()
+            process, controlling = self._start(connection, account, _read_request(content))
+        except CoreError as error:
+            log.info("no console for %s: %s", account, error)
+            send_line(connection, AttachAnswer(refusal=str(error)), descriptors=[])
+            return
+        log.info("console of %s, process %d", account, process.pid)
+        try:
+            send_line(connection, AttachAnswer(), descriptors=[controlling])
+        except OSError as error:
+            log.info("%s has gone before its console was there: %s", account, error)
+        os.close(controlling)  # a console whose caller is gone hangs up
+        code = process.wait()
+        with self._counted:
+            self._n_consoles -= 1
+        log.info("the console of %s, process %d, ended with %d", account, process.pid, code)
+        send_line(connection, AttachAnswer(exit_code=code if code >= 0 else 128 - code), descriptors=[])
+
+    def _take_place(self) -> None:
+        with self._counted:
+            if self._n_consoles >= MOST_CONSOLES:
+                raise RefusedError(
+                    f"{MOST_CONSOLES} consoles of other accounts are attached already; come back once one has left."
+                )
+            self._n_consoles += 1
+
+    def _start(
+        self, connection: socket.socket, account: str, request: AttachRequest
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        """Start a console in a terminal of its own; return it, and the controlling side of the terminal.
+
+        Raises:
+            RefusedError: There are too many, or this machine has no room for another one.
+        """
+        self._take_place()
+        try:
+            return self._started(connection, account, request)
+        except BaseException as error:
+            with self._counted:
+                self._n_consoles -= 1
+            if isinstance(error, OSError):
+                raise RefusedError(f"The console could not be started: {error.strerror or error}.") from None
+            raise
+
+    def _started(
+        self, connection: socket.socket, account: str, request: AttachRequest
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        folder = self._workspace.cache_dir / "consoles" / f"of-{quote(account, safe='')}"
+        environment = environment_of(request, os.environ, folder)
+        write_keys(preferences_file(environment), request.keys)
+        options = ["--read-only"] if request.read_only else []
+        options += [] if request.theme is None else [f"--theme={request.theme}"]
+        options += [] if request.mouse is None else ["--mouse" if request.mouse else "--no-mouse"]
+        controlling, terminal = pty.openpty()
+        try:
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", request.rows, request.columns, 0, 0))
+            process = subprocess.Popen(
+                module_command("console.cli.attached", connection.fileno(), self._workspace.root, *options),
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env=environment,
+                pass_fds=[connection.fileno()],
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(controlling)
+            raise
+        finally:
+            os.close(terminal)
+        return process, controlling
+
+
+def _read_request(content: bytes) -> AttachRequest:
+    """Read what is wanted.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        request = decode_json(content, AttachRequest)
+    except ValueError as error:
+        raise UsageError(
+            f"This engine does not understand the console: {error}. Attach with the same version."
+        ) from None
+    if request.protocol != PROTOCOL:
+        raise UsageError("This engine is of another version: attach with the same version.")
+    return request
+
+
+def environment_of(request: AttachRequest, own: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Return the environment of a console for another account: this one's, with the terminal of the other.
+
+    Args:
+        request: What the other terminal is.
+        own: The environment of this process.
+        folder: Where what the console remembers of its user is kept.
+    """
+    found = {
+        name: value
+        for name, value in own.items()
+        if name not in _OF_A_TERMINAL and not name.startswith(_PREFIXES_OF_A_TERMINAL)
+    }
+    found |= {"TERM": request.term, "LC_ALL": "C.UTF-8" if request.speaks_utf8 else "POSIX"}
+    found |= {f"XDG_{kind}_HOME": str(folder) for kind in ("CONFIG", "DATA", "STATE", "CACHE")}
+    if request.has_true_colours:
+        found["COLORTERM"] = "truecolor"
+    if request.wants_no_colours:
+        found["NO_COLOR"] = "1"
+    return found
