@@ -309,6 +309,7 @@ VERB_OF_COMMAND: dict[str, str] = {
         for verb in ("create", "revoke", "rotate")
     },
     **{f"{noun} token list": LOOKS for noun in ("serve", "access")},
+    "attach": "console.attach",
     "init": OWN_FILES,
     **dict.fromkeys(("status", "show", "session list", "session show", "session wait", "session trials"), LOOKS),
     "session start": "session.start",
