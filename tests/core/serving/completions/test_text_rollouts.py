@@ -8,6 +8,7 @@ import pytest
 from console.cli.main import main as command_line
 from core.actor import Actor, Origin
 from core.clock import utc_now
+from core.evidence import EvidencePacks
 from core.registry import Registry
 from core.registry.language_models import grammar_of
 from core.rollout import GuardVerdict, RolloutPhase, Rollouts, RolloutWorker, Strategy
@@ -140,6 +141,11 @@ def test_a_good_candidate_goes_live_and_every_caller_kept_its_version(root, runn
     assert command_line(["rollout", "show", "prose", "--workspace", str(root)]) == 0
     assert "facts" in (out := capsys.readouterr().out)
     assert "cut" in out
+    assert "none: texts are judged" in out
+    assert command_line(["evidence", "build", "rollout", ended.rollout_id, "--no-pdf", "--workspace", str(root)]) == 0
+    (pack,) = EvidencePacks(Workspace.open(root)).all()
+    told = EvidencePacks(Workspace.open(root)).page(pack.pack_id).decode()
+    assert readings["facts"].reason in told
 
 
 def test_a_candidate_whose_facts_contradict_each_other_is_rolled_back(root, running, at_start_of_children):
