@@ -10,7 +10,10 @@ itself (`tests/core/test_files.py`): below a workspace, no link is followed out 
 """
 
 import errno
+import fcntl
 import os
+import re
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -28,7 +31,10 @@ from core.plain_files import open_plain, require_plain, require_plain_descriptor
 UNFINISHED = ".new"
 """The suffix of incomplete files and folders, which get their own name once they are complete."""
 ABANDONED_SECONDS = 3_600.0
-"""Nobody takes as long from one entry of a folder to the next: what is older was left by a killed process."""
+"""Nobody takes as long from one entry of a folder to the next: what is older was left by a killed process.
+
+The writer of a folder holds a lock on it, so nobody waits for this where the file system has locks."""
+_FOLDER_OF_WRITER = re.compile(r"\.(.+)\.[0-9]+-[0-9]+\.new", re.DOTALL)
 _OLD = f".old{UNFINISHED}"
 
 PRIVATE_FILE = 0o600
@@ -445,12 +451,13 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         InDoubtError: It is in place, but the disk did not confirm that it stays.
     """
     unfinished = _beside(path)
+    lock = None
     try:
         require_inside(path, follows=False)
         _make_durable_folder(path.parent)
         _remove(unfinished)
         _sweep_beside(path)
-        unfinished.mkdir(mode=PRIVATE_FOLDER)
+        lock = _made_and_locked(unfinished)
         fill(unfinished)
         _make_private(unfinished)
         _sync_tree(unfinished)
@@ -460,7 +467,35 @@ def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
         if isinstance(error, OSError):
             raise access_error(path, "write", error) from error
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
     _confirm(path)
+
+
+def abandoned_folders(parent: Path, mark: str) -> list[Path]:
+    """Return what killed writers of whole folders left in a folder, of those that hold a file of a name.
+
+    Raises:
+        OSError: The folder cannot be listed.
+    """
+    return [
+        place
+        for place in sorted(parent.iterdir())
+        if _FOLDER_OF_WRITER.fullmatch(place.name)
+        and place.is_dir()
+        and not place.is_symlink()
+        and os.path.lexists(place / mark)
+        and _is_known_abandoned(place)
+    ]
+
+
+def remove_abandoned(folder: Path) -> bool:
+    """Remove a folder that `abandoned_folders` found; return whether nobody writes it, and it is gone."""
+    if not _is_known_abandoned(folder):
+        return False
+    _remove(folder)
+    return not os.path.lexists(folder)
 
 
 def _make_durable_folder(path: Path) -> None:
@@ -499,14 +534,66 @@ def _exchange(unfinished: Path, path: Path) -> None:
 
 def _sweep_beside(path: Path) -> None:
     """Remove what killed writers of a folder left beside it; a former one that was just moved aside is put back."""
-    for left in path.parent.glob(f".{escape(path.name)}.*-*{UNFINISHED}"):
+    left_there = path.parent.glob(f".{escape(path.name)}.*-*{UNFINISHED}")
+    for left in sorted(left_there, key=lambda place: not place.name.endswith(_OLD)):  # before what tells its writer
         with suppress(FileNotFoundError):  # another writer of the folder sweeps, too
-            if time.time() - left.lstat().st_ctime < ABANDONED_SECONDS:
+            if not _is_abandoned(left):
                 continue
             if left.name.endswith(_OLD) and not os.path.lexists(path):
                 left.rename(path)
             else:
                 _remove(left)
+
+
+def _made_and_locked(folder: Path) -> int | None:
+    """Make a folder that this process alone writes, and lock it; return the descriptor, whose end is that of the lock.
+
+    A file system without locks gives none: there, age alone tells what was left.
+    """
+    while True:
+        folder.mkdir(mode=PRIVATE_FOLDER)
+        lock = None
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock), os.lstat(folder)):
+                return lock
+        except (BlockingIOError, FileNotFoundError):  # somebody sweeps, who took it for an abandoned one
+            time.sleep(0.01)
+        except OSError:
+            if lock is not None:
+                os.close(lock)
+            return None
+        if lock is not None:
+            os.close(lock)
+        _remove(folder)
+
+
+def _is_abandoned(left: Path) -> bool:
+    """Say whether nobody writes an unfinished folder or file any more; raises FileNotFoundError once it is gone."""
+    status = left.lstat()
+    locked = left
+    if left.name.endswith(_OLD):  # its writer holds the lock of what takes its place
+        locked = left.with_name(left.name.removesuffix(_OLD) + UNFINISHED)
+    if stat.S_ISDIR(status.st_mode) and locked.is_dir():
+        lock = os.open(locked, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            pass
+        else:
+            return True
+        finally:
+            os.close(lock)
+    return time.time() - status.st_ctime >= ABANDONED_SECONDS
+
+
+def _is_known_abandoned(left: Path) -> bool:
+    with suppress(OSError):  # gone meanwhile, or not ours to open
+        return _is_abandoned(left)
+    return False
 
 
 def _make_private(folder: Path) -> None:

@@ -50,8 +50,8 @@ def add_parser(commands: Subparsers) -> None:
     what.add_argument(
         "--repair",
         action="store_true",
-        help="close the files to other accounts, and repair documents that do not read as their type; each old "
-        "document is kept, and the audit log records it",
+        help="close the files to other accounts, remove what a killed restoration left beside the workspace, and "
+        "repair documents that do not read as their type; each old document is kept, and the audit log records it",
     )
     what.add_argument(
         "--space",

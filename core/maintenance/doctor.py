@@ -16,6 +16,7 @@ from core.governance.audit_log import AuditLog
 from core.governance.head import DATABASE as AUDIT_DATABASE
 from core.key_source import KeySource, KeySourceError
 from core.maintenance.access import REPAIR, examine_access
+from core.maintenance.backup.restoring import killed_restorations
 from core.maintenance.finding import Finding
 from core.maintenance.repair import KEPT_IN
 from core.maintenance.state_files import archive_files, state_files
@@ -75,6 +76,7 @@ def examine(workspace: Workspace, *, tables: Sequence[TableOf] = TABLES) -> list
         "the profiles": lambda: _examine_profiles(workspace),
         "the audit log": lambda: _examine_audit(workspace),
         "the telemetry": lambda: _examine_telemetry(workspace),
+        "killed restorations": lambda: _examine_restorations(workspace),
     }
     findings: list[Finding] = []
     for part, examined in parts.items():
@@ -96,6 +98,16 @@ def _examine_disk(workspace: Workspace) -> Iterator[Finding]:
             file=str(workspace.state_dir),
             problem="this account has no write permission",
             cure="use the account that owns the workspace, or change the folder's permissions",
+        )
+
+
+def _examine_restorations(workspace: Workspace) -> Iterator[Finding]:
+    """Find what killed restorations left beside the workspace."""
+    for folder in killed_restorations(workspace.root.resolve().parent):
+        yield Finding(
+            file=str(folder),
+            problem="a restoration that was killed left files of a backup here, not encrypted",
+            cure="bondx doctor --repair removes it; so does the next bondx restore beside it",
         )
 
 

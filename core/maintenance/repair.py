@@ -1,4 +1,6 @@
-"""Repair the findings of `examine` that need no judgement: rights of other accounts, and documents of the wrong type.
+"""Repair the findings of `examine` that need no judgement.
+
+These are rights of other accounts, documents of the wrong type, and what killed restorations left beside the workspace.
 
 Every document that is changed keeps its old bytes in `state/repaired/`, and an audit record names both.
 """
@@ -19,6 +21,7 @@ from core.governance.record import AuditEntry, Evidence
 from core.governance.sealed import Witness, digest_of, is_recorded, name_of, unvouched_sentence
 from core.json_documents import converted
 from core.maintenance.access import close_to_others
+from core.maintenance.backup.restoring import remove_killed_restorations
 from core.maintenance.state_files import state_files
 from core.maintenance.stored_documents import HEAD, TABLES, TableOf, UnreadableDocument, unreadable_documents
 from core.state.workspace import Workspace
@@ -41,6 +44,8 @@ def repair(workspace: Workspace, *, actor: Actor, reason: str = "", tables: Sequ
     """
     require_access(workspace, actor, "document.repair")
     done = close_to_others(workspace)
+    for folder in remove_killed_restorations(workspace.root.resolve().parent):
+        done.append(f"{folder} is removed: a restoration that was killed left files of a backup there.")
     for file in state_files(workspace):
         done += _repair_documents(workspace, file.stem, actor, reason, tables)
     return done

@@ -139,6 +139,7 @@ def unseal(source: Path, out: Path, key: KeySource | None = None) -> list[Unseal
     if not source.is_dir():
         require_new_output(out)
         unfinished = out.with_name(f".{out.name}{UNFINISHED}")
+        remove_file(unfinished)  # left by a killed process
         made = _unsealed(source, unfinished, out.name, key)
         try:
             rename(unfinished, out)

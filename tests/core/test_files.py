@@ -16,8 +16,10 @@ from core.files import (
     DiskFullError,
     FileAccessError,
     InDoubtError,
+    abandoned_folders,
     create_once,
     digest,
+    remove_abandoned,
     sha256_of,
     write_file,
     write_folder,
@@ -295,7 +297,10 @@ def test_a_folder_takes_the_place_of_what_stands_there(tmp_path, stands):
 
 
 @pytest.mark.parametrize("stage", ["while it is filled", "between the two renames"])
-def test_what_a_killed_writer_of_a_folder_left_beside_it_goes_with_the_next_one(stage, tmp_path, fork, monkeypatch):
+@pytest.mark.parametrize("has_locks", [True, False], ids=["locks", "no locks"])
+def test_what_a_killed_writer_of_a_folder_left_beside_it_goes_with_the_next_one(
+    stage, has_locks, tmp_path, fork, monkeypatch
+):
     place = tmp_path / "epoch [1]"
     write_folder(place, lambda folder: (folder / "old.txt").touch())
 
@@ -315,14 +320,37 @@ def test_what_a_killed_writer_of_a_folder_left_beside_it_goes_with_the_next_one(
 
     fork(work).wait()
     assert leftovers(tmp_path) != []
-    with pytest.raises(ZeroDivisionError):
-        write_folder(place, lambda folder: 1 / 0)
-    assert leftovers(tmp_path) != []  # somebody may still be at it
-    monkeypatch.setattr("core.files.ABANDONED_SECONDS", 0.0)
+    if not has_locks:
+        monkeypatch.setattr("core.files.fcntl.flock", no_locks)
+        with pytest.raises(ZeroDivisionError):
+            write_folder(place, lambda folder: 1 / 0)
+        assert leftovers(tmp_path) != []  # somebody may still be at it
+        monkeypatch.setattr("core.files.ABANDONED_SECONDS", 0.0)
     with pytest.raises(ZeroDivisionError):
         write_folder(place, lambda folder: 1 / 0)
     assert leftovers(tmp_path) == []
     assert [path.name for path in place.iterdir()] == ["old.txt"]
+
+
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+def test_a_folder_that_somebody_writes_is_not_swept_however_long_that_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.files.ABANDONED_SECONDS", 0.0)
+    written = threading.Thread(target=lambda: write_folder(tmp_path / "epoch", fill))
+
+    def beside(folder: Path) -> None:
+        fill(folder)
+        (folder / "mark").touch()
+        written.start()
+        written.join()
+        assert abandoned_folders(tmp_path, "mark") == []
+        assert not remove_abandoned(folder)
+
+    write_folder(tmp_path / "epoch", beside)
+    assert sorted(path.name for path in (tmp_path / "epoch").iterdir()) == ["mark", "parts"]
+    assert leftovers(tmp_path) == []
 
 
 def test_a_folder_whose_filling_fails_leaves_the_old_one(tmp_path):

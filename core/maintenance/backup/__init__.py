@@ -11,7 +11,13 @@ from core.maintenance.backup.creation import create_backup
 from core.maintenance.backup.errors import BackupDamagedError, BackupKeyError
 from core.maintenance.backup.manifest import BackupManifest, StoredFile
 from core.maintenance.backup.repository import BackupRepository, BackupVerdict, ListedBackup
-from core.maintenance.backup.restoring import RestoreResult, restore_model, restore_workspace
+from core.maintenance.backup.restoring import (
+    RestoreResult,
+    killed_restorations,
+    remove_killed_restorations,
+    restore_model,
+    restore_workspace,
+)
 from core.maintenance.backup.result import BackupResult
 from core.settings.backup_address import BackupAddress, BackupTarget, target_of
 
@@ -28,6 +34,8 @@ __all__ = [
     "RestoreResult",
     "StoredFile",
     "create_backup",
+    "killed_restorations",
+    "remove_killed_restorations",
     "restore_model",
     "restore_workspace",
     "target_of",

@@ -16,7 +16,18 @@ from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError, RefusedError, UsageError
 from core.escape import shown
-from core.files import FolderInUseError, is_occupied, make_folder, remove_tree, write_folder, write_new
+from core.files import (
+    FolderInUseError,
+    abandoned_folders,
+    create_once,
+    is_occupied,
+    make_folder,
+    remove_abandoned,
+    remove_file,
+    remove_tree,
+    write_folder,
+    write_new,
+)
 from core.governance.audit import audited
 from core.governance.audit_log import AuditLog
 from core.maintenance.backup.errors import BackupDamagedError, ImpossibleNameError
@@ -39,6 +50,7 @@ from core.state.workspace import SETTINGS_NAME, Workspace
 from core.telemetry import check as check_store
 
 _OLD = ".of-the-backup"
+RESTORING: Final = ".bondx-restoring"
 _OWNERS_RIGHTS = 0o700
 _OF_A_MODEL: Final = (
     *("models", "versions", "transitions", "move_packs", "pruned", "quarantine", "aliases", "approvals"),
@@ -196,7 +208,27 @@ def _into(target: Path, fill: Callable[[Path], None], option: str) -> None:
         raise UsageError(f"{option} {target} cannot be used: {error.strerror or error}.") from None
     require_output(target, option=option)
     require_local(target)
-    write_folder(target, fill)
+
+    def fill_marked(folder: Path) -> None:
+        create_once(folder / RESTORING, b"A backup is being restored here; if its process is gone, remove it\n")
+        fill(folder)
+        remove_file(folder / RESTORING)
+
+    remove_killed_restorations(target.parent)
+    write_folder(target, fill_marked)
+
+
+def killed_restorations(parent: Path) -> list[Path]:
+    """Return the folders below a folder in which killed restorations left what they had decrypted."""
+    try:
+        return abandoned_folders(parent, RESTORING)
+    except OSError:  # it is not there, or not ours to list
+        return []
+
+
+def remove_killed_restorations(parent: Path) -> list[Path]:
+    """Remove them, and return those that are gone."""
+    return [folder for folder in killed_restorations(parent) if remove_abandoned(folder)]
 
 
 def _write(repository: BackupRepository, files: Iterable[StoredFile], folder: Path) -> None:

@@ -86,6 +86,7 @@ def test_an_export_is_sealed_and_unsealed_elsewhere_by_its_key_alone(
     assert is_sealed(sealed)
     assert len(read_table(tmp_path / "csv" / "outcomes.csv.sealed")) == len(pd.read_parquet(tmp_path / "plain"))
 
+    (tmp_path / ".again.parquet.new").write_bytes(plain[:100])  # a killed process had begun
     (made,) = unseal(sealed, tmp_path / "again.parquet", key_env="SEAL_KEY")
     assert (tmp_path / "again.parquet").read_bytes() == plain
     assert made.sha256 == content_sha256(tmp_path / "again.parquet")

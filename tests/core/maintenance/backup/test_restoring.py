@@ -3,13 +3,15 @@
 import itertools
 import os
 import re
+import signal
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from core.errors import ExitCode, NotFoundError, RefusedError
-from core.files import DiskFullError, FolderInUseError
+from core.files import DiskFullError, FolderInUseError, write_new
 from core.governance import AuditFilter, AuditLog
 from core.maintenance.backup import (
     BackupDamagedError,
@@ -17,8 +19,10 @@ from core.maintenance.backup import (
     create_backup,
     restore_model,
     restore_workspace,
+    restoring,
 )
 from core.maintenance.doctor import examine
+from core.maintenance.repair import repair
 from core.registry import Registry
 from core.settings import TrainingSettings
 from core.state import Workspace
@@ -229,3 +233,51 @@ def test_a_profile_that_was_made_later_is_restored_with_its_record(full, back_up
     assert restored.profile_file("spread", "1.0.0").content == b"{}"
     assert restored.made_profile("spread", "1.0.0").sha256 == made.sha256
     assert examine(Workspace.open(target)) == []
+
+
+@pytest.fixture
+def killed(full, back_up, repository, tmp_path, fork) -> Path:
+    """What a restoration left that was killed while it wrote files."""
+    backup_id = back_up(key=KEY).backup_id
+
+    def work() -> None:
+        def killed_after_some(path, *_args, **_more):
+            if "audit" in path.parts:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return write_new(path, *_args, **_more)
+
+        restoring.write_new = killed_after_some
+        restore_workspace(repository(KEY), backup_id, tmp_path / "killed", actor=ANA)
+
+    fork(work).wait()
+    (left,) = tmp_path.glob(".killed.*.new")
+    assert any(left.rglob("*.txt")), "files of the backup lie there as they are"
+    return left
+
+
+def test_what_a_killed_restoration_left_goes_at_once_with_the_next_one_beside_it(killed, repository, target):
+    restore_workspace(repository(KEY), repository(KEY).newest(), target, actor=ANA)
+    assert not killed.exists()
+    assert not (target / restoring.RESTORING).exists()
+
+
+def test_doctor_names_what_a_killed_restoration_left_beside_the_workspace_and_repairs_it(killed, full):
+    (found,) = [each for each in examine(full) if each.file == str(killed)]
+    assert "a restoration that was killed left files of a backup here, not encrypted" in found.problem
+    assert "bondx doctor --repair removes it" in found.cure
+    assert [each for each in repair(full, actor=ANA) if str(killed) in each]
+    assert not killed.exists()
+    assert [each for each in examine(full) if "killed" in each.problem] == []
+
+
+def test_a_restoration_that_goes_on_is_neither_named_nor_removed(full, back_up, repository, target, monkeypatch):
+    seen, backup_id = [], back_up().backup_id
+    verify = restoring._verify
+
+    def looked_at_meanwhile(workspace, manifest):
+        seen.append((restoring.killed_restorations(target.parent), repair(full, actor=ANA)))
+        return verify(workspace, manifest)
+
+    monkeypatch.setattr(restoring, "_verify", looked_at_meanwhile)
+    restore_workspace(repository(), backup_id, target, actor=ANA)
+    assert seen == [([], [])]
