@@ -69,6 +69,8 @@ class VersionDownload:
         place = self._store.folder(version.model, version.version)
         if place.exists():
             if not check(place, version.manifest_sha256):
+                # Again, too: the key that counts may be another one since it came, and so may the signature.
+                self._checked_manifest(version, read_file(place / MANIFEST_NAME))
                 return True
             if why := self._store.withdraw(version.model, version.version):
                 raise UntrustedVersionError(f"{version.model} {version.version} is damaged, and {why}.")

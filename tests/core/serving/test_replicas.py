@@ -188,7 +188,7 @@ def test_a_changed_byte_is_refused_and_the_model_stays_as_it_was(follower, works
     assert Registry(replica).production("spread").version == "1.1.0"
 
 
-def test_only_versions_that_the_named_key_has_signed_are_taken(follower, workspace, replica, tmp_path, caplog):
+def test_only_versions_that_the_named_key_has_signed_are_taken(follower, workspace, replica, tmp_path, ana, caplog):
     other = Workspace.create(tmp_path / "other", settings_text="{}\n")
     (tmp_path / "other.pub").write_text(ModelKeys(other.keys_dir).public_key())
     assert not follower(public_key=str(tmp_path / "other.pub")).follow_once()
@@ -196,6 +196,12 @@ def test_only_versions_that_the_named_key_has_signed_are_taken(follower, workspa
     assert "not signed by the key of serving.follow.public_key" in caplog.text
     assert follower(public_key=str(workspace.keys_dir / "model-signing.pub")).follow_once()
     assert Registry(replica).production("spread").version == "1.0.0"
+
+    # What is here already is held to the key of today, too: the one before may have leaked.
+    Registry(workspace).set_alias("spread", "challenger", "1.1.0", actor=ana)
+    caplog.clear()
+    assert not follower(public_key=str(tmp_path / "other.pub")).follow_once()
+    assert "not signed by the key of serving.follow.public_key" in caplog.text
 
 
 def test_a_replica_serves_on_alone_for_as_long_as_it_may_and_again_when_it_is_answered(follower, replica, caplog):
