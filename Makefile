@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test proof coverage check format bench screens golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest manifests licences docs clean
+.PHONY: help install run test proof coverage check format bench screens recording golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest manifests licences docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,9 @@ bench: $(VENV)/.dev ## Run every benchmark; ratios compare figures of one run
 
 screens: $(VENV)/.dev ## Write screenshots of every screen at three sizes into ./screens
 	@$(BIN)/python -m tools.screenshots screens
+
+recording: $(VENV)/.dev ## Record the console in a terminal for a minute into ./console.cast (asciicast)
+	@$(BIN)/python -m tools.recording console.cast $(ARGS)
 
 bare: ## Run the README's two commands in a bare Debian root (as root)
 	@tools/bare.sh $(ARGS)
@@ -186,4 +189,4 @@ tables: $(TABLES)/.ready $(FLAML)/.ready $(VENV)/.dev ## Compare models of users
 	@$(BIN)/python benchmarks/bench_tables.py --data $(TABLES) --flaml $(FLAML)/bin/python $(ARGS)
 
 clean: ## Remove the environments and everything built, but keep the workspace
-	rm -rf $(VENV) $(INTEROP) $(TABLES) $(FLAML) .coverage.d dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(INTEROP) $(TABLES) $(FLAML) .coverage.d dist build screens .pytest_cache .mypy_cache .ruff_cache .import_linter_cache console.cast

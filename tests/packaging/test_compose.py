@@ -77,7 +77,9 @@ def port(service: str) -> str:
 def test_the_images_are_ours_of_this_version_and_others_of_a_fixed_one():
     images = {name: re.fullmatch(r"\$\{([A-Z]+_IMAGE):-(\S+)\}", each["image"]) for name, each in SERVICES.items()}
     assert {images[name][2] for name in OURS} == {f"bondx-console:{VERSION}"}
-    assert set(SERVICES) == {*OURS, *PROGRAMS}
+    assert set(SERVICES) == {*OURS, *PROGRAMS, "grafana"}
+    assert images["grafana"][1] == "GRAFANA_IMAGE"
+    assert re.fullmatch(r"docker\.io/grafana/grafana:\d+\.\d+\.\d+", images["grafana"][2])
     for name in PROGRAMS:
         assert images[name][1] == f"{name.upper()}_IMAGE"
         assert re.fullmatch(rf"docker\.io/prom/{name}:v\d+\.\d+\.\d+", images[name][2])
@@ -100,6 +102,8 @@ def test_a_service_writes_to_its_volume_and_to_tmp_alone(service):
     assert SERVICES[service]["tmpfs"] == ["/tmp"]
     if service in OURS:
         assert stores == {last("VOLUME").words[0]: "workspace"}
+    elif service == "grafana":
+        assert stores == {"/var/lib/grafana": "grafana"}
     else:
         assert stores == {flags(service)[STORES[service]]: service}
     assert set(stores.values()) <= set(COMPOSE["volumes"])
@@ -158,6 +162,27 @@ def test_the_token_is_a_secret_that_the_page_makes_and_git_ignores():
     assert (service, program, made[1]) == ("engine", "bondx", file.name)
     args = build_parser().parse_args(words)
     assert args.role == "viewer"
+
+
+def test_grafana_shows_the_dashboards_of_the_repository_from_the_prometheus_beside_it():
+    mounted = files("grafana")
+    (source,) = (file for place, file in mounted.items() if place.startswith("/etc/grafana/provisioning/datasources/"))
+    (provider,) = (file for place, file in mounted.items() if place.startswith("/etc/grafana/provisioning/dashboards/"))
+    (datasource,) = yaml.safe_load(source.read_text())["datasources"]
+    assert datasource["url"] == f"http://prometheus:{port('prometheus')}"
+    (own,) = yaml.safe_load((ROOT / "deploy/grafana/provisioning/datasources/prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    assert {**datasource, "url": own["url"]} == own, "the dashboards name it by its uid"
+    (told,) = yaml.safe_load(provider.read_text())["providers"]
+    dashboards = mounted[told["options"]["path"]]
+    assert len(list(dashboards.glob("*.json"))) > 4
+    (name,) = SERVICES["grafana"]["secrets"]
+    assert SERVICES["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"] == f"/run/secrets/{name}"
+    file = FOLDER / COMPOSE["secrets"][name]["file"]
+    assert subprocess.run(["git", "check-ignore", "--quiet", file], cwd=ROOT).returncode == 0
+    assert f"> {file.name}" in PAGE.read_text()
+    assert re.search(rf"http://127\.0\.0\.1:{port('grafana')}\b", " ".join(SERVICES["grafana"]["healthcheck"]["test"]))
 
 
 def test_every_service_that_the_page_names_is_there():

@@ -45,6 +45,7 @@ WOULD = {
     "make check": "lint-imports",
     "make bench": "benchmarks/bench_",
     "make screens": "-m tools.screenshots",
+    "make recording": "-m tools.recording",
     "make golden": "GOLDEN=update",
     "make bare": "tools/bare.sh",
     "make crash": "--long -n 0 --timeout 0 -o faulthandler_timeout=0 -m crash",
