@@ -26,6 +26,7 @@ _TOOLS = {
     "git": "notes the commit of your code with each run",
 }
 _EXTRAS = {
+    "fsspec": ("fsspec",),
     "mlflow": ("mlflow",),
     "oidc": ("joserfc",),
     "onnx": ("onnx", "onnxruntime"),

@@ -499,11 +499,13 @@ def _is_other_trouble(error: FileNotFoundError) -> bool:
 
 def _reason(error: BaseException, file_system: Any = None) -> str:
     """Say what a library complains about, in one line and without a credential."""
+    from fsspec.config import conf  # what the environment and its own files say, of every file system
+
     text = masked(" ".join(str(error).split()) or type(error).__name__)
-    options = getattr(file_system, "storage_options", None) or {}
-    for name, value in options.items():
-        if isinstance(value, str) and value and any(each in str(name).lower() for each in _SECRETS):
-            text = text.replace(value, MASK)
+    for options in (*conf.values(), getattr(file_system, "storage_options", None)):
+        for name, value in options.items() if isinstance(options, dict) else ():
+            if isinstance(value, str) and value and any(each in str(name).lower() for each in _SECRETS):
+                text = text.replace(value, MASK)
     return escaped(text)[:_MOST_OF_REASON].rstrip(". ")
 
 

@@ -79,5 +79,14 @@ def test_missing_tools_and_extras_are_not_problems(monkeypatch):
     assert not items["tmux"].is_a_problem
     assert items["tmux"].cure == "install the package tmux"
     assert {name for name in items if name.startswith("extra ")} == {
-        *("extra mlflow", "extra oidc", "extra onnx", "extra otel", "extra pdf", "extra tf-serving", "extra xgboost"),
+        *(
+            "extra fsspec",
+            "extra mlflow",
+            "extra oidc",
+            "extra onnx",
+            "extra otel",
+            "extra pdf",
+            "extra tf-serving",
+            "extra xgboost",
+        ),
     }

@@ -26,6 +26,16 @@ def test_a_backup_is_made_listed_and_verified_over_http(api, workspace):
     assert api.get("/api/v1/backups/b-1/verification").status_code == 404
 
 
+def test_backups_at_an_address_of_the_settings_are_made_listed_and_verified(api, workspace):
+    address = f"file://{workspace.root.parent}/elsewhere"
+    workspace.settings_file.write_text(f"backup: {{to: '{address}'}}\n")
+    made = api.post("/api/v1/backups", json={})
+    assert (made.status_code, made.json()["folder"]) == (201, address), made.text
+    backup_id = made.json()["backup_id"]
+    assert [each["backup_id"] for each in api.get("/api/v1/backups").json()] == [backup_id]
+    assert api.get(f"/api/v1/backups/{backup_id}/verification").json()["ok"]
+
+
 def test_a_caller_names_no_folder_and_no_key(api):
     assert api.post("/api/v1/backups", json={"to": "/tmp/elsewhere"}).status_code == 400
     assert api.post("/api/v1/backups", json={"key": "0" * 32}).status_code == 400

@@ -47,6 +47,21 @@ def test_a_pack_is_built_listed_read_and_checked_over_http(api, version):
     assert (verdict["ok"], verdict["damage"]) == (True, [])
 
 
+def test_the_key_of_signatures_is_listed_and_rotated_over_http(api, workspace, version):
+    (before,) = api.get("/api/v1/evidence/keys").json()
+    assert (before["is_present"], before["n_versions"]) == (True, 1)
+    done = api.post("/api/v1/evidence/keys", json={"leaked": True, "reason": "a stolen laptop"})
+    assert done.status_code == 201, done.text
+    assert (done.json()["former"], done.json()["n_signed"]) == (before["fingerprint"], 1)
+    after = api.get("/api/v1/evidence/keys").json()
+    assert [(each["is_present"], each["has_leaked"], each["n_versions"]) for each in after] == [
+        (True, False, 1),
+        (False, True, 0),
+    ]
+    assert api.post("/api/v1/evidence/keys", json={"leaked": True, "former": "0" * 16}).status_code == 404
+    assert api.post("/api/v1/evidence/keys", json={"key": "mine"}).status_code == 400
+
+
 def test_a_period_needs_a_model_and_a_beginning(api, version):
     built = api.post("/api/v1/evidence", json={"kind": "model", "model": "rent", "since": "2020-01-01T00:00:00Z"})
     assert built.status_code == 201, built.text

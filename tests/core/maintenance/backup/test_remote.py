@@ -380,6 +380,19 @@ def test_the_account_of_a_server_that_refuses_it_is_not_shown(full, ftp, monkeyp
     assert "not-the-password" not in str(raised.value)
 
 
+def test_a_credential_in_the_words_of_a_library_is_not_shown(full, elsewhere, monkeypatch):
+    backed_up(full, elsewhere)
+    monkeypatch.setitem(fsspec.config.conf, "file", {"auth_token": PASSWORD})
+
+    def refuse(self, file_system, path, most):
+        raise OSError(f"cannot log in as {USER} with {PASSWORD}")
+
+    monkeypatch.setattr(remote.RemotePlace, "_content", refuse)
+    with pytest.raises(TargetError, match=r"cannot log in as keeper with \*\*\*") as raised:
+        opened(elsewhere)
+    assert PASSWORD not in str(raised.value)
+
+
 def test_no_credential_is_written_anywhere(full, ftp, monkeypatch, caplog):
     monkeypatch.setitem(fsspec.config.conf, "ftp", {"username": USER, "password": PASSWORD})
     result = backed_up(full, f"{ftp}/quiet")
