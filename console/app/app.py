@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from console.app.changes import Changes
     from console.presentation.offer import Offer
     from core.alerts.delivery.records import Announcement
-    from core.governance.attached_consoles import Admission
+    from core.governance.attached_consoles import ConsoleAdmission
 
 # Modules that the first frame does not need are imported at first use: start-up is mostly imports.
 log = logging.getLogger("bondx.console")
@@ -99,7 +99,7 @@ class BondxApp(BugExit):
         theme: str | None = None,
         embed: bool = True,
         serves_at: str | None = None,
-        admission: "Admission | None" = None,
+        admission: "ConsoleAdmission | None" = None,
         clock: Clock = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         when_ready: Callable[[], None] | None = None,

@@ -16,7 +16,7 @@ from core.errors import CoreError
 from core.state import Workspace
 
 if TYPE_CHECKING:
-    from core.governance.attached_consoles import Admission
+    from core.governance.attached_consoles import ConsoleAdmission
 
 
 def run_console(
@@ -27,7 +27,7 @@ def run_console(
     mouse: bool | None = None,
     embed: bool = True,
     serves_at: str | None = None,
-    admission: "Admission | None" = None,
+    admission: "ConsoleAdmission | None" = None,
 ) -> int:
     """Run the console on a workspace, and on those it is left for, until the operator leaves.
 
@@ -63,7 +63,7 @@ def run_console(
         app = _follow(app, open_app)
 
 
-def _open(root: Path, *, admission: "Admission | None", **options: Any) -> BondxApp:
+def _open(root: Path, *, admission: "ConsoleAdmission | None", **options: Any) -> BondxApp:
     """Make the app of a workspace; `options` are those of `BondxApp`."""
     workspace = Workspace.open(root)
     remember = partial(_remember, workspace) if admission is None else None

@@ -28,11 +28,11 @@ def main() -> int:
         with collector.paused():
             from console.app.start import run_console
             from core.access.peers import account_at
-            from core.governance.attached_consoles import Admission
+            from core.governance.attached_consoles import ConsoleAdmission
             from core.state import Workspace
 
             with socket.socket(fileno=args.connection) as connection:
-                admission = Admission(Workspace(args.root), account_at(connection))
+                admission = ConsoleAdmission(Workspace(args.root), account_at(connection))
             return run_console(
                 args.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse, admission=admission
             )

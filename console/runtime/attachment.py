@@ -20,7 +20,7 @@ PROTOCOL = 1
 MOST_BYTES = 65_536
 MOST_CELLS = 2_000  # columns or rows of a terminal
 
-Cells = Annotated[int, Meta(ge=1, le=MOST_CELLS)]
+CellCount = Annotated[int, Meta(ge=1, le=MOST_CELLS)]
 TerminalName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?![\s\S])")]
 
 
@@ -32,8 +32,8 @@ class AttachRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     has_true_colours: bool = False
     wants_no_colours: bool = False
     speaks_utf8: bool = False
-    columns: Cells = 80
-    rows: Cells = 24
+    columns: CellCount = 80
+    rows: CellCount = 24
     read_only: bool = False
     theme: Annotated[str, Meta(max_length=100)] | None = None
     mouse: bool | None = None

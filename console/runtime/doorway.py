@@ -25,7 +25,7 @@ from console.runtime.attachment import PROTOCOL, AttachAnswer, AttachRequest, re
 from console.runtime.preferences import preferences_file, write_keys
 from core.access.peers import account_at, listen_for_accounts
 from core.errors import CoreError, RefusedError, UsageError
-from core.governance.attached_consoles import Admission
+from core.governance.attached_consoles import ConsoleAdmission
 from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.own_python import module_command
@@ -134,7 +134,7 @@ class Doorway:
         if not content:
             return
         try:
-            Admission(self._workspace, account).enter()
+            ConsoleAdmission(self._workspace, account).enter()
             process, controlling = self._start(connection, account, _read_request(content))
         except CoreError as error:
             log.info("no console for %s: %s", account, error)

@@ -15,7 +15,7 @@ _ATTACH = "console.attach"
 log = logging.getLogger(__name__)
 
 
-class Admission:
+class ConsoleAdmission:
     """The right of one account to look at a whole workspace. What it changes is judged by core, as everybody's is."""
 
     def __init__(self, workspace: Workspace, account: str, *, clock: Clock = utc_now) -> None:

@@ -10,7 +10,7 @@ from core.access.principal import account_of
 from core.actor import Actor, Origin
 from core.errors import RefusedError
 from core.governance import AuditLog, attached_consoles
-from core.governance.attached_consoles import Admission
+from core.governance.attached_consoles import ConsoleAdmission
 from core.governance.grants import Grants
 from core.state.errors import StateError
 
@@ -23,16 +23,16 @@ def records(workspace):
 
 
 def test_without_grants_the_owner_alone_enters(workspace):
-    Admission(workspace, account_of(workspace.root.stat().st_uid)).enter()
+    ConsoleAdmission(workspace, account_of(workspace.root.stat().st_uid)).enter()
     with pytest.raises(RefusedError, match=r"nobody has no role here.*bondx access grant user:nobody operator"):
-        Admission(workspace, OTHER).enter()
+        ConsoleAdmission(workspace, OTHER).enter()
     assert records(workspace)[-2:] == [("console.attach", ADMIN.name), ("access.refuse", OTHER)]
 
 
 @pytest.mark.parametrize("role", ["operator", "approver", "admin"])
 def test_who_may_look_at_everything_enters_and_is_recorded(workspace, role):
     Grants(workspace).grant(Principal.named(OTHER), role, actor=ADMIN)
-    Admission(workspace, OTHER).enter()
+    ConsoleAdmission(workspace, OTHER).enter()
     assert records(workspace)[-1] == ("console.attach", OTHER)
 
 
@@ -42,7 +42,7 @@ def test_who_may_look_at_everything_enters_and_is_recorded(workspace, role):
 def test_who_may_look_at_a_part_alone_does_not_enter(workspace, role, limits):
     Grants(workspace).grant(Principal.named(OTHER), role, actor=ADMIN, **limits)
     with pytest.raises(RefusedError, match="A console shows the whole workspace"):
-        Admission(workspace, OTHER).enter()
+        ConsoleAdmission(workspace, OTHER).enter()
     assert records(workspace)[-1] == ("access.refuse", OTHER)
 
 
@@ -50,12 +50,12 @@ def test_a_role_of_this_verb_alone_lets_its_holder_look(workspace):
     grants = Grants(workspace)
     grants.define_role("watcher", ["console.attach"], actor=ADMIN)
     grants.grant(Principal.named(OTHER), "watcher", actor=ADMIN)
-    Admission(workspace, OTHER).enter()
+    ConsoleAdmission(workspace, OTHER).enter()
 
 
 def test_the_right_ends_with_its_grant(workspace, clock):
     grants = Grants(workspace, clock=clock)
-    admission = Admission(workspace, OTHER, clock=clock)
+    admission = ConsoleAdmission(workspace, OTHER, clock=clock)
     grants.grant(Principal.named(OTHER), "operator", actor=ADMIN, valid=timedelta(hours=1))
     assert admission.refusal() is None
     clock.pass_by(7_200)
@@ -64,7 +64,7 @@ def test_the_right_ends_with_its_grant(workspace, clock):
 
 def test_an_account_that_the_kernel_does_not_name_never_enters(workspace):
     with pytest.raises(RefusedError, match="does not say whose console this is"):
-        Admission(workspace, HIDDEN).enter()
+        ConsoleAdmission(workspace, HIDDEN).enter()
 
 
 def test_a_log_that_cannot_be_written_keeps_nobody_from_looking(workspace, monkeypatch, caplog):
@@ -72,7 +72,7 @@ def test_a_log_that_cannot_be_written_keeps_nobody_from_looking(workspace, monke
         raise StateError("the disk is full")
 
     monkeypatch.setattr(attached_consoles, "audited", fails)
-    Admission(workspace, ADMIN.name).enter()
+    ConsoleAdmission(workspace, ADMIN.name).enter()
     assert "could not be recorded: the disk is full" in caplog.text
     with pytest.raises(RefusedError, match="nobody has no role"):
-        Admission(workspace, OTHER).enter()
+        ConsoleAdmission(workspace, OTHER).enter()
