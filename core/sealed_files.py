@@ -39,6 +39,9 @@ _PIECE_BYTES = 1 << 20
 _MOST_HEADER_BYTES = 4_096
 _CHECKED, _WRAPPED = b"bondx sealed files", b"bondx content key"
 
+DAMAGED_SEAL = "Restore it from a backup."
+"""How the sentence about a sealed file ends that was changed, whichever key there is."""
+
 
 class SealedFileError(UsageError):
     """A sealed file cannot be read, or none can be written."""
@@ -421,4 +424,4 @@ def _nonce(number: int, *, is_last: bool) -> bytes:
 
 
 def _damaged(path: Path, problem: str) -> SealedFileError:
-    return SealedFileError(f"{shown(str(path), most=300)} is sealed, and {problem}. Restore it from a backup.")
+    return SealedFileError(f"{shown(str(path), most=300)} is sealed, and {problem}. {DAMAGED_SEAL}")

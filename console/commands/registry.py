@@ -253,7 +253,12 @@ def verify_artifacts(args: argparse.Namespace) -> int:
         print_json(results)
     else:
         rows = [
-            {"model": r.model, "version": r.version, "result": "ok" if r.ok else "DAMAGED", "problems": r.problems}
+            {
+                "model": r.model,
+                "version": r.version,
+                "result": "ok" if r.ok else "NOT READ" if r.is_unread else "DAMAGED",
+                "problems": r.problems,
+            }
             for r in results
         ]
         print_table(rows, ("model", "version", "result", "problems"), empty="no versions to verify")

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import orjson
 
+from core.errors import UsageError
 from core.evidence.pack import EvidenceFact, EvidenceSource, Figure
-from core.files import digest
+from core.files import access_error, digest
 from core.governance.record import AuditRecord
 from core.json_documents import decode_json
+from core.sealed_files import UnreadableContentError
 from core.settings.sealing import read_content
 from core.state.encoding import fields_of
 from core.state.workspace import Workspace
@@ -54,6 +56,7 @@ class SourceBook:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._sources: dict[tuple[str, str], EvidenceSource] = {}
+        self._damaged: dict[str, str] = {}
 
     @property
     def sources(self) -> list[EvidenceSource]:
@@ -85,20 +88,33 @@ class SourceBook:
         Args:
             path: Relative to the workspace.
             within: The source that lists its hash.
+        Raises:
+            FileAccessError: It is there, and cannot be opened.
+            UsageError: It is sealed, and the key cannot be had, or it was changed.
         """
-        content = self._read(path)
+        content = self._opened(path)
         if content is None:
             return None
         try:
-            fields = decode_json(content)
-        except msgspec.DecodeError:
+            content.decode()
+            fields = decode_json(content) if len(content) <= _MOST_READ_BYTES else None
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            fields = None
+        if not isinstance(fields, dict):
+            self._damaged[path] = f"is there, and is no JSON object of at most {_MOST_READ_BYTES >> 20} MiB"
             return None
-        source = self._add("file", path, content, within=within)
-        return Recorded(source, fields) if isinstance(fields, dict) else None
+        return Recorded(self._add("file", path, content, within=within), fields)
+
+    def absence(self, path: str) -> str:
+        """Say in which way a file is none that `file` could read."""
+        return self._damaged.get(path, "is not there")
 
     def settings(self, path: str) -> Recorded | None:
         """Make a file of settings a source by its hash alone: it may name accounts and machines. None without one."""
-        content = self._read(path)
+        try:
+            content = self._opened(path)
+        except UsageError:
+            return None
         if content is None:
             return None
         source = self._add("settings", path, content, is_embedded=False)
@@ -133,13 +149,17 @@ class SourceBook:
     def _next(self) -> str:
         return f"S{len(self._sources) + 1}"
 
-    def _read(self, path: str) -> bytes | None:
+    def _opened(self, path: str) -> bytes | None:
+        """Return the content of a file; None without one: a file that cannot be opened is not a missing one."""
+        place = self._workspace.root / Path(path)
         try:
-            content = read_content(self._workspace.root / Path(path), most=_MOST_READ_BYTES)
-            content.decode()
-        except (OSError, UnicodeDecodeError):
+            return read_content(place, most=_MOST_READ_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return content if len(content) <= _MOST_READ_BYTES else None
+        except UnreadableContentError as error:
+            raise UsageError(str(error.strerror)) from error
+        except OSError as error:
+            raise access_error(place, "read", error) from error
 
 
 def spelled(value: Any) -> str:

@@ -44,6 +44,7 @@ class Period:
 class VersionFacts:
     """What is recorded about one version."""
 
+    folder: str  # relative to the workspace
     document: Recorded
     manifest: Recorded | None
     report: Recorded | None
@@ -240,6 +241,7 @@ def _version(book: SourceBook, document: Recorded) -> VersionFacts:
     manifest = book.file(f"{folder}/MANIFEST.json")
     within = manifest.source if manifest else ""
     return VersionFacts(
+        folder,
         document,
         manifest,
         book.file(f"{folder}/report.json", within=within),

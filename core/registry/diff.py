@@ -19,7 +19,7 @@ from core.registry.artifacts import ArtifactStore
 from core.registry.contents import ENVIRONMENT_NAME, REPORT_NAME, SIGNATURE_NAME, importances, parsed_object, sliced_by
 from core.registry.documents import ModelVersion
 from core.registry.gates import ATTAINMENT
-from core.registry.manifest import MANIFEST_NAME, Manifest
+from core.registry.manifest import MANIFEST_NAME, Manifest, content_problem
 from core.settings.sealing import read_content
 from core.state import Workspace
 from core.tracking import Runs
@@ -261,7 +261,8 @@ def _gather(workspace: Workspace, store: ArtifactStore, version: ModelVersion, n
         if listed := manifest.files.get(name):
             content = _read(folder / name, listed.sha256)
             if content is None:
-                notes.append(f"{version.key}: {name} is not as registered, so it was not compared.")
+                problem = content_problem(folder / name, listed) or "was changed a moment ago"
+                notes.append(f"{version.key}: {name} {problem}, so it was not compared.")
             else:
                 found[name] = content
     return ComparedVersion(

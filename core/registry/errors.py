@@ -65,10 +65,15 @@ class HashMismatchError(RefusedError):
     """The files of a version differ from the registered files."""
 
     def __init__(self, model: str, version: str, problems: Sequence[str]) -> None:
+        from core.registry.manifest import is_unread
+
         more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        told, end = "differ from the registered files", "Restore the folder from a backup, or use another version."
+        if is_unread(problems):
+            told, end = "cannot be compared with the registered files", "Let them be read, or use another version."
         super().__init__(
-            f"The files of {model} {version} differ from the registered files: {'; '.join(problems[:3])}{more}. "
-            "Nothing was loaded or changed. Restore the folder from a backup, or use another version."
+            f"The files of {model} {version} {told}: {'; '.join(problems[:3])}{more}. Nothing was loaded or changed. "
+            f"{end}"
         )
         self.problems = tuple(problems)
 

@@ -9,7 +9,7 @@ from core.errors import CoreError
 from core.registry.artifacts import ArtifactStore
 from core.registry.card import CARD_NAME, RegistrationCard
 from core.registry.documents import ModelVersion
-from core.registry.manifest import check
+from core.registry.manifest import check, is_unread
 from core.registry.stages import Stage
 from core.state import Workspace
 
@@ -26,6 +26,11 @@ class IntegrityResult(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
     n_files: int
     n_bytes: int
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether files could not be opened, such as for want of a key, and nothing shows that they were changed."""
+        return is_unread(self.problems)
 
 
 def inspect(store: ArtifactStore, version: ModelVersion) -> IntegrityResult:

@@ -5,7 +5,7 @@ files have the same manifest. Its own SHA-256 is kept in the registry's database
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,10 +13,11 @@ import msgspec
 from core.files import digest, sha256_of
 from core.json_documents import decode_json
 from core.plain_files import open_regular
-from core.sealed_files import is_unsealing
+from core.sealed_files import DAMAGED_SEAL, is_unsealing
 from core.settings.sealing import opened_content
 
 MANIFEST_NAME = "MANIFEST.json"
+_UNREAD = " cannot be read ("
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +87,15 @@ def check(folder: Path, manifest_sha256: str) -> list[str]:
         return [f"{error.filename or folder} cannot be listed ({error.strerror or error})"]
 
 
+def is_unread(problems: Sequence[str]) -> bool:
+    """Say whether problems of `check` are of files that could not be opened, so that nothing shows a change of them.
+
+    >>> is_unread(["model.json cannot be read (it is sealed with another key)"]), is_unread(["model.json was changed"])
+    (True, False)
+    """
+    return bool(problems) and all(_UNREAD in each and DAMAGED_SEAL not in each for each in problems)
+
+
 def _differences(folder: Path, expected: Mapping[str, ManifestFile]) -> list[str]:
     problems = []
     present = set()
@@ -97,13 +107,14 @@ def _differences(folder: Path, expected: Mapping[str, ManifestFile]) -> list[str
             problems.append(f"{name} was added")
         elif not entry.is_file(follow_symlinks=False):
             problems.append(f"{name} was replaced by something that is not a plain file")
-        elif problem := _content_problem(folder / name, expected[name]):
+        elif problem := content_problem(folder / name, expected[name]):
             problems.append(f"{name} {problem}")
     problems += [f"{name} is missing" for name in expected if name not in present]
     return problems
 
 
-def _content_problem(path: Path, expected: ManifestFile) -> str | None:
+def content_problem(path: Path, expected: ManifestFile) -> str | None:
+    """Say why a file is not the registered one; None if it is."""
     try:
         with opened_content(path) as file:
             size = expected.size if is_unsealing(file) else os.fstat(file.fileno()).st_size

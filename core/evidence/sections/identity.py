@@ -126,7 +126,8 @@ def method(subject: Subject) -> EvidenceSection:
         report, model_file = version.report, version.model_file
         name = str(version.document["key"])
         if report is None:
-            draft.lack(f"{name} has no report.json, in which a model says how it was chosen.")
+            absence = subject.book.absence(f"{version.folder}/report.json")
+            draft.lack(f"The report.json of {name}, in which a model says how it was chosen, {absence}.")
             continue
         draft.facts += report.facts(
             model="model",

@@ -162,7 +162,8 @@ def implementation(subject: Subject) -> EvidenceSection:
             rows = [[environment.figure(n), environment.figure(packages[n])] for n in _PACKAGES if n in packages]
             draft.table(f"Packages of {document['key']}", ("package", "version"), rows)
         else:
-            draft.lack(f"{document['key']} has no environment.json.")
+            absence = subject.book.absence(f"{version.folder}/environment.json")
+            draft.lack(f"The environment.json of {document['key']} {absence}.")
         if version.manifest is not None:
             files = version.manifest["files"] or {}
             rows = [

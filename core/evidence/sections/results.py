@@ -188,7 +188,7 @@ def stress(subject: Subject) -> EvidenceSection:
         losses = {f"{case.get('scenario')}, {case.get('severity')}": case.get("pnl") for case in cases}
         draft.bars(f"Profit by case, {test['test_id']}", losses, test.source, unit=str(test["value_unit"] or ""))
         if report is None:
-            draft.lack(f"The report of {test['test_id']} is missing or damaged.")
+            draft.lack(f"The report of {test['test_id']} {subject.book.absence(str(test['report']))}.")
         elif report["notes"]:
             draft.facts.append(report.fact("assumptions", report["notes"]))
     if not subject.stress:

@@ -337,3 +337,14 @@ def test_denied_columns_are_nowhere_in_a_pack_and_it_still_verifies(demo, descri
     assert report.content is None
     assert report.sha256
     assert verify_pack(folder, packs.public_key_file).ok
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"\xff", b"{"])
+def test_a_file_that_is_there_and_holds_something_else_is_not_said_to_be_missing(demo, packs, described, content):
+    path = next(demo.artifacts_dir.rglob("spread/*/environment.json"))
+    path.chmod(0o600)
+    path.write_bytes(content)
+    model, version = path.parts[-3:-1]
+    pack = packs.read(packs.of_version(model, version, actor=ANA).pack_id)
+    missing = [each for section in pack.sections for each in section.missing]
+    assert f"The environment.json of {model}/{version} is there, and is no JSON object of at most 64 MiB." in missing

@@ -195,6 +195,23 @@ def test_without_the_key_every_reader_says_so_and_no_session_starts(
     assert "more" not in {each.model for each in Registry(sealed).versions(None)}
 
 
+def test_a_file_that_another_key_opens_is_never_said_to_be_missing_changed_or_equal(
+    sealed: Workspace, monkeypatch: pytest.MonkeyPatch, called: Any, new_process: Callable[[], None]
+) -> None:
+    monkeypatch.setenv("SEAL_KEY", NEW)
+    new_process()
+    place = ["--workspace", sealed.root]
+    code, out, err = called(main, "evidence", "build", *place, "version", "pricing", "1.0.0")
+    assert (code, "report.json' is sealed with another key" in err) == (ExitCode.USAGE, True), out + err
+    assert not list((sealed.reports_dir / "evidence").glob("*"))
+    code, out, _ = called(main, "registry", "verify", *place)
+    assert (code, "NOT READ" in out, "DAMAGED" in out) == (ExitCode.FAILING, True, False)
+    code, _, err = called(main, "registry", "bom", *place, "pricing", "1.0.0")
+    assert (code, "cannot be compared with the registered files" in err) == (ExitCode.REFUSED, True), err
+    code, out, err = called(main, "registry", "diff", *place, "pricing", "1.0.0", "1.1.0")
+    assert "is sealed with another key" in out + err
+
+
 def test_versions_follow_the_settings_there_and_back_and_take_a_new_key(
     plain: Workspace, sealed: Workspace, monkeypatch: pytest.MonkeyPatch, new_process: Callable[[], None]
 ) -> None:
@@ -256,8 +273,9 @@ def test_a_damaged_sealed_file_is_told_from_one_without_a_key(sealed: Workspace)
     path.write_bytes(content)
     (result,) = [each for each in Registry(sealed).verify("pricing") if each.version == "1.0.0"]
     assert "its bytes were changed" in result.problems[0]
-    with pytest.raises(HashMismatchError, match="its bytes were changed"), Registry(sealed).opened("pricing", "1.0.0"):
-        pass
+    assert not result.is_unread
+    with pytest.raises(HashMismatchError, match=r"differ from.*its bytes were changed"):
+        Registry(sealed).load_path("pricing", "1.0.0")
 
 
 def test_backups_hold_versions_sealed_compare_their_contents_once_and_are_restored_with_the_key_alone(
