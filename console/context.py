@@ -213,11 +213,13 @@ class ConsoleControls(ScreenContext, BackgroundHost, Protocol):
     def refusal(self) -> str | None:
         """The reason why changes are refused now, or None."""
 
-    def require_own_files(self) -> None:
-        """Refuse to touch a file that the operator names in a console that acts for another account.
+    def require_own_account(self, what: str) -> None:
+        """Refuse what a console that acts for another account does not do.
 
+        Args:
+            what: What such a console does not do, and what to do instead; see `console.presentation.status`.
         Raises:
-            RefusedError: The files that this process can reach are not the operator's.
+            RefusedError: This process is not of the operator's account.
         """
 
     @property

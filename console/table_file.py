@@ -9,6 +9,7 @@ import msgspec
 from console.context import ConsoleControls, ShownScreen
 from console.presentation.csv_export import csv_text
 from console.presentation.phrases import counted
+from console.presentation.status import NO_FILES
 from core.errors import CoreError, RefusedError, UsageError
 from core.files import create_once, write_file
 from core.home_paths import at_home
@@ -38,7 +39,7 @@ class TableFile(msgspec.Struct, frozen=True):
             UsageError: There is no such folder.
             RefusedError: The file is in a workspace, or the console acts for another account.
         """
-        app.require_own_files()
+        app.require_own_account(NO_FILES)
         table = screen.shown_table()
         usual = f"bondx-{screen.place().screen}-{app.now():%Y%m%dT%H%M%SZ}.csv"
         try:

@@ -22,9 +22,9 @@ from textual.css.stylesheet import Stylesheet
 from textual.driver import Driver
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key, Paste
+from textual.events import Key, Paste, Resize
 from textual.filter import DimFilter, Monochrome, NoColor
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.keys import _character_to_key, key_to_character
 from textual.message import Message
 from textual.screen import Screen
@@ -217,6 +217,10 @@ class StoppableDriver(LinuxDriver):
     Textual prepares for SIGTSTP. After SIGSTOP, which no process sees, it would start a second thread for keys.
     """
 
+    def _sigtstp_application(self, *_: object) -> None:
+        if getattr(self._app, "stops_on_request", True):
+            super()._sigtstp_application()
+
     def _sigcont_application(self, *_: object) -> None:
         is_ours = self.input_tty and os.tcgetpgrp(self.fileno) == os.getpgrp()
         if is_ours and self._auto_restart and self._key_thread is not None and not self._must_signal_resume:
@@ -226,6 +230,16 @@ class StoppableDriver(LinuxDriver):
 
 
 linux_driver.XTermParser = TerminalParser  # type: ignore[attr-defined]  # the driver takes it from its module
+
+
+MOST_COLUMNS, MOST_ROWS = 1_000, 500
+"""The largest terminal that is drawn: each cell takes memory, and a program can claim any size."""
+
+
+def within_reason(event: Resize) -> Resize:
+    """Return a change of size that can be drawn."""
+    size = Size(min(event.size.width, MOST_COLUMNS), min(event.size.height, MOST_ROWS))
+    return event if size == event.size else Resize(size, size)
 
 
 async def handle_now(app: App[Any], event: Key | Paste) -> None:

@@ -25,9 +25,10 @@ from console.app.suspending import refusal_to_suspend
 from console.dialogs.dialog import REDRAW_KEY, Dialog, ReadOnlyDialog
 from console.presentation.keys import bind_signs, sign_of
 from console.presentation.resources import newest_at
-from console.presentation.status import Circumstances, attached_to, no_files, whose_console
+from console.presentation.status import Circumstances, attached_to, whose_console
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
+from console.runtime.admission_watch import AdmissionWatch
 from console.runtime.announced_lines import AnnouncedLines
 from console.runtime.background import in_background
 from console.runtime.engine_host import EngineHost, Hosting
@@ -60,6 +61,7 @@ from widgets.textual_internals import (
     screen_on_top,
     send_no_colours,
     typed_key,
+    within_reason,
     write_raw,
 )
 
@@ -129,6 +131,7 @@ class BondxApp(BugExit):
         self.monotonic = monotonic
         self.standing = WriteAccess(read_only=read_only, armed=settings.console.armed and not read_only)
         self.glyphs = choose_glyphs(os.environ, setting=settings.console.glyphs)
+        self.stops_on_request = admission is None
         self.set_class(self.glyphs.name == "ascii", "-ascii")
         self._admission = admission
         self.actor = Actor.current(Origin.CONSOLE) if admission is None else admission.actor
@@ -191,14 +194,16 @@ class BondxApp(BugExit):
         lasting = self.standing.refusal if self.standing.read_only else self.playback.refusal
         return lasting or self.standing.refusal
 
-    def require_own_files(self) -> None:
-        """Refuse to touch a file that the operator names in a console that acts for another account.
+    def require_own_account(self, what: str) -> None:
+        """Refuse what a console that acts for another account does not do.
 
+        Args:
+            what: What such a console does not do, and what to do instead; see `console.presentation.status`.
         Raises:
-            RefusedError: The files that this process can reach are not the operator's.
+            RefusedError: This process is not of the operator's account.
         """
         if self._admission is not None:
-            raise RefusedError(no_files(self.actor))
+            raise RefusedError(what)
 
     def now(self) -> datetime:
         """Return the time that the screens show: the present, or a moment of the past."""
@@ -226,8 +231,15 @@ class BondxApp(BugExit):
         self._has_drawn = True
         collector.resume()
         self._poller.start()
+        if self._admission is not None:
+            AdmissionWatch(self._admission, self._shut_out).start()
         if self._when_ready is not None:
             threading.Thread(target=self._when_ready, name="when-ready", daemon=True).start()
+
+    def _shut_out(self, refusal: str) -> None:
+        """Leave, as the right to be here has ended; called in a thread."""
+        self.farewell = refusal
+        self.call_from_thread(self.exit, return_code=ExitCode.REFUSED)
 
     def on_unmount(self) -> None:
         """Stop the poller, and note until when the user was here."""
@@ -325,6 +337,8 @@ class BondxApp(BugExit):
         """Drop keys typed ahead of a dialog that has just appeared; draw again what the terminal may have lost."""
         if isinstance(event, Key):
             event = typed_key(event)
+        if isinstance(event, Resize):
+            event = within_reason(event)
         if isinstance(event, Resize) and self._has_drawn:
             # A terminal that shrinks and grows again, or that comes back from the shell, reports the size that it had
             # before, but shows little of what it showed.
@@ -415,9 +429,6 @@ class BondxApp(BugExit):
         return screen if screen is not None and screen.is_whole else None
 
     def _tick(self) -> None:
-        if self._admission is not None and (refusal := self._admission.refusal()) is not None:
-            self.farewell = refusal
-            self.exit(return_code=ExitCode.REFUSED)
         self._n_ticks += 1
         if self._n_ticks % _FORGET_EVERY == 0:
             forget_geometry()

@@ -5,12 +5,16 @@ Whose console it is says the kernel, by the connection that was inherited: not a
 
 import argparse
 import fcntl
+import os
+import signal
 import socket
 import sys
 import termios
+from contextlib import suppress
 from pathlib import Path
 
 from console.runtime import collector
+from console.runtime.attachment import AttachAnswer, send_line
 from core.errors import CoreError
 
 
@@ -23,7 +27,18 @@ def main() -> int:
     parser.add_argument("--theme")
     parser.add_argument("--mouse", action=argparse.BooleanOptionalAction)
     args = parser.parse_args()
+    os.set_inheritable(args.connection, False)
+    for number in (signal.SIGTSTP, signal.SIGQUIT):  # whoever holds the other side of the terminal can send them
+        signal.signal(number, signal.SIG_IGN)
     fcntl.ioctl(sys.stdin, termios.TIOCSCTTY, 0)  # so that a change of its size is a signal, and its end a hang-up
+    with socket.socket(fileno=args.connection) as connection:
+        code = _show(args, connection)
+        with suppress(OSError):
+            send_line(connection, AttachAnswer(exit_code=code), descriptors=[])
+    return code
+
+
+def _show(args: argparse.Namespace, connection: socket.socket) -> int:
     try:
         with collector.paused():
             from console.app.start import run_console
@@ -31,8 +46,7 @@ def main() -> int:
             from core.governance.attached_consoles import ConsoleAdmission
             from core.state import Workspace
 
-            with socket.socket(fileno=args.connection) as connection:
-                admission = ConsoleAdmission(Workspace(args.root), account_at(connection))
+            admission = ConsoleAdmission(Workspace(args.root), account_at(connection))
             return run_console(
                 args.root, read_only=args.read_only, theme=args.theme, mouse=args.mouse, admission=admission
             )

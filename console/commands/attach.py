@@ -7,7 +7,7 @@ from pathlib import Path
 from console.cli.process_log import keeps_its_log
 from console.commands.console import add_look_arguments, has_terminal
 from console.commands.opening import Subparsers, command_parser
-from core.errors import UsageError
+from core.errors import ExitCode, UsageError
 
 
 def add_parser(commands: Subparsers) -> None:
@@ -30,6 +30,7 @@ def attach(args: argparse.Namespace) -> int:
     """
     if not has_terminal():
         raise UsageError("The console needs a terminal, and here is none.")
+    from console.cli.output import complain
     from console.runtime import attaching
     from console.runtime.attachment import MOST_CELLS, AttachRequest
     from console.runtime.preferences import UserPreferences
@@ -48,4 +49,8 @@ def attach(args: argparse.Namespace) -> int:
         mouse=args.mouse,
         keys=dict(UserPreferences().keys),
     )
-    return attaching.attach(args.socket, request)
+    code = attaching.attach(args.socket, request)
+    if code is None:
+        complain("the console was killed, for its memory or because the right to it ended; attach again if you may")
+        return ExitCode.FAILING
+    return code

@@ -83,12 +83,13 @@ def whose_console(actor: "Actor") -> str:
     return f"You are {actor.name} here, by the roles of your account; :whoami shows them."
 
 
-def no_files(actor: "Actor") -> str:
-    """Say why such a console touches no file that is named in it."""
-    return (
-        f"This console of {actor.name} reads and writes no files: it runs as the account that owns the workspace. "
-        "Copy with y, or ask the control API at serving.socket."
-    )
+NO_FILES = (
+    "An attached console reads and writes no files: it runs as the account that owns the workspace. Copy with y, or "
+    "ask the control API at serving.socket."
+)
+NO_ENGINE = (
+    "An attached console starts no engine: it runs as the account that owns the workspace. Ask its owner for one."
+)
 
 
 def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "here", "headless", "console"]:

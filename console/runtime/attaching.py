@@ -7,7 +7,6 @@ import select
 import signal
 import socket
 import struct
-import sys
 import termios
 import tty
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import msgspec
 
 from console.runtime.attachment import AttachAnswer, AttachRequest, read_answer, receive_line, send_line
 from console.runtime.hangup import MODES_OFF, TERMINATED_EXIT_CODE
-from core.errors import ExitCode, RefusedError, UsageError
+from core.errors import RefusedError, UsageError
 
 _ANSWER_SECONDS = 30.0
 _FAREWELL_SECONDS = 5.0
@@ -28,14 +27,14 @@ _NO_ANSWER = (
 )
 
 
-def attach(path: Path, request: AttachRequest) -> int:
+def attach(path: Path, request: AttachRequest) -> int | None:
     """Show the console that an engine opens at its socket, until it ends.
 
     Args:
         path: The socket.
         request: The terminal of this process, and the console that is wanted.
     Returns:
-        The exit code of the console.
+        The exit code of the console; None if it was killed.
     Raises:
         UsageError: Nobody listens there, or what does is no engine.
         RefusedError: The engine lets this account in no console.
@@ -140,16 +139,14 @@ def _size_followed(controlling: int) -> Iterator[None]:
         signal.signal(signal.SIGWINCH, earlier)
 
 
-def _farewell(connection: socket.socket) -> int:
-    """Return the exit code of a console that has ended."""
+def _farewell(connection: socket.socket) -> int | None:
+    """Return the exit code of a console that has ended; None if it was killed."""
     connection.settimeout(_FAREWELL_SECONDS)
     try:
         content, _ = receive_line(connection)
         answer = read_answer(content) or AttachAnswer()
     except (OSError, msgspec.DecodeError, ValueError):
         answer = AttachAnswer()
-    if answer.exit_code is None:  # the engine ended before the console
-        sys.stdout.write(MODES_OFF)
-        sys.stdout.flush()
-        return ExitCode.FAILING
+    if answer.exit_code is None:  # nobody has put the terminal in order
+        _write_all(MODES_OFF.encode())
     return answer.exit_code

@@ -2,7 +2,7 @@
 
 One line of JSON in each direction. The answer that admits has the controlling side of a new terminal with it, in which
 the console already runs as a process of the workspace's account: from then on bytes go between two terminals, and
-nothing of ours lies between. When the console has ended, a last line has its exit code.
+nothing of ours lies between. At its end the console itself says its exit code in a last line.
 
 Source:
     unix(7), SCM_RIGHTS: a descriptor is passed with the first byte that was sent with it.
@@ -18,24 +18,24 @@ from core.json_documents import decode_json
 
 PROTOCOL = 1
 MOST_BYTES = 65_536
-MOST_CELLS = 2_000  # columns or rows of a terminal
+MOST_CELLS = 500  # columns or rows of a terminal
 
 CellCount = Annotated[int, Meta(ge=1, le=MOST_CELLS)]
-TerminalName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?![\s\S])")]
+TerminalWord = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?![\s\S])")]
 
 
 class AttachRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A terminal, and the console that is wanted on it."""
 
     protocol: int = PROTOCOL
-    term: TerminalName = "dumb"
+    term: TerminalWord = "dumb"
     has_true_colours: bool = False
     wants_no_colours: bool = False
     speaks_utf8: bool = False
     columns: CellCount = 80
     rows: CellCount = 24
     read_only: bool = False
-    theme: Annotated[str, Meta(max_length=100)] | None = None
+    theme: TerminalWord | None = None
     mouse: bool | None = None
     keys: Annotated[dict[str, str], Meta(max_length=500)] = {}
     """The person's own keys, by the id of what they do."""

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 MOST_CONSOLES = 16
 MOST_OF_AN_ACCOUNT = 4
 """The consoles that may be attached at once, in all and of one account: each takes about 100 MB."""
+MOST_A_MINUTE = 20  # of an account, admitted or not
+_MOST_CALLERS = 64  # of all accounts together, with those whose consoles are open
 _GREETING_SECONDS = 5.0
+_A_MINUTE = 60.0
 _PAUSE_SECONDS = 1.0
 _OF_A_TERMINAL = ("COLORTERM", "COLUMNS", "DISPLAY", "LANG", "LANGUAGE", "LINES", "NO_COLOR", "STY", "TERM", "TMUX")
 _PREFIXES_OF_A_TERMINAL = ("LC_", "SSH_", "TERM_", "TEXTUAL", "WAYLAND_", "XDG_")
@@ -60,6 +63,7 @@ class Doorway:
         self._counted = threading.Lock()
         self._callers: Counter[str] = Counter()
         self._n_consoles = 0
+        self._asked: dict[str, list[float]] = {}
 
     @classmethod
     def of(cls, workspace: "Workspace", settings: "ConsoleSettings") -> "Doorway | None":
@@ -106,8 +110,8 @@ class Doorway:
                 continue
             account = account_at(connection)
             with self._counted:
-                if self._callers[account] >= MOST_OF_AN_ACCOUNT:
-                    connection.close()  # without waiting for what it says: an account has this many threads at most
+                if self._callers[account] >= MOST_OF_AN_ACCOUNT or self._callers.total() >= _MOST_CALLERS:
+                    connection.close()  # without waiting for what it says: each caller takes a thread of the engine
                     continue
                 self._callers[account] += 1
             attend = threading.Thread(
@@ -119,7 +123,9 @@ class Doorway:
         """Be with one caller until its console has ended."""
         try:
             with connection:
-                self._serve(connection, account)
+                process = self._answer(connection, account)
+            if process is not None:
+                self._see_off(process, account)
         except (OSError, ValueError) as error:  # the caller has gone, or says nothing that can be read
             log.debug("a caller at %s is left: %s", self._path, error)
         except Exception:
@@ -127,30 +133,53 @@ class Doorway:
         finally:
             with self._counted:
                 self._callers[account] -= 1
+                if not self._callers[account]:
+                    del self._callers[account]
 
-    def _serve(self, connection: socket.socket, account: str) -> None:
+    def _answer(self, connection: socket.socket, account: str) -> "subprocess.Popen[bytes] | None":
+        """Start the console of a caller, or say why there is none."""
         connection.settimeout(_GREETING_SECONDS)
         content, _ = receive_line(connection)
         if not content:
-            return
+            return None
         try:
+            request = _read_request(content)
+            self._require_patience(account)
             ConsoleAdmission(self._workspace, account).enter()
-            process, controlling = self._start(connection, account, _read_request(content))
+            process, controlling = self._start(connection, account, request)
         except CoreError as error:
-            log.info("no console for %s: %s", account, error)
+            log.debug("no console for %s: %s", account, error)
             send_line(connection, AttachAnswer(refusal=str(error)), descriptors=[])
-            return
+            return None
         log.info("console of %s, process %d", account, process.pid)
         try:
             send_line(connection, AttachAnswer(), descriptors=[controlling])
         except OSError as error:
             log.info("%s has gone before its console was there: %s", account, error)
-        os.close(controlling)  # a console whose caller is gone hangs up
+        finally:
+            os.close(controlling)  # a console whose caller is gone hangs up
+        return process
+
+    def _see_off(self, process: "subprocess.Popen[bytes]", account: str) -> None:
         code = process.wait()
         with self._counted:
             self._n_consoles -= 1
         log.info("the console of %s, process %d, ended with %d", account, process.pid, code)
-        send_line(connection, AttachAnswer(exit_code=code if code >= 0 else 128 - code), descriptors=[])
+
+    def _require_patience(self, account: str) -> None:
+        """Refuse an account that asks for one console after the other: each is a record and a process.
+
+        Raises:
+            RefusedError: It does.
+        """
+        now = time.monotonic()
+        with self._counted:
+            asked = [at for at in self._asked.get(account, ()) if now - at < _A_MINUTE]
+            if len(asked) >= MOST_A_MINUTE:
+                raise RefusedError(f"{account} has asked for {MOST_A_MINUTE} consoles within a minute: wait for one.")
+            self._asked[account] = [*asked, now]
+            for name in [name for name, times in self._asked.items() if now - times[-1] >= _A_MINUTE]:
+                del self._asked[name]
 
     def _take_place(self) -> None:
         with self._counted:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from console.presentation.offer import AskAgainError, Offer, told_first
-from console.presentation.status import attached_to, is_here
+from console.presentation.status import NO_ENGINE, attached_to, is_here
 from console.verbs.verb import Command, Key, Verb
 from core.errors import RefusedError
 from widgets.line import section
@@ -28,6 +28,7 @@ class StartEngine(Verb[None]):
 
     def do(self, app: "ConsoleControls", thing: None, *options: Any) -> None:
         """Start it; another engine is not disturbed."""
+        app.require_own_account(NO_ENGINE)
         if (holder := app.newest.engine) is not None:
             if is_here(holder) and holder.silence is None:
                 raise RefusedError("An engine is already running in this console.")

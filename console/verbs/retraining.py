@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.presentation.keys import sign_of
 from console.presentation.offer import Offer
+from console.presentation.status import NO_FILES
 from console.verbs.offer import OfferContext
 from console.verbs.request import Asked, DesiredRequest, Wording
 from console.verbs.verb import Argument, Change, Command, Key, Noun, Verb
@@ -153,7 +154,7 @@ class Rehearse(Verb[None]):
         """Open the rehearsal, which is computed in a thread."""
         from console.dialogs.text import TextDialog
 
-        app.require_own_files()
+        app.require_own_account(NO_FILES)
         file, over, models = at_home(str(options[0])), REHEARSED, tuple(map(str, options[2:]))
         if len(options) > 1:
             over = options[1]

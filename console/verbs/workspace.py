@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from console.presentation.status import NO_FILES
 from console.verbs.verb import Argument, Command, Verb
 from core.errors import UsageError
 
@@ -35,7 +36,7 @@ class ShowWorkspace(Verb[None]):
         from core.state import Workspace
         from core.state.recent_workspaces import RecentWorkspaces
 
-        app.require_own_files()
+        app.require_own_account(NO_FILES)
         workspace = Workspace.open(RecentWorkspaces.of_user().find(options[0]))
         if workspace.root == app.workspace.root:
             raise UsageError(f"{workspace.root} is shown already.")

@@ -1,15 +1,20 @@
 """A second account of the machine at its own terminal: the console of the owner's engine, by its grants."""
 
+import fcntl
 import os
+import select
 import signal
 import socket
+import struct
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from console.runtime.attachment import AttachRequest, receive_line, send_line
 from core.governance import AuditLog
 from core.state import Workspace
 from tests.core.access.test_two_accounts import OTHER, needs_accounts, place
@@ -31,6 +36,7 @@ sys.exit(console.cli.main.main(sys.argv[2:]))
 """
 SETTINGS = HARDLY_EXPLAINED + "console: {socket: ../console.sock}\n"
 STANDING = r"ARMED +\d\d:\d\d UTC"
+TIOCSIG = 0x40045436  # asm-generic/ioctls.h
 AUTHOR = f"{OTHER}@{socket.gethostname()}"
 
 
@@ -144,12 +150,82 @@ def test_a_dropped_line_ends_the_console_and_a_killed_engine_does_not(place, roo
     process.send_signal(signal.SIGKILL)
     process.wait(PATIENCE_SECONDS)
     stays.wait_for("no engine")
+    stays.type(":engine")
+    stays.press("Enter")
+    stays.wait_for("starts no engine")
     engine()
     stays.wait_for("engine headless")
     assert len(consoles(root)) == 1
     stays.press("q")
-    stays.wait_for(r"exit code \d")
+    stays.wait_for("exit code 0")
     until(lambda: not consoles(root), "the end of the console")
+
+
+def test_a_console_that_is_killed_leaves_a_terminal_that_works(place, root, engine, attached, bondx):
+    assert bondx("--workspace", root, "access", "grant", f"user:{OTHER}", "operator").returncode == 0
+    engine()
+    screen = attached()
+    screen.wait_for(STANDING)
+    (console,) = consoles(root)
+    console.kill()
+    screen.wait_for("the console was killed")
+    shown = screen.wait_for("exit code 1")
+    assert "Live models" not in shown, "the alternate screen is left"
+
+
+class FarEnd:
+    """What a hostile program of the other account does with the terminal that it is given."""
+
+    def __init__(self, door: Path) -> None:
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(str(door))
+        send_line(self._connection, AttachRequest(term="xterm-256color", speaks_utf8=True), descriptors=[])
+        _, (self.terminal,) = receive_line(self._connection, n_descriptors=1)
+        self._drawn = b""
+
+    def close(self) -> None:
+        self._connection.close()
+        os.close(self.terminal)
+
+    def wait_for(self, text: str) -> None:
+        def seen() -> bool:
+            if select.select([self.terminal], [], [], 0)[0]:
+                self._drawn += os.read(self.terminal, 65_536)
+            return text.encode() in self._drawn
+
+        until(seen, repr(text))
+
+
+@pytest.fixture
+def far_end(place: Path, root, engine) -> Iterator[FarEnd]:
+    """Return the far end of a console of this account, which owns the workspace."""
+    engine()
+    found = FarEnd(place / "console.sock")
+    found.wait_for("Live models")
+    yield found
+    found.close()
+
+
+def test_a_terminal_stops_its_console_neither_by_a_signal_nor_by_reading_nothing(far_end, root, bondx):
+    """It would outlive its right, and whatever lock it holds would stay locked."""
+    (console,) = consoles(root)
+    for number in (signal.SIGTSTP, signal.SIGQUIT):
+        fcntl.ioctl(far_end.terminal, TIOCSIG, number)
+    os.write(far_end.terminal, b":whoami\r")
+    far_end.wait_for("Who am I")
+    os.write(far_end.terminal, b"\x1b\x0c\x0c\x0c\x0c\x0c\x0c\x0c\x0c")  # draws, and nobody reads
+    # From the first grant on accounts have the roles of their grants alone, and this one has none.
+    assert bondx("--workspace", root, "access", "grant", f"user:{OTHER}", "admin").returncode == 0
+    console.wait(PATIENCE_SECONDS)
+
+
+def test_a_terminal_of_a_size_beyond_reason_is_not_drawn_whole(far_end, root):
+    (console,) = consoles(root)
+    before = console.memory_info().rss
+    fcntl.ioctl(far_end.terminal, termios.TIOCSWINSZ, struct.pack("4H", 65_535, 65_535, 0, 0))
+    os.write(far_end.terminal, b":whoami\r")
+    far_end.wait_for("Who am I")
+    assert console.memory_info().rss - before < 400e6
 
 
 def test_the_console_writes_nothing_of_its_user_into_the_home_of_the_owner(
