@@ -1,5 +1,6 @@
 """Documents do not rot in silence: every link leads somewhere, every page is reached, what is named is there."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -21,6 +22,8 @@ PAGES = sorted(
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
+ROW = re.compile(r"^\| (?!---)(.+) \|$", re.MULTILINE)
 
 
 def text_of(page: Path) -> str:
@@ -73,3 +76,32 @@ def test_every_path_named_in_a_decision_or_the_architecture_exists():
     for page in [*(ROOT / "docs" / "adr").glob("*.md"), ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md"]:
         for path in named.findall(page.read_text(encoding="utf-8")):
             assert (ROOT / path.rstrip(".")).exists() or "NAME" in path, f"{page.name} names {path}"
+
+
+def names_of(path: str) -> set[str]:
+    """Return the names of the tests of a file, those of classes as pytest writes them."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        start = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        found |= {start + each.name for each in inner if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return found
+
+
+def test_every_test_that_a_page_names_exists():
+    for page in PAGES:
+        for path, name in NAMED_TEST.findall(page.read_text(encoding="utf-8")):
+            assert name in names_of(path), f"{page.name} names {path}::{name}"
+
+
+def test_every_threat_has_a_page_and_a_test_and_every_attacker_a_word_on_what_is_not_stopped():
+    sections = re.split(r"^## ", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[2:]
+    assert len(sections) == 10
+    for section in sections:
+        rows = ROW.findall(section)[1:]
+        assert rows, section
+        for row in rows:
+            wants, stops, proof = row.split(" | ")
+            assert LINK.search(stops), wants
+            assert NAMED_TEST.search(proof), wants
+        assert "**Not stopped.** " in section, section
