@@ -57,7 +57,7 @@ EXPLAINED = CounterMetric("bondx_explained_rows", "Answered rows whose contribut
 UNEXPLAINED = CounterMetric("bondx_unexplained_rows", "Answered rows that no explained row stands for.", _P, _MODEL)
 TEXT_DOCUMENTS = CounterMetric(
     "bondx_text_documents",
-    "Documents written, by how they ended: end (by the model), stop, length, time (the limit, or the caller left).",
+    "Documents written, by how they ended: end (by the model), stop, length, time (the limit), left (the caller).",
     _P,
     (*_MODEL, "finish"),
 )

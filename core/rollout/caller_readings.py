@@ -33,7 +33,7 @@ from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
 _MOSTLY = 0.8  # of the answers: if so many units were seen, nearly every answer is one
-_NOUNS = {GuardSource.FACTS: "whole text", GuardSource.CUT: "text"}
+_NOUNS = {GuardSource.FACTS: "whole text", GuardSource.CUT: "text of a request that left the end to the model"}
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
 
@@ -84,7 +84,7 @@ def read_callers(
     reading = GuardReading(
         guard=guard.name,
         source=guard.source,
-        required=guard.required,
+        required=guard.required and not (guard.source is GuardSource.CUT and not n_stable + n_candidate),
         verdict=verdict,
         reason="",
         stable_value=total_stable / n_stable if n_stable else None,

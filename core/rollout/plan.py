@@ -29,7 +29,7 @@ class GuardSource(StrEnum):
     LOSS = "loss"  # mean loss of predictions, once known
     LATENCY = "latency"  # mean latency
     FACTS = "facts"  # share of whole texts whose facts contradict each other
-    CUT = "cut"  # share of texts that a limit of tokens or time has cut off
+    CUT = "cut"  # share of texts that a limit of tokens or time has cut off, of those whose end is left to the model
     TRAFFIC = "traffic"  # a check, not a guard: requests by arm against the share
     ARRIVALS = "arrivals"  # a check: outcomes by arm against answers
 
@@ -254,7 +254,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             grammar = f", read by the grammar of {self.texts.grammar}" if self.texts is not None else ""
             return f"whole texts that contradict themselves{grammar}; {guard.margin_text}"
         if guard.source is GuardSource.CUT:
-            return f"texts cut off by max_tokens or time; {guard.margin_text}"
+            return f"texts cut off by the usual limit or time; {guard.margin_text}"
         return ""
 
     @property

@@ -80,6 +80,8 @@ def _why_open(plan: RolloutPlan, guard: Guard, reading: GuardReading | None) -> 
     what = "outcomes" if guard.source.needs_outcomes else "answers"
     if reading is None:
         return f"no {what} came"
+    if reading.verdict is GuardVerdict.NO_DATA and guard.source.is_of_texts:
+        return _without_name(reading)
     if reading.verdict is GuardVerdict.NO_DATA:
         n = min(reading.n_stable, reading.n_candidate)
         return f"too few {what} of both versions came" if n else f"no {what} came"

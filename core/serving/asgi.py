@@ -1,6 +1,7 @@
 """The ASGI steps that the predict path and its neighbours perform without a framework."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -93,14 +94,18 @@ def _too_large(limits: ServingLimits) -> TooLargeError:
 
 
 class NotedSend:
-    """Sends an answer on, and knows whether it has begun."""
+    """Sends an answer on, and knows whether it has begun, and how many seconds its caller took to take it."""
 
-    __slots__ = ("_send", "has_begun")
+    __slots__ = ("_send", "has_begun", "seconds_taken")
 
     def __init__(self, send: Send) -> None:
-        self._send, self.has_begun = send, False
+        self._send, self.has_begun, self.seconds_taken = send, False, 0.0
 
     async def __call__(self, message: Message) -> None:
         """Send a message of it."""
         self.has_begun = True
-        await self._send(message)
+        begin = time.perf_counter()
+        try:
+            await self._send(message)
+        finally:
+            self.seconds_taken += time.perf_counter() - begin

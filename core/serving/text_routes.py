@@ -11,7 +11,7 @@ from typing import NamedTuple
 from core.errors import CoreError, NotFoundError
 from core.serving.asgi import REQUEST_ID, NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
-from core.serving.completions.requests import TIME, CompletionRequest, failure, read_request, told
+from core.serving.completions.requests import LEFT, TIME, CompletionRequest, failure, read_request, told
 from core.serving.dialects import refusal
 from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
@@ -54,7 +54,7 @@ class _TextRequest(NamedTuple):
     number: str
     asked: CompletionRequest
     receive: Receive
-    send: Send
+    send: NotedSend
 
 
 class TextRoutes:
@@ -122,7 +122,7 @@ class TextRoutes:
             raise BadRequestError(
                 f"{found.model} {found.version} answers rows, and writes no texts: POST /api/v1/predict/{found.model}."
             )
-        begin = time.perf_counter()
+        begin, taken = time.perf_counter(), request.send.seconds_taken
         fields = ((b"x-bondx-model", found.model.encode()), (b"x-bondx-version", found.version.encode()))
         more = {"version": found.version}
         try:
@@ -135,13 +135,14 @@ class TextRoutes:
             found.stats.n_errors += 1
             self._predictor.wrote(request.number, assignment, time.perf_counter() - begin, None, error=True)
             raise
-        seconds = time.perf_counter() - begin
+        # The time in which a caller takes its text says nothing about the version.
+        seconds = time.perf_counter() - begin - (request.send.seconds_taken - taken)
         found.stats.answered(seconds, asked.n)
         found.stats.texts = counted = found.stats.texts or TextStats()
         counted.wrote(written)
         facts = await _facts(gauge, asked.prompt, written)
         counted.judged(facts)
-        self._predictor.wrote(request.number, assignment, seconds, _counts(written, facts))
+        self._predictor.wrote(request.number, assignment, seconds, counts_of(asked, written, facts))
         measuring = asyncio.create_task(self._measure(counted, gauge, asked.prompt))
         self._measuring.add(measuring)  # the loop itself keeps no task alive
         measuring.add_done_callback(self._measuring.discard)
@@ -179,10 +180,12 @@ async def _facts(gauge: TextGauge, prompt: str, written: Sequence[WrittenText]) 
         return TextFacts()
 
 
-def _counts(written: Sequence[WrittenText], facts: TextFacts) -> TextCounts:
+def counts_of(asked: CompletionRequest, written: Sequence[WrittenText], facts: TextFacts) -> TextCounts:
+    """Count what a rollout judges; a text that its caller has cut off says nothing of the version that wrote it."""
+    judged = [each for each in written if each.finish != LEFT] if asked.leaves_end_to_model else []
     return TextCounts(
-        n_documents=len(written),
-        n_cut=sum(each.finish in _CUT for each in written),
+        n_documents=len(judged),
+        n_cut=sum(each.finish in _CUT for each in judged),
         n_judged=facts.n_agreeing + facts.n_contradicted,
         n_contradicted=facts.n_contradicted,
     )

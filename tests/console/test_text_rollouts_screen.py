@@ -64,7 +64,7 @@ def test_w_says_what_is_judged_of_texts(of_texts):
     text = "\n".join(written)
     assert "120 of 200 against 160 of 800, shown to be more frequent" in text
     assert "facts     whole texts that contradict themselves, read by the grammar of etrm; below +3 points" in text
-    assert "cut       texts cut off by max_tokens or time; below +10 points" in text
+    assert "cut       texts cut off by the usual limit or time; below +10 points" in text
     assert "counts as 800 equally active callers stable, 200 candidate" in text
     assert "not judged after a switch" not in text
 

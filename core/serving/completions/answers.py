@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.serving.asgi import Receive, Send, send_json
-from core.serving.completions.requests import TIME, CompletionRequest, choice, completion, usage
+from core.serving.completions.requests import LEFT, TIME, CompletionRequest, choice, completion, usage
 from core.serving.errors import UnavailableError
 from core.serving.limits import ServingLimits
 from core.serving.shown_json import shown_json
@@ -118,6 +118,7 @@ class CompletionAnswers:
             written = [
                 await loop.run_in_executor(self._threads, _written, writer, is_over) for writer in _writers(text, asked)
             ]
+            has_left = leaving.done()
         finally:
             leaving.cancel()
         before = asked.prompt if asked.echo else ""
@@ -126,7 +127,7 @@ class CompletionAnswers:
         counts = usage(len(await asyncio.to_thread(text.tokenizer.encode, asked.prompt)), written)
         body = shown_json(msgspec.json.encode(frame.of(choices) | {"usage": counts}))
         await send_json(send, 200, body, headers=(SYNTHETIC, *fields))
-        return written
+        return [_left_unended(each) for each in written] if has_left else written
 
     async def beside(self, work: Callable[[], T]) -> T | None:
         """Do something in a thread that would write, and return its result; None if none is free."""
@@ -154,10 +155,16 @@ class CompletionAnswers:
         def event(piece: str, finish: str | None) -> bytes:
             return b"data: " + shown_json(msgspec.json.encode(frame.of([choice(0, piece, finish)]))) + b"\n\n"
 
+        taking = 0.0
+
         async def tell(content: bytes, *, is_last: bool = False) -> None:
+            nonlocal taking
+            begin = self._seconds()
             async with asyncio.timeout(self._limits.answer_seconds):
                 await send({"type": "http.response.body", "body": content, "more_body": not is_last})
+            taking += self._seconds() - begin
 
+        has_left = False
         leaving = asyncio.ensure_future(_left(receive))
         try:
             head = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), SYNTHETIC, *fields]
@@ -174,12 +181,17 @@ class CompletionAnswers:
                 given.append(piece)
                 if piece:
                     await tell(event(piece, None))
+            has_left = leaving.done() or taking > self._limits.answer_seconds / 2
             await tell(event("", finish) + _DONE, is_last=True)
         except TimeoutError:
+            has_left = True
             log.warning("a caller took nothing of its text for %g s, and is told no more", self._limits.answer_seconds)
         finally:
             leaving.cancel()
-        return [_unended(given, writer) if finish == TIME else writer.written]
+        if finish != TIME:
+            return [writer.written]
+        unended = _unended(given, writer)
+        return [_left_unended(unended) if has_left else unended]
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -214,6 +226,10 @@ def _written(writer: TextWriter, is_over: Callable[[], bool]) -> WrittenText:
 
 def _unended(pieces: Iterable[str], writer: TextWriter) -> WrittenText:
     return WrittenText(text="".join(pieces), n_tokens=writer.n_drawn, finish=TIME, nats=0.0)
+
+
+def _left_unended(written: WrittenText) -> WrittenText:
+    return msgspec.structs.replace(written, finish=LEFT) if written.finish == TIME else written
 
 
 async def _left(receive: Receive) -> Any:

@@ -20,6 +20,8 @@ MAX_CHOICES = 8
 _DEFAULT_TOKENS = 64
 TIME = "time"
 """How a document ends that was not written within `serving.answer_seconds`."""
+LEFT = "left"
+"""How a document ends whose caller has left, or has taken it more slowly than it was written."""
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +42,11 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     stream: bool = False
     echo: bool = False
     user: str = ""
+
+    @property
+    def leaves_end_to_model(self) -> bool:
+        """Whether a text that a limit cuts off says something of its version, and not of what its caller asked for."""
+        return self.max_tokens >= _DEFAULT_TOKENS and not self.stop
 
     def options(self, seed: int) -> SamplingOptions:
         """Return how each document is written.
@@ -90,7 +97,9 @@ def read_request(body: bytes, name: str | None) -> CompletionRequest:
 
 def choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     """Return one document of an answer, or a piece of it."""
-    reason = {"end": "stop", "stop": "stop", "length": "length", TIME: "time_limit", None: None}[finish]
+    reason = {"end": "stop", "stop": "stop", "length": "length", TIME: "time_limit", LEFT: "time_limit", None: None}[
+        finish
+    ]
     return {"index": index, "text": text, "logprobs": None, "finish_reason": reason}
 
 

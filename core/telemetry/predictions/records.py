@@ -32,8 +32,8 @@ class Arm(StrEnum):
 class TextCounts(NamedTuple):
     """What is recorded of the documents of one request for texts; of none more than 255."""
 
-    n_documents: int
-    n_cut: int  # of these, not ended by the model or a stop text: by the limit of tokens or time, or the caller left
+    n_documents: int  # whose end the caller left to the model: no shorter limit than the usual one, and no stop text
+    n_cut: int  # of these, not ended by the model: by the limit of tokens or time
     n_judged: int  # of these, whole documents whose facts were judged
     n_contradicted: int  # of these, documents whose facts contradict each other
 

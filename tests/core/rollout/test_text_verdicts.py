@@ -13,6 +13,7 @@ from core.rollout.guard_reader import read_guards
 from core.rollout.plan import TextRules
 from core.rollout.rare_losses import callers_to_meet
 from core.rollout.readings import GuardReading, Pace
+from core.rollout.unjudged import in_a_line, not_judged
 from core.telemetry.predictions import Batch, Cursor, ServedRequest, TextCounts
 from tests.core.rollout.simulated_texts import PLAN, Writers, judged
 from tests.truth import Truth, most_expected
@@ -48,6 +49,16 @@ def test_each_document_counts_and_what_nobody_judged_does_not():
     assert cut.verdict is GuardVerdict.HARMFUL
     assert cut.reason == "cut: 200 of 200 against 400 of 1,200, shown to be more frequent"
     assert found["errors"].n_candidate == 101
+
+
+def test_where_no_caller_leaves_the_end_of_its_texts_to_the_model_it_is_not_judged_and_keeps_nothing_from_going_live():
+    served = [request(place, TextCounts(0, 0, 1, 0)) for place in (np.arange(400) + 0.5) / 400]
+    cut = readings_of(served)["cut"]
+    assert (cut.verdict, cut.required) == (GuardVerdict.NO_DATA, False)
+    assert cut.reason == "cut: no candidate text of a request that left the end to the model yet"
+    assert "cut (no candidate text of a request" in in_a_line(not_judged(PLAN, [cut]))
+    one = readings_of([*served, request(0.9, TextCounts(1, 0, 1, 0))])["cut"]
+    assert (one.verdict, one.required) == (GuardVerdict.NO_DATA, True)
 
 
 def test_few_callers_show_nothing_however_much_they_ask():

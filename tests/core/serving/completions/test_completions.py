@@ -259,10 +259,12 @@ async def test_a_caller_who_leaves_before_the_whole_text_ends_its_writing(model)
     answers = CompletionAnswers(ServingLimits())
     try:
         asked = CompletionRequest(max_tokens=500, n=4)
-        await answers.answer(dataclasses.replace(model, model=endless), "prose", asked, leaves, send)
+        text = dataclasses.replace(model, model=endless)
+        written = await answers.answer(text, "prose", asked, leaves, send)
     finally:
         answers.close()
     assert endless.n_written < 4
+    assert {each.finish for each in written} == {"left"}
     assert sent[-1]["type"] == "http.response.body"
 
 

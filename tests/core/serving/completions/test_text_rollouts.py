@@ -16,12 +16,15 @@ from core.rollout.expectations import expect
 from core.rollout.unjudged import not_judged
 from core.rollout.usual_traffic import UsualTraffic
 from core.serving.access import Role, Tokens
+from core.serving.completions.requests import CompletionRequest
+from core.serving.text_routes import counts_of
 from core.settings.text_model import TextModelSettings
 from core.state import Lease, Workspace
 from core.telemetry.predictions import TextCounts
 from core.text.corpus import draw_corpus
 from core.text.model_folder import ModelFolder
-from core.text.sampling import SamplingOptions, write_text
+from core.text.sampling import SamplingOptions, WrittenText, write_text
+from core.text.traffic import TextFacts
 from core.text.training import train_text_model
 from tests.core.serving.completions.conftest import made_live
 
@@ -102,7 +105,7 @@ def under_traffic(root, running, prompt, *, n=400):
         worker.tick(utc_now())
 
         def version_for(caller: str, prompt: str = "fine") -> str:
-            answer = server.ask("/v1/completions", {"prompt": prompt, "max_tokens": 1, "user": caller})
+            answer = server.ask("/v1/completions", {"prompt": prompt, "user": caller})
             assert answer.status == 200, answer.body
             return answer.json["version"]
 
@@ -179,10 +182,27 @@ def test_what_a_text_was_is_recorded_and_the_text_is_not(root, folders, running)
             assert server.ask("/v1/completions", {"prompt": prompt, **more}).status == 200
             server.until(lambda n=n: len(rows_of(workspace)) == n, "the record")
     details = rows_of(workspace)
-    assert TextCounts.unpacked(details[0]) == TextCounts(2, 0, 2, 0)
+    assert TextCounts.unpacked(details[0]) == TextCounts(0, 0, 2, 0)
     found = TextCounts.unpacked(details[1])
-    assert (found.n_documents, found.n_cut + found.n_judged) == (2, 2)
+    assert found.n_judged <= 2
+    assert (found.n_documents, found.n_cut) == (0, 0)  # its caller asked for short texts
     assert whole.encode() not in workspace.predictions_file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("asked", "counted"),
+    [
+        ({}, (3, 2)),
+        ({"max_tokens": 300}, (3, 2)),
+        ({"max_tokens": 1}, (0, 0)),
+        ({"max_tokens": 63}, (0, 0)),
+        ({"stop": "."}, (0, 0)),
+    ],
+)
+def test_a_text_that_its_caller_cuts_off_is_not_held_against_the_version_that_wrote_it(asked, counted):
+    written = [WrittenText(text="", n_tokens=1, finish=each, nats=0.0) for each in ("length", "time", "end", "left")]
+    found = counts_of(CompletionRequest(**asked), written, TextFacts(n_contradicted=1))
+    assert (found.n_documents, found.n_cut, found.n_judged, found.n_contradicted) == (*counted, 1, 1)
 
 
 def rows_of(workspace):
@@ -214,7 +234,7 @@ def test_a_plan_says_what_is_judged_and_how_long_it_takes(root):
     assert (plan.texts.grammar, plan.loss_guard, plan.copied_share) == ("etrm", None, 0.0)
     effects = " ".join(proposal.effects)
     assert "facts (whole texts that contradict themselves, read by the grammar of etrm; below +25 points)" in effects
-    assert "cut (texts cut off by max_tokens or time; below +25 points)" in effects
+    assert "cut (texts cut off by the usual limit or time; below +25 points)" in effects
     assert [found.what for found in not_judged(plan)] == ["latency"]
     usual = UsualTraffic(seconds=86_400, requests_a_day=5_000, n_answers=5_000)
     expected = {(each.guard, each.is_harm): each for each in expect(plan, usual).verdicts}
