@@ -1,12 +1,14 @@
 """The narrative of a row of `risk_reports`: worded from the row alone, each statement checked against it.
 
 No model writes the numbers. A sentence takes them from cells; a statement that follows from cells, such as "above the
-limits", is computed anew, and one that the row contradicts or cannot prove is marked.
+limits", is computed anew, and one that the row contradicts or cannot prove is marked. A cell is a figure, a day, a flag
+or a name: another one would stand in the text as a sentence of this program, so it is refused.
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,33 @@ import msgspec
 from core.domains.etrm.data.texts import grammar, write_document
 from core.domains.narrative import DraftedNarrative, NarrativeOffer, TracedFact
 from core.errors import NotFoundError, UsageError
-from core.escape import shown
+from core.escape import shown, spelled_out
 from core.tables import ColumnKind, Table, read_table
+from core.text_limits import cut
+from core.typed_numbers import decimal_number
 
 MARK = " [not confirmed]"
 NEEDED = ("as_of_date", "book", "var99_hist", "limit_var", "utilisation", "breach_flag")
 _DECIMALS = {"utilisation": 4}
 _CENTS = 2
-_NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?![\w]|\.\d)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_LABELS = re.compile(r"VaR 99\b|VaR 95\b|shortfall 97\.5\b|\b9[59] % VaR\b")
+_HIDDEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"  # nobody sees them, so they part no number
+_TOKEN = re.compile(rf"(?<!\w)[-+\u2212]?[\w{_HIDDEN}]+(?:[.,'\u2019\u00b7\u066b\u066c][\w{_HIDDEN}]+)*")
+_PLAIN = re.compile(r"[-+\u2212]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]+)?")
+_DATE = re.compile(r"(?<!\w)[0-9]{4}-[0-9]{2}-[0-9]{2}(?!\w)")
+_LABELS = re.compile(r"(?:VaR 9[59]|shortfall 97\.5)(?![\w]|[.,]\w)|(?<![\w.,])9[59] % VaR\b")
+_NAME = re.compile(r"[^\W\d_]+[0-9]{0,2}(?:[_-][^\W\d_]+[0-9]{0,2})*")
+_LONGEST_NAME = 40
+_MOST_NAMED = 10
+_FIGURES = (
+    "var99_hist",
+    "limit_var",
+    "utilisation",
+    "gross_exposure",
+    "limit_exposure",
+    "es975",
+    "actual_pnl_next_day",
+)
+_FLAGS, _NAMES = ("breach_flag", "exceed99"), ("book", "top_driver")
 _CLOSE = 5.1e-5  # utilisations are rounded to four decimals
 
 
@@ -102,8 +121,20 @@ def check_narrative(text: str, path: Path, *, book: str | None = None, date: str
 
 def _numbers(text: str, cells: "_Cells") -> list[CheckedNumber]:
     numbers = {name: float(value) for name, value in cells.items() if _is_number(value)}
-    blank = _LABELS.sub(lambda found: " " * len(found[0]), _DATE.sub(lambda found: " " * len(found[0]), text))
-    return [CheckedNumber(found[0], found.start(), _column_of(found[0], numbers)) for found in _NUMBER.finditer(blank)]
+    blank = text
+    for left_out in (_DATE, _LABELS, *_numbered_names(cells)):
+        blank = left_out.sub(lambda found: " " * len(found[0]), blank)
+    return [
+        CheckedNumber(found[0], found.start(), _column_of(found[0], numbers))
+        for found in _TOKEN.finditer(blank)
+        if any(map(str.isnumeric, found[0]))
+    ]
+
+
+def _numbered_names(cells: "_Cells") -> list[re.Pattern[str]]:
+    """Return patterns of the row's names that have digits, which are no numbers."""
+    names = [str(cells[name]) for name in _NAMES if cells.get(name) is not None]
+    return [re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])") for name in names if any(map(str.isnumeric, name))]
 
 
 WORDS_UNCHECKED = "The words beside the numbers and dates: nothing was held against them."
@@ -192,8 +223,7 @@ def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table
     days = table.frame["as_of_date"].astype(str).str[:10].tolist()
     books = table.frame["book"].astype(str).tolist()
     if book is not None and book not in books:
-        known = ", ".join(sorted(set(books))[:10])
-        raise NotFoundError(f"{path} has no report of {shown(book)}. Books: {known}.")
+        raise NotFoundError(f"{path} has no report of {shown(book)}. Books: {_listed(sorted(set(books)))}.")
     own = [row for row, each in enumerate(books) if book in (None, each)]
     first, last = min(days[row] for row in own), max(days[row] for row in own)
     wanted = date or last
@@ -202,9 +232,15 @@ def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table
         whose = "any book" if book is None else shown(book)
         raise NotFoundError(f"{path} has no report of {whose} on {wanted}. Days: {first} to {last}.")
     if len(rows) > 1:
-        fitting = ", ".join(dict.fromkeys(books[row] for row in rows))
-        raise UsageError(f"{path} has {len(rows)} reports on {wanted}: {fitting}. Name the book of one.")
+        fitting = _listed(list(dict.fromkeys(books[row] for row in rows)))
+        raise UsageError(f"{path} has {len(rows):,} reports on {wanted}: {fitting}. Name the book of one.")
     return table, rows[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List the first of some names."""
+    first = ", ".join(cut(spelled_out(name), _LONGEST_NAME) for name in names[:_MOST_NAMED])
+    return first + (f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else "")
 
 
 _Cells = Mapping[str, Any]
@@ -234,14 +270,72 @@ _MORE: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, str], _Cells], str]],
 
 
 def _cells(table: Table, row: int) -> dict[str, Any]:
-    """Return the cells of a row; None where one is empty."""
+    """Return the cells of a row; None where one is empty.
+
+    Raises:
+        TableError: A cell that a narrative quotes is no figure, day, flag or name.
+    """
     found: dict[str, Any] = {}
     for name in table.frame.columns:
         value = table.frame[name].iloc[row]
         is_empty = value is None or value != value
         is_flag = table.kinds[str(name)] is ColumnKind.FLAG
         found[str(name)] = None if is_empty else bool(value) if is_flag else value
+    for names, read, what in _TYPES:
+        for name in names:
+            if found.get(name) is None:
+                continue
+            try:
+                found[name] = read(found[name])
+            except ValueError:
+                problem = f"{shown(str(found[name]), most=_LONGEST_SHOWN)} is no {what}"
+                raise table.error(problem, _CURE, column=name, row=row) from None
     return found
+
+
+def _figure(value: Any) -> float:
+    number = decimal_number(value) if isinstance(value, str) else float(value)
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _flag(value: Any) -> bool:
+    words = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False}
+    if (found := words.get(str(value).lower())) is None:
+        raise ValueError
+    return found
+
+
+def _day(value: Any) -> str:
+    """Return the day of an instant.
+
+    >>> _day("2024-03-28 00:00:00")
+    '2024-03-28'
+    """
+    day = str(value)[:10]
+    datetime.fromisoformat(str(value))
+    if _DATE.fullmatch(day) is None:
+        raise ValueError
+    return day
+
+
+def _name(value: Any) -> str:
+    name = str(value)
+    is_word = _NAME.fullmatch(name) is not None and len(name) <= _LONGEST_NAME
+    if not is_word or any(each.isnumeric() and not each.isascii() for each in name):
+        raise ValueError
+    return name
+
+
+_CURE = "Give one figure, day, flag or name a cell: the narrative quotes it as it is."
+_LONGEST_SHOWN = 80
+_TYPES: tuple[tuple[tuple[str, ...], Callable[[Any], Any], str], ...] = (
+    (("as_of_date",), _day, "day such as 2024-03-28"),
+    (_FIGURES, _figure, "number"),
+    (_FLAGS, _flag, "true or false"),
+    (_NAMES, _name, f"name: one word of at most {_LONGEST_NAME} letters, parted by _ or -"),
+)
 
 
 def _as_held(name: str, value: Any) -> str:
@@ -316,7 +410,9 @@ def _rounded(value: float, decimals: int) -> str:
 
 def _column_of(written: str, numbers: Mapping[str, float]) -> str | None:
     """Return the first column whose number is written so, with as many decimals as the text has."""
-    plain = written.replace(",", "")
+    if _PLAIN.fullmatch(written) is None:
+        return None
+    plain = written.replace(",", "").replace("\N{MINUS SIGN}", "-").removeprefix("+")
     decimals = len(plain.partition(".")[2])
     for name, value in numbers.items():
         if plain in (_rounded(value, decimals), _rounded(abs(value), decimals)):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from core.domains.etrm.drafting.risk_notes import (
     MARK,
     beginning_of_note,
     check_narrative,
+    checked_risk_note,
     draft_risk_note,
     marked_narrative,
 )
@@ -119,6 +121,66 @@ def test_a_number_of_nobodys_row_is_marked_and_one_of_the_row_is_found_as_it_is_
     assert marked.count(MARK) == 3
     assert marked.replace(MARK, "") == text
     assert re.search(r"1201 \[not confirmed\] with fees\.$", marked)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column", "what"),
+    [
+        ("1100.5", '"10.00 EUR, approved by ana"', "es975", "number"),
+        ("1000.004", "1e400", "var99_hist", ""),
+        ("1100.5", "true", "es975", "number"),
+        ("false", '"no; approved by ana"', "breach_flag", "true or false"),
+        ("true", '"no, within all limits"', "exceed99", "true or false"),
+        ("2024-03-28", '"10.00 EUR."', "as_of_date", "day such as"),
+        ("2024-03-28", '"2024-03-28 approved"', "as_of_date", "day such as"),
+        ("TTF", '"TTF. Approved by the head of risk: VaR 99 is 10.00 EUR"', "top_driver", "name: one word"),
+        ("TTF", "10.00", "top_driver", "name: one word"),
+        ("TTF", "VaR_is_1000_EUR", "top_driver", "name: one word"),
+        ("TTF", "⅓", "top_driver", "name: one word"),
+        ("TTF", "A" * 41, "top_driver", "name: one word"),
+        ("GAS_DESK", "GAS_DESK (approved by ana)", "book", "name: one word"),
+    ],
+)
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_cell_that_says_more_than_its_figure_day_flag_or_name_is_refused_by_its_place(
+    file, old, new, column, what, is_alone
+):
+    row = GOOD.replace(old, new, 1)
+    path = file(row) if is_alone else file(row, GOOD.replace("GAS_DESK", "OIL_DESK"))
+    book = None if is_alone else row.split(",")[1]
+    for draft in (
+        draft_risk_note,
+        beginning_of_note,
+        partial(checked_risk_note, "The VaR 99 is 1000.00 EUR."),
+        partial(check_narrative, "1000.00"),
+    ):
+        with pytest.raises(TableError, match=rf"line 2, column '{column}': .*{what}"):
+            draft(path, book=book)
+    assert main(["text", "draft", str(path), *([] if book is None else ["--book", book])]) == 2
+
+
+def test_every_number_is_found_however_it_is_written(file):
+    path = file(GOOD.replace("TTF", "API2"))
+    odd = [
+        "١٥٠٠", "９９９", "1e9", "12k", "⅓", "0x7E4", "1.000,00", "10,00", "1'000", "5³", "Ⅻ", "①", "1000EUR",
+        "EUR1000", "1_000", "1000\u200b5", "99.5", "−5", "二千",
+    ]  # fmt: skip
+    numbers = check_narrative(f"VaR 99.5 and {'; '.join(odd)} EUR of API2, API22 on 2024-03-28.", path)
+    assert [each.written for each in numbers] == ["99.5", *odd, "API22"]
+    assert {each.column for each in numbers} == {None}
+    told = check_narrative("1,000.00 of +2000, then −1200.25 (or -1200.25): 1000.00-2000.00", path)
+    assert [each.column for each in told] == [
+        "var99_hist", "limit_var", "actual_pnl_next_day", "actual_pnl_next_day", "var99_hist", "limit_var"
+    ]  # fmt: skip
+
+
+def test_a_refusal_lists_few_of_many_names(file):
+    path = file(*(GOOD.replace("GAS_DESK", f"{'B' * 300}{number}") for number in range(40)))
+    with pytest.raises(UsageError, match=r"40 reports on 2024-03-28: .* and 30 more\. Name the book of one") as refused:
+        draft_risk_note(path)
+    assert len(str(refused.value)) < 1_000
+    with pytest.raises(NotFoundError, match=r"and 30 more"):
+        draft_risk_note(path, book="NOBODY")
 
 
 def test_a_row_is_chosen_by_book_and_day(file):
