@@ -65,8 +65,11 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
 
 
 def on_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Response[Fault]:
-    """Answer a body too deeply nested for its decoder; logged, in case our own code is at fault."""
-    log.warning("recursion limit reached in %s %s", request.method, request.url.path, exc_info=error)
+    """Answer a body too deeply nested for its decoder; a traceback is logged only if our own code is at fault."""
+    is_of_decoder = "deserializing" in str(error)
+    log.warning(
+        "recursion limit reached in %s %s", request.method, request.url.path, exc_info=None if is_of_decoder else error
+    )
     return _answer(Fault(error="The request is nested too deeply.", status=400))
 
 

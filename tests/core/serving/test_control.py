@@ -548,10 +548,11 @@ def test_the_server_sets_the_time_of_an_outcome(api):
         pytest.param("/api/v1/sessions", '{"settings":{"max_epochs":%s}}', id="where anything may be"),
     ],
 )
-def test_a_too_deeply_nested_body_is_a_client_error(api, path, body):
+def test_a_too_deeply_nested_body_is_a_client_error(api, path, body, caplog):
     answer = api.post(path, content=body % ("[" * 20_000 + "]" * 20_000), headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert "nested too deep" in answer.json()["error"]
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize(
