@@ -24,6 +24,8 @@ _QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*)\?[^\s'\"]+")
 _UP_TO_LAST_AT = re.compile(r"://.*@")
 _HOST = re.compile(r"(\[[^]]*\]|[^:]*)(:[0-9]{1,5})?")  # what is no number after a colon begins a password
 _FOLDER_SCHEMES = ("file", "local")
+_KEPT_BY_NOBODY = ("memory",)  # gone with the process
+_THIS_MACHINE = re.compile(r"(?<=^file://)(?i:localhost)(?=/)|(?<=^local://)(?i:localhost)(?=/)")
 
 
 class BackupAddress(msgspec.Struct, frozen=True):
@@ -67,8 +69,8 @@ def target_of(text: str, root: Path | None = None) -> BackupTarget:
     Raises:
         UsageError: It is an address that holds a credential, or that cannot be one.
 
-    >>> str(target_of("s3://safe/desk/"))
-    's3://safe/desk'
+    >>> str(target_of("s3://safe/desk/")), str(target_of("file://localhost/safe/desk"))
+    ('s3://safe/desk', 'file:///safe/desk')
     >>> target_of("ftp://ana:secret@host/safe")
     Traceback (most recent call last):
     core.errors.UsageError: The address ftp://***@host/safe holds a password. Leave it out: the library reads it \
@@ -77,12 +79,17 @@ from the environment or from its own configuration (docs/backup.md).
     if is_address(text):
         if problem := problem_of(text):
             raise UsageError(problem)
-        return BackupAddress(text.rstrip("/"))
+        scheme, _, rest = text.partition("://")
+        return BackupAddress(_THIS_MACHINE.sub("", f"{scheme.lower()}://{rest}").rstrip("/"))
     return Path(text) if root is None else root / at_home(text)
 
 
 def problem_of(text: str) -> str:
-    """Say why an address cannot be used; empty if it can. The sentence holds no credential."""
+    """Say why an address cannot be used; empty if it can. The sentence holds no credential.
+
+    Source:
+        RFC 8089: the host of a file address is this machine if it is empty or "localhost".
+    """
     text_shown = masked(_UP_TO_LAST_AT.sub(f"://{MASK}@", text))  # a password may hold slashes
     named = f"The address {text_shown}"
     elsewhere = (
@@ -101,8 +108,16 @@ def problem_of(text: str) -> str:
         return f"{named} holds a password. {elsewhere}"
     if parts.query or parts.fragment:
         return f"{named} holds a query or a fragment, which may be a token. {elsewhere}"
-    if not (parts.netloc or parts.path.strip("/")):
+    scheme = parts.scheme.lower()
+    if not (parts.path.strip("/") or (parts.netloc and scheme not in _FOLDER_SCHEMES)):
         return f"{named} names no place. Name it as in s3://safe/desk."
+    if scheme in _KEPT_BY_NOBODY:
+        return f"{named} is the memory of this process, which keeps nothing. Name a place that lasts."
+    if scheme in _FOLDER_SCHEMES and parts.netloc.lower() not in ("", "localhost"):
+        return (
+            f"{named} names the host {shown(parts.netloc)}, and a file address means this machine. "
+            f"Name the whole path after three slashes, such as {scheme}:///safe/desk."
+        )
     return ""
 
 

@@ -12,6 +12,7 @@ import functools
 import os
 import random
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -269,10 +270,13 @@ class RemotePlace:
 
         Raises:
             FileNotFoundError: There is none.
+            OSError: It is a pipe, a device or the like.
             TargetError: The file system does not answer.
         """
         if (sending := self._uploads.get(name)) is not None:
             sending.result()
+        if self._address.folder is not None and not stat.S_ISREG(os.stat(self._path(name)).st_mode):
+            raise OSError(errno.EINVAL, "it is not a plain file", self.where(name))  # a pipe would never end
         return self._asked("read", name, lambda file_system, path: self._content(file_system, path, most))[:most]
 
     def _content(self, file_system: Any, path: str, most: int) -> bytes:

@@ -65,6 +65,7 @@ def address(request, tmp_path, monkeypatch) -> Iterator[str]:
         monkeypatch.setitem(fsspec.config.conf, "ftp", {"username": USER, "password": PASSWORD})
         yield f"{request.getfixturevalue('ftp')}/{tmp_path.name}"
     elif request.param == "memory":
+        monkeypatch.setattr(backup_address, "_KEPT_BY_NOBODY", ())
         yield f"memory://{tmp_path.name}"
         fsspec.filesystem("memory").store.clear()
     else:
@@ -289,7 +290,7 @@ def test_the_backup_of_a_writer_that_others_may_take_for_dead_does_not_count(
     assert opened(elsewhere).verify(made.backup_id).ok
 
 
-@pytest.mark.parametrize("harm", ["cut", "changed", "emptied", "removed", "exchanged"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "emptied", "removed", "exchanged", "a pipe"])
 def test_harmed_content_is_found_and_named(full, elsewhere, tmp_path, harm):
     made = backed_up(full, elsewhere, KEY)
     places = sorted((tmp_path / "elsewhere" / "objects").glob("*/*"), key=lambda path: path.stat().st_size)
@@ -301,9 +302,11 @@ def test_harmed_content_is_found_and_named(full, elsewhere, tmp_path, harm):
         "exchanged": places[0].read_bytes(),
     }
     places[-1].write_bytes(harmed[harm]) if harm in harmed else places[-1].unlink()
+    if harm == "a pipe":  # nobody writes to it, so whoever opens it waits
+        os.mkfifo(places[-1])
     verdict = opened(elsewhere, KEY).verify(made.backup_id)
     assert not verdict.ok
-    assert f"{elsewhere}/objects/{places[-1].parent.name}/{places[-1].name} is" in verdict.damage[0]
+    assert f"{elsewhere}/objects/{places[-1].parent.name}/{places[-1].name} " in verdict.damage[0]
     with pytest.raises(BackupDamagedError):
         restore_workspace(opened(elsewhere, KEY), made.backup_id, tmp_path / "back", actor=ANA)
     assert not (tmp_path / "back").exists()
@@ -350,6 +353,12 @@ def test_a_place_with_something_else_is_refused(full, elsewhere, tmp_path):
         opened(elsewhere)
 
 
+def test_a_file_address_of_this_machine_by_name_is_that_without_a_host(full, elsewhere, tmp_path):
+    made = backed_up(full, elsewhere.replace("file://", "FILE://LocalHost"))
+    assert Path(made.folder.partition("://")[2]) == tmp_path / "elsewhere"
+    assert opened(elsewhere).verify(made.backup_id).ok
+
+
 def test_the_workspace_itself_is_no_place_for_its_backups(full):
     with pytest.raises(RefusedError, match="is in the workspace"):
         backed_up(full, f"file://{full.root}/backups")
@@ -363,6 +372,11 @@ def test_the_workspace_itself_is_no_place_for_its_backups(full):
         ("s3://safe/desk?token=s3cret", "s3://safe/desk?*** holds a query or a fragment"),
         ("simplecache::s3://safe", "is a chain of two"),
         ("s3://", "names no place"),
+        ("file://localhost", "names no place"),
+        ("file://localhost/", "names no place"),
+        ("memory://safe/desk", "is the memory of this process, which keeps nothing"),
+        ("file://safe/desk", "names the host 'safe', and a file address means this machine"),
+        ("local://127.0.0.1/desk", "names the host '127.0.0.1'"),
         ("s3://safe/a b", "holds blanks or hidden characters"),
     ],
 )
