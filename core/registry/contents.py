@@ -1,5 +1,6 @@
 """The files of an artifact that describe it: report, signature, environment."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def read_object(path: Path) -> dict[str, Any]:
         return parsed_object(read_content(path))
     except OSError:
         return {}
+
+
+def unopened_file(folder: Path, names: Iterable[str]) -> str:
+    """Name the first of some files that is there and cannot be opened, such as without its key; empty without one."""
+    for name in names:
+        try:
+            read_content(folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return name
+    return ""
 
 
 def parsed_object(content: bytes) -> dict[str, Any]:

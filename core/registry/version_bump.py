@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object
+from core.registry.contents import REPORT_NAME, SIGNATURE_NAME, read_object, unopened_file
 from core.registry.numbering import NumberPart
 
 _SETTINGS = ("parameters", "settings_sha256", "algorithm", "chosen", "request")  # of the lineage
@@ -22,6 +22,7 @@ class Makeup(msgspec.Struct, frozen=True, kw_only=True):
     interface: Any  # a caller's inputs and outputs; None if the artifact does not say
     data: Any
     parameters: Any
+    unopened: str = ""  # a file of it that cannot be opened, so that the others do not say everything
 
     @classmethod
     def of(cls, folder: Path, lineage: Mapping[str, Any]) -> "Makeup":
@@ -32,6 +33,7 @@ class Makeup(msgspec.Struct, frozen=True, kw_only=True):
             interface=_interface(read_object(folder / SIGNATURE_NAME), report),
             data=lineage.get("data"),
             parameters=(settings, report.get("parameters")),
+            unopened=unopened_file(folder, (REPORT_NAME, SIGNATURE_NAME)),
         )
 
 
@@ -42,6 +44,8 @@ def part_to_raise(before: Makeup, after: Makeup) -> tuple[NumberPart, str]:
         `major` if callers must change what they send or read, `minor` if it learned from other data or with other
         parameters, `patch` for the same model fitted again; and the reason.
     """
+    if unopened := before.unopened or after.unopened:
+        return "major", f"{unopened} cannot be opened, so the schema was not compared"
     if before.interface != after.interface:
         return "major", "the schema changed"
     changed = [name for name in ("data", "parameters") if getattr(before, name) != getattr(after, name)]

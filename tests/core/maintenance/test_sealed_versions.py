@@ -23,6 +23,7 @@ from core.registry import Registry, artifacts
 from core.registry.artifacts import MEMORY_FOLDER, ArtifactStore
 from core.registry.errors import HashMismatchError
 from core.registry.manifest import MANIFEST_NAME, check
+from core.registry.version_bump import Makeup, part_to_raise
 from core.sealed_files import is_sealed
 from core.state import Workspace
 from tests.prices import prices, train_on_prices
@@ -210,6 +211,9 @@ def test_a_file_that_another_key_opens_is_never_said_to_be_missing_changed_or_eq
     assert (code, "cannot be compared with the registered files" in err) == (ExitCode.REFUSED, True), err
     code, out, err = called(main, "registry", "diff", *place, "pricing", "1.0.0", "1.1.0")
     assert "is sealed with another key" in out + err
+    folder = sealed.artifacts_dir / "pricing"
+    found = part_to_raise(Makeup.of(folder / "1.0.0", {}), Makeup.of(folder / "1.1.0", {}))
+    assert found == ("major", "report.json cannot be opened, so the schema was not compared")
 
 
 def test_versions_follow_the_settings_there_and_back_and_take_a_new_key(
