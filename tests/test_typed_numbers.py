@@ -28,6 +28,7 @@ DOORS = (
 CONVERSIONS = {
     "core/settings/placed_yaml.py": {"text"},  # of a pattern of ASCII digits
     "console/cli/main.py": {"args.command(args)", "error.exit_code", "parsed.code or 0"},
+    "console/cli/attached.py": {"error.exit_code"},
     "console/cli/waiting.py": {"found[1]"},
     "bondx/dashboard.py": {
         "import_module('console.cli.main').main(['--workspace', str(self._workspace.root)])",

@@ -16,12 +16,13 @@ from pathlib import Path
 from console.runtime import collector
 from console.runtime.attachment import AttachAnswer, send_line
 from core.errors import CoreError
+from core.typed_numbers import whole_number
 
 
 def main() -> int:
     """Show the console in the terminal that this process was given, and return its exit code."""
     parser = argparse.ArgumentParser(prog="bondx")
-    parser.add_argument("connection", type=int)
+    parser.add_argument("connection", type=whole_number)
     parser.add_argument("root", type=Path)
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--theme")

@@ -19,8 +19,9 @@ from core.serving.errors import BadRequestError
 from core.serving.live import LiveCounter
 from core.serving.recording import PredictionRecorder
 from core.state import Workspace
+from core.typed_numbers import whole_number
 
-_RANGE = re.compile(r"bytes=(\d{1,15})-(\d{1,15})")
+_RANGE = re.compile(r"bytes=([0-9]{1,15})-([0-9]{1,15})")
 
 
 class ReplicationRoutes(Controller):
@@ -110,7 +111,7 @@ class SentRecordRoutes(Controller):
 
 def _part(asked: str, size: int) -> tuple[int, int]:
     found = _RANGE.fullmatch(asked)
-    first, last = (int(found[1]), int(found[2])) if found else (0, -1)
+    first, last = (whole_number(found[1]), whole_number(found[2])) if found else (0, -1)
     if found is None or not first <= last or first >= max(size, 1):
         raise BadRequestError(
             f"The header Range must be bytes=FIRST-LAST within the {size:,} bytes of the file, such as bytes=0-1023."
