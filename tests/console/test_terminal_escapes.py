@@ -195,4 +195,5 @@ def test_no_print_and_no_log_goes_around_the_escape():
         ("core/alerts/delivery/channels/apprise_url.py", "logging.StreamHandler"),  # into a text, escaped in an error
         ("console/runtime/hangup.py", "sys.__std…"),  # a constant
         ("console/runtime/hangup.py", "os.write"),  # the same
+        ("console/runtime/attaching.py", "os.write"),  # keys, and what a console that escapes has drawn
     }
