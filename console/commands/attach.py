@@ -32,18 +32,15 @@ def attach(args: argparse.Namespace) -> int:
         raise UsageError("The console needs a terminal, and here is none.")
     from console.cli.output import complain
     from console.runtime import attaching
-    from console.runtime.attachment import MOST_CELLS, AttachRequest
+    from console.runtime.attachment import AttachRequest
     from console.runtime.preferences import UserPreferences
     from widgets.glyphs import speaks_utf8
 
-    size = os.get_terminal_size(1)
     request = AttachRequest(
         term=os.environ.get("TERM") or "dumb",
         has_true_colours=os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"),
         wants_no_colours=bool(os.environ.get("NO_COLOR")),
         speaks_utf8=speaks_utf8(os.environ),
-        columns=min(max(size.columns, 1), MOST_CELLS),
-        rows=min(max(size.lines, 1), MOST_CELLS),
         read_only=args.read_only,
         theme=args.theme,
         mouse=args.mouse,

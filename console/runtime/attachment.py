@@ -18,9 +18,7 @@ from core.json_documents import decode_json
 
 PROTOCOL = 1
 MOST_BYTES = 65_536
-MOST_CELLS = 500  # columns or rows of a terminal
 
-CellCount = Annotated[int, Meta(ge=1, le=MOST_CELLS)]
 TerminalWord = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?![\s\S])")]
 
 
@@ -32,8 +30,6 @@ class AttachRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     has_true_colours: bool = False
     wants_no_colours: bool = False
     speaks_utf8: bool = False
-    columns: CellCount = 80
-    rows: CellCount = 24
     read_only: bool = False
     theme: TerminalWord | None = None
     mouse: bool | None = None

@@ -5,14 +5,11 @@ acts for that one, whom the kernel names at the socket, and that neither reads n
 """
 
 import contextlib
-import fcntl
 import logging
 import os
 import pty
 import socket
-import struct
 import subprocess
-import termios
 import threading
 import time
 from collections import Counter
@@ -218,7 +215,6 @@ class Doorway:
         options += [] if request.mouse is None else ["--mouse" if request.mouse else "--no-mouse"]
         controlling, terminal = pty.openpty()
         try:
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", request.rows, request.columns, 0, 0))
             process = subprocess.Popen(
                 module_command("console.cli.attached", connection.fileno(), self._workspace.root, *options),
                 stdin=terminal,

@@ -40,6 +40,14 @@ class AccessRules:
         """Whether anyone was ever granted anything; from then on, accounts have the roles of their grants alone."""
         return any(not grant.is_break_glass for grant in self.grants)
 
+    def keeps_out(self, account: str) -> bool:
+        """Say whether an account that comes through a socket has no rights here to judge.
+
+        Without grants, accounts may do everything, since only the owner can enter the folder. Anybody can come to a
+        socket.
+        """
+        return not self.governed and account != self.owner
+
     def grants_of(self, principal: Principal, now: datetime) -> list[Grant]:
         """Return the grants that count for a principal now, its groups' included."""
         active = [grant for grant in self.grants if grant.is_active(now)]

@@ -74,6 +74,5 @@ class ConsoleAdmission:
                 "(PrivateUsers= of systemd, a container)."
             )
             raise AccessRefusedError(why, verb=_ATTACH, object=account)
-        # Without grants, accounts may do everything, since only the owner can enter the folder. Anybody can come here.
-        if not rules.governed and account != rules.owner:
+        if rules.keeps_out(account):
             raise AccessRefusedError(f"{account} has no role here.", verb=_ATTACH, object=account)

@@ -156,8 +156,7 @@ class Authenticator:
         """Admit an account of this machine, which the kernel vouches for, by its grants."""
         rules = self._door.rules()
         actor = Actor(str(account), socket.gethostname(), Origin.API)
-        # Without grants, accounts may do everything, since only the owner can enter the folder. Anybody can come here.
-        if not rules.governed and account != rules.owner:
+        if rules.keeps_out(account):
             raise ForbiddenError(
                 f"{account} has no role here: an admin grants one with `bondx access grant user:{account} viewer`.",
                 verb=takes,
