@@ -28,7 +28,6 @@ from console.presentation.resources import newest_at
 from console.presentation.status import Circumstances, attached_to, whose_console
 from console.presentation.write_access import WriteAccess
 from console.runtime import collector
-from console.runtime.admission_watch import AdmissionWatch
 from console.runtime.announced_lines import AnnouncedLines
 from console.runtime.background import in_background
 from console.runtime.engine_host import EngineHost, Hosting
@@ -232,6 +231,8 @@ class BondxApp(BugExit):
         collector.resume()
         self._poller.start()
         if self._admission is not None:
+            from console.runtime.admission_watch import AdmissionWatch
+
             AdmissionWatch(self._admission, self._shut_out).start()
         if self._when_ready is not None:
             threading.Thread(target=self._when_ready, name="when-ready", daemon=True).start()

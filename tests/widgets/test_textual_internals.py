@@ -60,6 +60,12 @@ RELIED_UPON: tuple[tuple[str, Callable[[], object], str], ...] = (
         (f"LinuxDriver.{name}", lambda name=name: name in inspect.getsource(LinuxDriver), "it takes its terminal again")
         for name in ("_key_thread", "_must_signal_resume", "_auto_restart")
     ),
+    (
+        "LinuxDriver._sigtstp_application",
+        lambda: takes(LinuxDriver._sigtstp_application, "self", "_"),
+        "a console that acts for another account cannot be stopped by its terminal",
+    ),
+    ("_app of LinuxDriver", lambda: "self._app" in inspect.getsource(LinuxDriver), "it asks its app whether it stops"),
     ("App._driver", lambda: App()._driver is None, "text is copied over SSH by an escape sequence"),
     ("App._screen_stacks", lambda: App()._screen_stacks is not None, "a dialog is deaf to keys typed ahead"),
     ("App._screen_stack", lambda: isinstance(static(App, "_screen_stack"), property), "a dialog is deaf to such keys"),
@@ -161,7 +167,7 @@ def test_no_other_module_touches_them():
     touched = {str(file.relative_to(ROOT)): private_names(file) & {"textual._", *relied_upon} for file in files}
     assert [file for file, names in touched.items() if names] == ["widgets/textual_internals.py"]
     # Every one that is touched there has its test above.
-    own = {"_changed", "_has_changed", "_frame_timer", "_write_border", "_is_escape", "_is_pair", "_pasted"}
+    own = {"_app", "_changed", "_has_changed", "_frame_timer", "_write_border", "_is_escape", "_is_pair", "_pasted"}
     private = {name for name in private_names(HOME) if name.startswith("_") and not name.startswith("__")}
     assert private - own <= relied_upon | {"_compositor"}
 

@@ -145,10 +145,12 @@ class FolderPlace:
         for name in names:
             remove_file(self.folder / name)
 
-    def is_new(self) -> bool:
-        """Say whether the folder is missing, empty, or holds no more than its lock."""
-        folder = self.folder
-        return not is_occupied(folder) or (folder.is_dir() and {path.name for path in folder.iterdir()} == {_LOCK})
+    def is_new(self, first: str) -> bool:
+        """Say whether the folder is missing or holds no more than its lock, and an unfinished first file."""
+        if not is_occupied(self.folder):
+            return True
+        others = {name for name in self.names("") if not (first in name and name.endswith(UNFINISHED))}
+        return self.folder.is_dir() and others <= {_LOCK}
 
     def make(self, name: str, content: bytes) -> None:
         """Make the folder and its first file; of two processes, the first makes it.

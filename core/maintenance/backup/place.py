@@ -98,9 +98,11 @@ class BackupPlace(Protocol):
             CoreError: One cannot be removed.
         """
 
-    def is_new(self) -> bool:
+    def is_new(self, first: str) -> bool:
         """Say whether nothing is here yet but the start of a repository.
 
+        Args:
+            first: Its first file, which a process may be writing, or was when it was killed.
         Raises:
             CoreError: It cannot be listed.
         """

@@ -375,13 +375,13 @@ class RemotePlace:
             with ThreadPoolExecutor(N_AT_ONCE, thread_name_prefix="backup-remove") as pool:
                 list(pool.map(remove_one, names))
 
-    def is_new(self) -> bool:
-        """Say whether nothing is here yet but the files of writers.
+    def is_new(self, first: str) -> bool:
+        """Say whether nothing is here yet but the files of writers, and an unfinished first file.
 
         Raises:
             TargetError: It cannot be listed.
         """
-        if {_base(entry["name"]) for entry in self._entries("")} - {_BACKUPS}:
+        if set(self.names("")) - {_BACKUPS, first + UNFINISHED}:
             return False
         return all(name.startswith(PREFIX) or name == _base(_MARK) for name in self.names(_BACKUPS))
 

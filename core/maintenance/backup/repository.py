@@ -145,9 +145,12 @@ class BackupRepository:
             UsageError: The address needs a package that is not installed.
         """
         place = _place_of(target, option=option)
-        if MARKER not in place.names(""):
-            if not place.is_new():
+        is_made = MARKER in place.names("")
+        if not is_made and not place.is_new(MARKER):
+            is_made = MARKER in place.names("")  # another process may have made it in between
+            if not is_made:
                 raise FolderInUseError(place.folder) if isinstance(place, FolderPlace) else TargetInUseError(place)
+        if not is_made:
             derivation = None if key is None else new_derivation(key)[1]
             content = msgspec.json.format(msgspec.json.encode(_Marker(created_at=now, encryption=derivation)))
             place.make(MARKER, content + b"\n")

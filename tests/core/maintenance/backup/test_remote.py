@@ -13,10 +13,13 @@ import fsspec
 import pytest
 
 from core.errors import NotFoundError, RefusedError, UsageError
+from core.files import UNFINISHED
 from core.maintenance.backup import BackupDamagedError, BackupRepository, create_backup, restore_workspace, target_of
 from core.maintenance.backup import remote_place as remote
 from core.maintenance.backup.errors import BackupBusyError, TargetInUseError
+from core.maintenance.backup.folder_place import FolderPlace
 from core.maintenance.backup.place import TargetError
+from core.maintenance.backup.repository import MARKER
 from core.maintenance.backup.writer import DEAD_AFTER, BackupWriter, is_dead, this_machine, this_writer, writers
 from core.settings import backup_address
 from core.state import Workspace
@@ -211,6 +214,35 @@ def test_two_writers_at_once_lose_nothing(full, elsewhere):
     assert all("BackupBusyError" in err for process, _, err in ended if process.returncode)
     assert sorted(acknowledged) == repository.ids()
     assert all(repository.verify(each).ok for each in acknowledged)
+
+
+@pytest.mark.parametrize("left", [f"{MARKER}{UNFINISHED}", f".{MARKER}.4242-1{UNFINISHED}"])
+def test_a_place_whose_first_file_was_cut_short_is_taken_in_use(full, tmp_path, left):
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    (place / left).write_text('{"form')
+    address = place if left.startswith(".") else f"file://{place}"
+    assert backed_up(full, str(address)).backup_id in BackupRepository.open(place, None).ids()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_place_that_another_process_makes_in_between_is_not_held_to_be_somebody_elses(
+    full, tmp_path, monkeypatch, kind
+):
+    place, made = tmp_path / "elsewhere", []
+    other = Workspace.create(full.root.parent / "other", settings_text="")
+    address = str(place) if kind == "folder" else f"file://{place}"
+    whole = (remote.RemotePlace if kind == "file" else FolderPlace).names
+
+    def names(self, folder):
+        found = whole(self, folder)
+        if not folder and not made:
+            made.append(True)
+            backed_up(other, address)
+        return found
+
+    monkeypatch.setattr(remote.RemotePlace if kind == "file" else FolderPlace, "names", names)
+    assert len({backed_up(full, address).backup_id, *BackupRepository.open(place, None).ids()}) == 2
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(full, address):
