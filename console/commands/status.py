@@ -72,9 +72,41 @@ def _facts_now(source: "SnapshotSource", workspace: "Workspace") -> dict[str, An
 
     facts = facts_of(source.take(), now=utc_now())
     facts["environment"] = os.environ.get("BONDX_ENV") or None
+    facts |= _replica_facts(workspace, facts["problems"])
     named = str(workspace.settings_file)
     if not any(named in problem for problem in facts["problems"]) and (problem := _problem_with_keys(workspace)):
         facts["problems"].append(problem)
+    return facts
+
+
+def _replica_facts(workspace: "Workspace", problems: list[str]) -> dict[str, Any]:
+    """Return what this workspace follows, and who follows it; add to the problems that it is cut off."""
+    from core.clock import utc_now
+    from core.errors import CoreError
+    from core.replication.contacts import replica_contacts
+    from core.replication.standing import read_standing, silence_of, standing_file
+    from core.settings import settings_in_force
+
+    now = utc_now()
+    facts: dict[str, Any] = {"follows": None, "replicas": []}
+    try:
+        follow = settings_in_force(workspace.root).serving.follow
+        if follow is not None:
+            silence = silence_of(read_standing(standing_file(workspace.root)), follow, now)
+            facts["follows"] = follow.url
+            problems += [silence] if silence else []
+        facts["replicas"] = [
+            {
+                "name": contact.name,
+                "host": contact.host,
+                "principal": contact.principal,
+                "state": contact.phase(now),
+                "since": contact.since(now),
+            }
+            for contact in replica_contacts(workspace, now)
+        ]
+    except CoreError as error:  # the snapshot names the same file already, where it reads it
+        problems += [] if str(error) in problems else [str(error)]
     return facts
 
 
@@ -302,6 +334,11 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
     if not facts["alerts"]:
         known = f"none open, but {absence}, so nothing is checked" if absence else "none"
         lines.append(("alert", "unknown: they cannot be read" if "alerts" in facts["unreadable"] else known))
+    if facts.get("follows"):
+        lines.append(("follows", facts["follows"]))
+    for replica in facts.get("replicas", ()):
+        since = f" since {printable(replica['since'])}" if replica["since"] else ""
+        lines.append(("replica", f"{replica['name']} on {replica['host']}: {replica['state']}{since}"))
     if facts["resources"]:
         sampled = f" as of {printable(facts['resources_at'])}" if facts["resources_at"] else ""
         gauges = ", ".join(f"{name.split('_')[0]} {v}%" for name, v in facts["resources"].items())

@@ -1,6 +1,7 @@
 """One complete HTTP request: over persistent connections, within a time limit, with classified failures."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,6 +56,7 @@ class Http:
         identity: tuple[Path, Path] | None = None,
         n_connections: int = 20,
         clock: Seconds = time.monotonic,
+        headers: Mapping[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Prepare the connection; no request is sent yet.
@@ -67,6 +69,7 @@ class Http:
             identity: Files of the certificate and the key that this client shows.
             n_connections: How many are open at most.
             clock: Seconds that only go forward.
+            headers: Sent with every request.
             transport: What carries requests; None for the network.
         Raises:
             RejectedError: The URL is invalid.
@@ -74,10 +77,10 @@ class Http:
         self.url = _checked_url(url)
         self._timeouts = timeouts
         self._clock = clock
-        headers = {"authorization": f"Bearer {token}"} if token else {}
+        own = {"authorization": f"Bearer {token}"} if token else {}
         self._client = httpx.Client(
             base_url=self.url,
-            headers={"user-agent": "bondx", "content-type": "application/json", **headers},
+            headers={"user-agent": "bondx", "content-type": "application/json", **own, **(headers or {})},
             verify=_trust(authority, identity),
             trust_env=False,  # a web proxy would carry predictions off this network
             follow_redirects=False,  # a token is for one server only

@@ -17,9 +17,9 @@ _NEVER = frozenset({"outbox", "alerts", "pending_alerts", "rule_groups", "anomal
 """Tables that change without a record: changes that wait for the log, alerts of the engine, what their rules wait for,
 and derived figures."""
 
-_NEVER_FILES = frozenset({"monitoring", "notifications", "routing", "token_uses", "webhooks"})
+_NEVER_FILES = frozenset({"monitoring", "notifications", "replicas", "routing", "token_uses", "webhooks"})
 """State files of which all tables change without a record: what the engine observes of live versions, has told other
-programs or reads in a file, and when a token was last used, is no decision."""
+programs or reads in a file, and when a token was last used or a replica last asked, is no decision."""
 
 _ROLLOUTS, _ENGINES_PART = "rollouts", "observed"
 _DECIDED = frozenset(

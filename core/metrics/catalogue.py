@@ -336,6 +336,37 @@ STRESS_MODEL_GATES = GaugeMetric(
     (*_MODEL, "scenario", "severity"),
 )
 
+_REPLICA = ("replica", "host", "principal")
+_E = Group.REPLICAS
+REPLICA_CONTACT_AGE = GaugeMetric(
+    "bondx_replica_contact_age_seconds",
+    "On a replica: time since the workspace that it follows answered last, to the minute. Absent before that.",
+    _E,
+)
+REPLICA_CONTACT_LIMIT = GaugeMetric(
+    "bondx_replica_contact_limit_seconds",
+    "On a replica: the age of the last answer beyond which it counts as cut off.",
+    _E,
+)
+REPLICA_SEEN_AGE = GaugeMetric(
+    "bondx_replica_seen_age_seconds",
+    "Time since a replica last asked, to the minute; those of the last week, at most 200.",
+    _E,
+    _REPLICA,
+)
+REPLICA_SEEN_LIMIT = GaugeMetric(
+    "bondx_replica_seen_limit_seconds",
+    "The age of its last request beyond which the replica counts as silent: three requests and two minutes.",
+    _E,
+    _REPLICA,
+)
+REPLICA_BEHIND = GaugeMetric(
+    "bondx_replica_behind_seconds",
+    "Time since the replica has not taken a change; 0 if it had every change when it asked last.",
+    _E,
+    _REPLICA,
+)
+
 _M = Group.MACHINE
 MACHINE_CPU = CounterMetric("bondx_machine_cpu_seconds", "CPU time of the machine by mode.", _M, ("mode",))
 MACHINE_MEMORY_USED = GaugeMetric("bondx_machine_memory_used_bytes", "Memory in use: what no program could get.", _M)

@@ -18,6 +18,7 @@ class Group(StrEnum):
     MACHINE = "Machine and processes"
     WORKSPACE = "Workspace and engine"
     STRESS = "Stress tests"
+    REPLICAS = "Replicas"
     ALERTING = "Alerts, silences and notifications"
     TRACES = "Traces"
 

@@ -12,6 +12,7 @@ from core.metrics.alerting_metrics import AlertingMetrics
 from core.metrics.engine_metrics import EngineMetrics, Workers, reported_workers
 from core.metrics.machine_metrics import MachineMetrics
 from core.metrics.monitoring_metrics import MonitoringMetrics
+from core.metrics.replication_metrics import ReplicationMetrics
 from core.metrics.rollout_metrics import RolloutMetrics
 from core.metrics.session_metrics import SessionMetrics
 from core.metrics.stress_metrics import StressMetrics
@@ -63,4 +64,5 @@ def workspace_collectors(
         SessionMetrics(snapshot),
         StressMetrics(snapshot, clock),
         MachineMetrics(snapshot, clock),
+        ReplicationMetrics(workspace, settings.read, clock),
     ]

@@ -3,6 +3,7 @@
 offer.py      what the workspace offers them: models, versions, rollouts, tokens, and the files of versions
 download.py   the files of a version, in parts that may come over several days, each byte checked
 standing.py   what a replica knows of its control plane across restarts
+contacts.py   which replicas follow this workspace, and since when one lacks a change
 mirror.py     what was followed, written into the replica's own workspace
 follower.py   the loop: ask, fetch, apply, send, and for how long to serve on alone; ask there, as it imports the client
 outbox.py     what waits to be sent back; sent_records.py is its form

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -21,12 +22,13 @@ from core.files import make_folder, remove_file
 from core.home_paths import at_home
 from core.lock_files import locked_within, open_lock, unlock
 from core.plain_files import read_file
+from core.replication.contacts import host_headers
 from core.replication.download import VersionDownload
 from core.replication.errors import NotReplicaError, UntrustedVersionError
 from core.replication.mirror import apply_state, has_own_models, require_sound, withdraw
 from core.replication.offer import ReplicaState
-from core.replication.outbox import FOLDER, OUTBOX, batches_in
-from core.replication.standing import ReplicaStanding, read_standing, store_standing
+from core.replication.outbox import OUTBOX, batches_in
+from core.replication.standing import FOLDER, ReplicaStanding, read_standing, standing_file, store_standing
 from core.settings.following import FollowSettings
 from core.state import Workspace
 
@@ -70,7 +72,7 @@ class Follower:
         self._settings = settings
         self._clock = clock
         self._folder = workspace.root / FOLDER
-        self._file = self._folder / "standing.json"
+        self._file = standing_file(workspace.root)
         stored = read_standing(self._file)
         if stored is None and has_own_models(workspace):
             raise NotReplicaError(
@@ -89,6 +91,7 @@ class Follower:
             authority=self._path(settings.authority),
             identity=self._identity(),
             n_connections=2,
+            headers=host_headers(socket.gethostname(), settings.every_seconds),
             transport=transport,
         )
         self._download = VersionDownload(

@@ -17,7 +17,6 @@ from core.telemetry.predictions import OutcomeRecord, PredictionRecord
 
 log = logging.getLogger(__name__)
 
-FOLDER = "replica"
 OUTBOX = "outbox"
 _SECONDS = 1.0
 _MOST_WAITING = 50_000

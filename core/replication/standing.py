@@ -1,13 +1,21 @@
 """What a replica knows of its control plane across restarts."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from core.clock import in_words
 from core.files import make_folder, write_file
 from core.json_documents import decode_json
 from core.plain_files import read_file
+from core.settings.following import FollowSettings
+
+FOLDER = "replica"
+"""What a replica keeps beside the state of its workspace."""
+_FILE = "standing.json"
+_LEAST_SILENCE = timedelta(minutes=2)  # contacts are stored once a minute
+_MISSED = 3
 
 
 class ReplicaStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +25,46 @@ class ReplicaStanding(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""  # of the state that was applied; empty: it must be asked for again
     contact_at: datetime | None = None  # None: it has never answered
     is_withdrawn: bool = False  # nothing is served, since it has not answered for too long
+
+
+def silence_limit(every_seconds: float) -> timedelta:
+    """Return how old a contact may be before the other side counts as silent: three requests and two minutes.
+
+    >>> str(silence_limit(5.0))
+    '0:02:15'
+    """
+    return _LEAST_SILENCE + _MISSED * timedelta(seconds=every_seconds)
+
+
+def standing_file(root: Path) -> Path:
+    """Return where a replica keeps its standing.
+
+    Args:
+        root: The folder of its workspace.
+    """
+    return root / FOLDER / _FILE
+
+
+def silence_of(standing: ReplicaStanding | None, settings: FollowSettings, now: datetime) -> str | None:
+    """Say that the control plane of a replica does not answer, and until when the replica serves; None while it does.
+
+    Args:
+        standing: What is known of it; None if nothing is.
+        settings: What the replica follows.
+        now: The time.
+    """
+    if standing is None or standing.contact_at is None:
+        return f"{settings.url} has never answered: the log of the server says why (bondx logs)"
+    if standing.is_withdrawn:
+        return (
+            f"{settings.url} has not answered since {in_words(standing.contact_at)}, longer than "
+            "serving.follow.serve_on_hours: nothing is served until it answers"
+        )
+    if now - standing.contact_at <= silence_limit(settings.every_seconds):
+        return None
+    limit = settings.serve_on_hours
+    until = "" if limit is None else f" until {in_words(standing.contact_at + timedelta(hours=limit))}"
+    return f"{settings.url} has not answered since {in_words(standing.contact_at)}; serving on{until or ' without it'}"
 
 
 def read_standing(file: Path) -> ReplicaStanding | None:

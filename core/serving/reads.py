@@ -29,12 +29,14 @@ class Reads:
         table: Callable[[], ServingTable],
         unwritable: Callable[[], str | None] = lambda: None,
         is_listening: Callable[[], bool] = lambda: True,
+        cut_off: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
         self._table = table
         self._unwritable = unwritable
         self._is_listening = is_listening
+        self._cut_off = cut_off
 
     async def health(self, scope: Scope, send: Send) -> None:
         """Report that the server is alive; open to everyone, since probes carry no tokens.
@@ -72,6 +74,8 @@ class Reads:
             content["reasons"] = table.troubles()
             if kept := [served.model for served in table.models.values() if served.is_kept_as_files]:
                 content["kept_as_files"] = kept  # live, and served by another program
+            if cut_off := self._cut_off():
+                content["cut_off"] = cut_off  # of a replica, which serves on
         await send_json(send, 200 if is_ready else 503, orjson.dumps(content))
 
     async def metrics(self, scope: Scope, send: Send) -> None:

@@ -26,7 +26,8 @@ from core.metrics.process_metrics import ProcessMetrics
 from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
 from core.registry.demanded_claims import ClaimDemand
-from core.replication.outbox import FOLDER, OUTBOX, ReplicaOutbox
+from core.replication.outbox import OUTBOX, ReplicaOutbox
+from core.replication.standing import FOLDER, read_standing, silence_of, standing_file
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
@@ -230,6 +231,9 @@ class Server:
             lambda: self.table,
             lambda: write_problem(workspace.root),
             self._is_listening,
+            lambda: (
+                None if follow is None else silence_of(read_standing(standing_file(workspace.root)), follow, clock())
+            ),
         )
         self.evaluations = EvaluationPool()
         control = control_application(

@@ -9,6 +9,7 @@ from msgspec import Meta
 from core.settings.webhooks import VARIABLE
 
 _FILE = 4096
+EVERY_SECONDS, MOST_SECONDS = 5.0, 3600.0
 
 
 class FollowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,7 +62,9 @@ class FollowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             "rotation with its former keys behind it in the same file. Empty: their hashes alone are checked.",
         ),
     ] = ""
-    every_seconds: Annotated[float, Meta(ge=0.1, le=3600, description="How often to ask for changes.")] = 5.0
+    every_seconds: Annotated[float, Meta(ge=0.1, le=MOST_SECONDS, description="How often to ask for changes.")] = (
+        EVERY_SECONDS
+    )
     serve_on_hours: Annotated[
         Annotated[float, Meta(ge=0, le=87_600)] | None,
         Meta(description="How long to serve on while it cannot be reached; null: without end."),

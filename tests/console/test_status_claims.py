@@ -1,7 +1,9 @@
 """What `bondx status`, `bondx logs` and `:export!` claim about times and files."""
 
+import json
 from argparse import ArgumentTypeError
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,10 +11,16 @@ from console.cli.main import main
 from console.commands.status import N_ALERTS, facts_of
 from console.commands.typed_numbers import count
 from console.table_file import TableFile
+from core.actor import Actor, Origin
 from core.alerts import Alerts
+from core.clock import utc_now
 from core.errors import RefusedError
+from core.replication.contacts import host_headers, note_contact
+from core.replication.standing import ReplicaStanding, standing_file, store_standing
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
+
+ANA = Actor("ana", "desk", Origin.COMMAND_LINE)
 
 
 def test_the_future_has_no_status(workspace, called):
@@ -64,3 +72,39 @@ def test_the_worst_alerts_are_listed_and_the_others_counted(workspace, called):
     assert worst[-1].startswith(f"and {n_open - N_ALERTS} more (")
     assert worst[-1].endswith("): --all lists them")
     assert len(lines("--plain", "--all")) == n_open
+
+
+def test_the_status_says_which_replicas_follow_and_which_are_behind(workspace, called):
+    now = utc_now()
+    for host, has_all, minutes in (("edge-1", True, 0), ("edge-2", False, 0), ("edge-3", True, 60)):
+        asked = now - timedelta(minutes=minutes)
+        note_contact(workspace, ANA, host_headers(host, 5.0), asked, has_all=has_all)
+    out = called(main, "--workspace", workspace.root, "status", "--plain")[1]
+    lines = [line for line in out.splitlines() if line.startswith("replica: ")]
+    assert lines[0] == "replica: user:ana on edge-1: current"
+    assert lines[1].startswith("replica: user:ana on edge-2: behind since 2")
+    assert lines[2].startswith("replica: user:ana on edge-3: silent since 2")
+    found = json.loads(called(main, "--workspace", workspace.root, "status", "--json")[1])
+    assert [each["state"] for each in found["replicas"]] == ["current", "behind", "silent"]
+    assert found["follows"] is None
+
+
+def test_the_status_of_a_replica_that_is_cut_off_says_since_when_and_fails(workspace, called):
+    workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501'}}\n")
+    store_standing(standing_file(workspace.root), ReplicaStanding(url="http://desk:8501", contact_at=utc_now()))
+    out = called(main, "--workspace", workspace.root, "status", "--plain")[1]
+    assert "follows: http://desk:8501\n" in out
+    assert "has not answered" not in out
+    cut = ReplicaStanding(url="http://desk:8501", contact_at=utc_now() - timedelta(hours=1))
+    store_standing(standing_file(workspace.root), cut)
+    code, out, _ = called(main, "--workspace", workspace.root, "status", "--plain")
+    assert code == 1
+    assert "problem: http://desk:8501 has not answered since " in out
+
+
+def test_a_damaged_list_of_replicas_is_a_problem_of_the_status(workspace, called):
+    workspace.state_file("replicas").write_text("{")
+    code, out, _ = called(main, "--workspace", workspace.root, "status", "--plain")
+    assert code == 1
+    assert "problem: " in out
+    assert "replicas" in out

@@ -12,6 +12,7 @@ from core.clock import utc_now
 from core.governance import require_access
 from core.registry import Registry
 from core.replication import FILE_BYTES, ReplicaState, file_of_version, offer_tag, offered_state
+from core.replication.contacts import note_contact
 from core.replication.sent_records import SentRecords, TakenRecords
 from core.serving.authenticator import Caller
 from core.serving.control.admission import INSPECT, OPERATE, Given, inspected
@@ -31,10 +32,14 @@ class ReplicationRoutes(Controller):
     tags = ["replicas"]
 
     @get("/replica", opt=INSPECT, sync_to_thread=True)
-    def offer(self, workspace: Given[Workspace], request: Request[Any, Any, Any]) -> Response[ReplicaState]:
+    def offer(
+        self, workspace: Given[Workspace], caller: Given[Caller], request: Request[Any, Any, Any]
+    ) -> Response[ReplicaState]:
         """Return what replicas serve: models, versions, rollouts, digests of tokens; 304 by `If-None-Match`."""
         tag = f'"{offer_tag(workspace)}"'  # before the state: at worst it is asked for once more
-        if tag in request.headers.get("if-none-match", ""):
+        has_all = tag in request.headers.get("if-none-match", "")
+        note_contact(workspace, caller.actor, request.headers, utc_now(), has_all=has_all)
+        if has_all:
             return Response(None, status_code=304, headers={"etag": tag})  # type: ignore[arg-type]
         return Response(offered_state(workspace, utc_now()), headers={"etag": tag})
 
@@ -58,6 +63,7 @@ class ReplicationRoutes(Controller):
         ] = "MANIFEST.json",
     ) -> Response[bytes]:
         """Return a file of a version, up to 8 MiB; `Range: bytes=FIRST-LAST` asks for a part. The ETag is its hash."""
+        note_contact(workspace, caller.actor, request.headers, utc_now())
         number = inspected(workspace, caller, model, version) or version
         with file_of_version(workspace, model, number, name) as file:
             asked = request.headers.get("range")
@@ -94,12 +100,14 @@ class SentRecordRoutes(Controller):
         self,
         workspace: Given[Workspace],
         caller: Given[Caller],
+        request: Request[Any, Any, Any],
         recorder: Given[PredictionRecorder],
         live: Given[LiveCounter | None],
         data: JSONBody[SentRecords],
     ) -> TakenRecords:
         """Take predictions, outcomes and counts of served rows of a replica; a batch that is sent again counts once."""
         require_access(workspace, caller.actor, "replica.report", object=data.batch)
+        note_contact(workspace, caller.actor, request.headers, utc_now())
         registry = Registry(workspace)
         known = {(model.model, number) for model in registry.models() for number in registry.numbers(model.model)}
         taken = recorder.take(data, known)

@@ -7,26 +7,30 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import httpx
+import msgspec
 import numpy as np
 import pytest
 
-from core.clock import utc_now
+from core.clock import in_words, utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import load_model
 from core.governance import AuditLog
 from core.governance.model_keys import ModelKeys
+from core.metrics.replication_metrics import ReplicationMetrics
 from core.registry import Registry, Stage
 from core.registry.manifest import check
 from core.replication import NotReplicaError
+from core.replication.contacts import KEPT, ReplicaPhase, host_headers, note_contact, replica_contacts
 from core.replication.download import VersionDownload
 from core.replication.errors import UntrustedVersionError
 from core.replication.follower import Follower
 from core.replication.outbox import ReplicaOutbox, batches_in
-from core.replication.standing import read_standing
+from core.replication.standing import ReplicaStanding, read_standing, silence_of, standing_file, store_standing
 from core.rollout import Rollouts
 from core.rollout.routing import routing_tables
 from core.rollout.strategies import Strategy
 from core.serving.access import Role, Tokens
+from core.settings import Settings
 from core.settings.following import FollowSettings
 from core.settings.promotion import PromotionSettings
 from core.state import Workspace
@@ -370,3 +374,116 @@ def test_what_waits_to_be_sent_takes_no_more_room_than_it_may(tmp_path, caplog):
     assert sum(file.stat().st_size for file in left) <= 1_000
     assert "r29" in left[-1].read_text()
     assert "serving.follow.send_mib allows no more of them" in caplog.text
+
+
+def phases(workspace, now):
+    return [(contact.name, contact.phase(now)) for contact in replica_contacts(workspace, now)]
+
+
+def test_the_desk_knows_which_replicas_are_current_behind_or_silent(follower, control, workspace, ana):
+    server, server.token = control
+    assert server.ask("/api/v1/replica").status == 200
+    assert phases(workspace, utc_now()) == [], "a person who looks is no replica"
+    found = follower()
+    assert found.follow_once()
+    assert phases(workspace, utc_now()) == [("replica", ReplicaPhase.BEHIND)], "it has not said yet that it has all"
+    assert found.follow_once()
+    assert phases(workspace, utc_now()) == [("replica", ReplicaPhase.CURRENT)]
+
+    Registry(workspace).set_alias("spread", "challenger", "1.1.0", actor=ana)
+    begin = utc_now()
+    found.follow_once()
+    (contact,) = replica_contacts(workspace, utc_now())
+    assert begin <= contact.since(utc_now()) <= utc_now()
+    assert found.follow_once()
+    later = utc_now() + timedelta(minutes=3)
+    (contact,) = replica_contacts(workspace, later)
+    assert (contact.behind_since, contact.phase(later), contact.since(later)) == (None, "silent", contact.contact_at)
+
+    assert phases(workspace, utc_now() + KEPT) == []
+    Tokens(workspace).revoke("t-0001", actor=ana)
+    assert phases(workspace, utc_now()) == [], "a replica that was taken out of service"
+
+
+def test_a_contact_is_written_once_a_minute_unless_it_says_something_new(workspace, ana):
+    now, headers = utc_now(), host_headers("edge-1", 60.0)
+    file = workspace.database("replicas")
+
+    def noted(seconds, **more):
+        before = file.signature()
+        note_contact(workspace, ana, headers, now + timedelta(seconds=seconds), **more)
+        return file.signature() != before
+
+    assert noted(0, has_all=True)
+    assert not noted(30, has_all=True)
+    assert not noted(31), "a part of a file says nothing of it"
+    assert noted(32, has_all=False)
+    assert not noted(40, has_all=False)
+    assert noted(93, has_all=False)
+    (contact,) = replica_contacts(workspace, now)
+    assert (contact.behind_since, contact.contact_at) == tuple(now + timedelta(seconds=each) for each in (32, 93))
+    assert contact.phase(contact.contact_at + timedelta(seconds=299)) is ReplicaPhase.BEHIND
+    assert contact.phase(contact.contact_at + timedelta(seconds=301)) is ReplicaPhase.SILENT, "it asks once a minute"
+    headers = {**headers, "x-bondx-replica": "edge 1\x1b[31m"}
+    assert not noted(200)
+    headers = {**host_headers("edge-2", 5.0), "x-bondx-replica-seconds": "nan"}
+    assert noted(200)
+    assert [each.every_seconds for each in replica_contacts(workspace, now)] == [60.0, 5.0]
+
+
+def test_both_sides_measure_the_age_of_the_last_contact(workspace, replica, ana):
+    now = utc_now()
+    note_contact(workspace, ana, host_headers("edge-1", 5.0), now, has_all=False)
+    standing = ReplicaStanding(url="http://desk", contact_at=now)
+    store_standing(standing_file(replica.root), standing)
+
+    def measured(of, follow):
+        settings = Settings()
+        if follow is not None:
+            settings = msgspec.structs.replace(
+                settings, serving=msgspec.structs.replace(settings.serving, follow=follow)
+            )
+        metrics = ReplicationMetrics(of, lambda: settings, lambda: now + timedelta(seconds=200))
+        return {each.name: each.value for family in metrics.collect() for each in family.samples}
+
+    assert measured(workspace, None) == {
+        "bondx_replica_seen_age_seconds": 200.0,
+        "bondx_replica_seen_limit_seconds": 135.0,
+        "bondx_replica_behind_seconds": 200.0,
+    }
+    follow = FollowSettings(url="http://desk", every_seconds=10.0)
+    assert measured(replica, follow) == {
+        "bondx_replica_contact_age_seconds": 200.0,
+        "bondx_replica_contact_limit_seconds": 150.0,
+    }
+    assert measured(replica, None) == {}, "it follows nobody any more"
+    workspace.state_file("replicas").write_text("{")
+    assert measured(workspace, None) == {}
+
+
+def test_a_replica_says_since_when_it_is_cut_off_and_until_when_it_serves_on():
+    follow, now = FollowSettings(url="http://desk"), utc_now()
+    standing = ReplicaStanding(url="http://desk", contact_at=now)
+    assert silence_of(standing, follow, now + timedelta(seconds=135)) is None
+    late = now + timedelta(seconds=136)
+    until = in_words(now + timedelta(hours=24))
+    assert silence_of(standing, follow, late) == (
+        f"http://desk has not answered since {in_words(now)}; serving on until {until}"
+    )
+    for_ever = msgspec.structs.replace(follow, serve_on_hours=None)
+    assert silence_of(standing, for_ever, late).endswith("; serving on without it")
+    withdrawn = msgspec.structs.replace(standing, is_withdrawn=True)
+    assert "nothing is served until it answers" in silence_of(withdrawn, follow, late)
+    assert "has never answered" in silence_of(None, follow, now)
+
+
+def test_ready_says_that_a_replica_is_cut_off_to_those_who_may_look(follower, control, replica, running):
+    assert follower().follow_once()
+    follow = {"url": "http://127.0.0.1:1", "serve_on_hours": None}
+    replica.settings_file.write_text(json.dumps({"serving": {"follow": follow}}) + "\n")
+    long_ago = ReplicaStanding(url="http://127.0.0.1:1", contact_at=utc_now() - timedelta(hours=1))
+    store_standing(standing_file(replica.root), long_ago)
+    with running(replica) as serving:
+        answer = serving.ask("/ready")
+        assert answer.status == 200, "it serves on"
+        assert answer.json["cut_off"].startswith("http://127.0.0.1:1 has not answered since ")

@@ -30,6 +30,7 @@ BY_NAME = {name: spec for spec in CATALOGUE for name in spec.stored_names}
 Value = float | Callable[[float], float]
 SPREAD = {"model": "spread", "version": "1.2.0"}
 RUN = {"session": "s-0001"}
+EDGE = {"replica": "replica-1", "host": "edge-1", "principal": "token:t-0001"}
 ROLLOUT = {"model": "spread", "rollout": "ro-0001"}
 
 
@@ -104,6 +105,15 @@ CASES: dict[str, list[Course]] = {
     ],
     "ServerNotReady": [Course(c.READY, {}, 0.0, 1.0)],
     "VersionLoadFailed": [Course(c.VERSION_LOAD_FAILED, SPREAD, 1.0, None)],
+    "ReplicaCutOff": [
+        Course(c.REPLICA_CONTACT_AGE, {}, 140.0, 130.0),
+        Course(c.REPLICA_CONTACT_LIMIT, {}, 135.0, 135.0),
+    ],
+    "ReplicaSilent": [
+        Course(c.REPLICA_SEEN_AGE, EDGE, 140.0, 130.0),
+        Course(c.REPLICA_SEEN_LIMIT, EDGE, 135.0, 135.0),
+    ],
+    "ReplicaBehind": [Course(c.REPLICA_BEHIND, EDGE, 901.0, 899.0)],
     "DataQualityLow": [Course(c.SESSION_QUALITY, RUN, 0.89, 0.90), limit("quality_min")],
     "GateFailed": [Course(c.SESSION_GATE_FAILED, {**RUN, "gate": "missing"}, 1.0, None)],
     "TrainingStalled": [
@@ -187,7 +197,7 @@ def selectors(node: Node) -> Iterator[Selector | RangeSelector]:
 
 def test_the_table_has_every_rule():
     assert set(CASES) == set(RULES)
-    assert len(RULES) == 29
+    assert len(RULES) == 32
 
 
 @pytest.mark.parametrize("name", RULES)
