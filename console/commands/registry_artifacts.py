@@ -228,6 +228,8 @@ def export_one(args: argparse.Namespace) -> int:
         f"It answers {parity.n_held_out:,} held-out rows and {parity.n_made:,} made ones as the version does: they "
         f"differ by {parity.largest:.1g} of the answer at most."
     )
+    if made.pseudonyms:
+        print(f"It reads pseudonyms, and no values, of {printable(', '.join(made.pseudonyms))}: bondx data anonymise.")
     return ExitCode.GOOD
 
 

@@ -82,13 +82,11 @@ def relied_on(app: ConsoleControls, version: "ModelVersion") -> list[Line]:
     from core.explain.deny_list import DenyList
     from core.explain.later_denied import without_denied
     from core.explain.stored import read_explanation
-    from core.settings import settings_in_force
 
     try:
         report = read_explanation(app.workspace.artifacts_dir / version.path)
         if report is not None:
-            denied = settings_in_force(app.workspace.root).explanation.denied_columns
-            report = without_denied(report, DenyList(denied))
+            report = without_denied(report, DenyList.in_force(app.workspace.root))
     except (OSError, msgspec.DecodeError, CoreError):  # settings that cannot be read may deny what is stored
         report = None
     return [] if report is None else [Line(), Line((("Relies on", "title"),)), *importance_lines(report, app.glyphs)]

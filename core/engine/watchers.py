@@ -3,10 +3,11 @@
 A watcher's `name` is the field of `VersionMonitoring` that it writes (`core.monitoring.documents`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from core.engine.context import EngineContext
 from core.engine.monitoring_rules import monitoring_rules
+from core.explain.deny_list import DenyList
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.estimation.watch import EstimateWatch
 from core.monitoring.labels.watch import LabelsWatch
@@ -15,8 +16,8 @@ from core.monitoring.traffic_watch import TrafficWatch
 from core.monitoring.watch import Watcher
 
 
-def _denied_columns(context: EngineContext) -> Callable[[], Sequence[str]]:
-    return lambda: context.current.read().explanation.denied_columns
+def _denied_columns(context: EngineContext) -> Callable[[], DenyList]:
+    return lambda: DenyList.of(context.current.read().explanation)
 
 
 WATCHERS: tuple[Callable[[EngineContext], Watcher], ...] = (

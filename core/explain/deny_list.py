@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
 from core.escape import shown
 from core.explain.documents import DENIED, SEVERAL_READ
 from core.settings import Settings, SettingsError, settings_in_force
+from core.settings.explanation import ExplanationSettings
 from core.settings.patterns import is_listed, is_named
 from core.tables.errors import InputError, TableError
 
@@ -26,12 +27,21 @@ P = ParamSpec("P")
 class DenyList:
     """Names of columns, and patterns of names such as `customer_*`.
 
+    Attributes:
+        patterns: The columns that must not appear.
+        of_values: Columns that may appear, but no value of theirs: masked ones, and with them personal ones.
+
     >>> DenyList(["customer_*"]).denies("customer_age"), DenyList(["customer_*"]).denies("rating")
     (True, False)
     """
 
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self.patterns = tuple(patterns)
+    def __init__(self, patterns: Sequence[str] = (), *, of_values: Sequence[str] = ()) -> None:
+        self.patterns, self.of_values = tuple(patterns), tuple(of_values)
+
+    @classmethod
+    def of(cls, settings: ExplanationSettings) -> "DenyList":
+        """Return the columns that must not appear by some settings, and those of which no value may."""
+        return cls(settings.denied_columns, of_values=settings.masked_columns)
 
     @classmethod
     def in_force(cls, root: Path) -> "DenyList":
@@ -40,7 +50,7 @@ class DenyList:
         Raises:
             SettingsError: The settings cannot be read.
         """
-        return cls(settings_in_force(root).explanation.denied_columns)
+        return cls.of(settings_in_force(root).explanation)
 
     @classmethod
     def in_force_or_all(cls, root: Path) -> "DenyList":
@@ -52,8 +62,8 @@ class DenyList:
 
     @classmethod
     def of_cells(cls, settings: Settings) -> "DenyList":
-        """Return the columns whose cells no refusal of a file quotes: those denied, and personal ones."""
-        return cls((*settings.explanation.denied_columns, *settings.protection.personal))
+        """Return the columns whose cells no refusal of a file quotes: those denied, and those masked."""
+        return cls((*settings.explanation.denied_columns, *settings.explanation.masked_columns))
 
     @classmethod
     def of_cells_in_force(cls, root: Path) -> "DenyList":
@@ -76,6 +86,16 @@ class DenyList:
         """
         parts = column.split(SEVERAL_READ)
         return any(is_named(part, self.patterns) for part in parts)
+
+    def hides_values(self, column: str) -> bool:
+        """Say whether no value of a column may appear, such as the levels of a category or the ends of a range.
+
+        >>> denied = DenyList(["iban"], of_values=["name"])
+        >>> [denied.hides_values(each) for each in ("iban", "name", "size")], denied.denies("name")
+        ([True, True, False], False)
+        """
+        parts = column.split(SEVERAL_READ)
+        return any(is_named(part, (*self.patterns, *self.of_values)) for part in parts)
 
     def among(self, columns: Iterable[str]) -> frozenset[str]:
         """Return those of some columns that must not appear.
@@ -120,20 +140,22 @@ class DenyList:
         return {name: each for name, each in figures.items() if not self.denies(name)}
 
     def denies_slice(self, name: str) -> bool:
-        """Say whether a slice, such as `rating=AA`, is of a column that must not appear; its name may hold "=", too.
+        """Say whether a slice, such as `rating=AA`, is of a column whose values must not appear.
 
-        >>> denied = DenyList(["tax_*", "rate=5"])
-        >>> [denied.denies_slice(name) for name in ("tax_id=7", "rate=5=yes", "rate=6=yes", "size=tax_id")]
-        [True, True, False, False]
+        The name of the column may hold "=", too.
+
+        >>> denied = DenyList(["tax_*", "rate=5"], of_values=["name"])
+        >>> [denied.denies_slice(name) for name in ("tax_id=7", "rate=5=yes", "rate=6=yes", "size=tax_id", "name=Ana")]
+        [True, True, False, False, True]
         """
-        return any(self.denies(name[: sign.start()]) for sign in re.finditer("=", name))
+        return any(self.hides_values(name[: sign.start()]) for sign in re.finditer("=", name))
 
     def visible_slices(self, figures: Mapping[str, ColumnFigure]) -> dict[str, ColumnFigure]:
-        """Return the figures of slices without those of denied columns."""
+        """Return the figures of slices without those of columns whose values must not appear."""
         return {name: each for name, each in figures.items() if not self.denies_slice(name)}
 
     def with_slicings(self, made_of: Mapping[str, str]) -> "DenyList":
-        """Return a list for the names of slices: it denies what is made of a denied column, whatever it is called.
+        """Return a list for the names of slices: it holds what is made of a listed column, whatever it is called.
 
         Args:
             made_of: The column behind each slicing, by the name of the slicing.
@@ -141,7 +163,10 @@ class DenyList:
         >>> DenyList(["tax_*"]).with_slicings({"class": "tax_class"}).denies_slice("class=A")
         True
         """
-        return DenyList((*self.patterns, *(escape(name) for name, column in made_of.items() if self.denies(column))))
+        return DenyList(
+            (*self.patterns, *(escape(name) for name, column in made_of.items() if self.denies(column))),
+            of_values=(*self.of_values, *(escape(name) for name, each in made_of.items() if self.hides_values(each))),
+        )
 
     @contextmanager
     def withholding(self) -> Iterator[None]:

@@ -23,6 +23,7 @@ from core.explain.effects import effect_of
 from core.explain.explainer import Explainer
 from core.explain.importance_figures import importance_figures
 from core.explain.interactions import interactions_of
+from core.explain.masked_values import masked_effect
 from core.explain.reference_parts import standard_error
 from core.explain.surrogate import imitate
 
@@ -57,7 +58,7 @@ def explain_globally(
         units: The group of each row: rows of a group are one piece of evidence; None if rows are independent.
         slices: The slice of each row, by the name of the slicing.
         n_rows: How many rows are explained.
-        denied: The columns that must not appear.
+        denied: The columns that must not appear, and those of which no value may.
         interactions: Whether pairs of columns are measured, too.
         seed: Of the sample.
         notes: What else a reader must know.
@@ -116,10 +117,14 @@ def explain_globally(
         features=features,
         groups=found_groups,
         effects=tuple(
-            effect for name in visible[:N_EFFECTS] if (effect := effect_of(explainer, frame, name)) is not None
+            masked_effect(effect) if denied.hides_values(name) else effect
+            for name in visible[:N_EFFECTS]
+            if (effect := effect_of(explainer, frame, name)) is not None
         ),
         slices=_slices(sizes, names, slices or {}, chosen, denied),
-        surrogate=imitate(imitated, explainer.margin(imitated), visible, groups[some], seed=seed),
+        surrogate=imitate(
+            imitated, explainer.margin(imitated), visible, groups[some], masks=denied.hides_values, seed=seed
+        ),
         interactions=() if paired is None else paired.found,
         interaction_method="" if paired is None else paired.method,
         notes=tuple(said),
@@ -209,7 +214,7 @@ def _slices(
 ) -> tuple[SliceImportance, ...]:
     found = []
     for slicing, of_row in slices.items():
-        if denied.denies(slicing):
+        if denied.hides_values(slicing):
             continue
         levels = of_row.iloc[chosen].reset_index(drop=True)
         counts = levels.dropna().value_counts()

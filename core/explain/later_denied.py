@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from core.explain.deny_list import DenyList, left_out_note
 from core.explain.documents import GlobalExplanation
+from core.explain.masked_values import masked_effect, tells_values
 from core.quality.gate import GateResult, withheld
 
 
@@ -26,6 +27,7 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
     )
     if (scale := denied.scale_of_answers(report.scale)) != report.scale:
         report = replace(report, scale=scale)
+    report = _without_values(report, denied)
     hidden = {name for name in (*names, *(each.slicing for each in report.slices)) if denied.denies(name)}
     if not hidden:
         return report
@@ -50,6 +52,27 @@ def without_denied(report: GlobalExplanation, denied: DenyList) -> GlobalExplana
         surrogate=surrogate,
         interactions=tuple(pair for pair in report.interactions if not hidden.intersection(pair.features)),
         notes=(*denied.silent(report.notes, hidden), left_out),
+    )
+
+
+def _without_values(report: GlobalExplanation, denied: DenyList) -> GlobalExplanation:
+    """Leave out the values of columns that may appear without them; each rule that tells one goes as a whole."""
+    masked = [entry.feature for entry in report.features if denied.hides_values(entry.feature)]
+    if not masked:
+        return report
+
+    def silent(text: str) -> bool:
+        return not any(tells_values(text, name) for name in masked)
+
+    surrogate = report.surrogate
+    if surrogate is not None:
+        disagrees = surrogate.disagrees if silent(surrogate.disagrees) else ""
+        surrogate = replace(surrogate, rules=tuple(filter(silent, surrogate.rules)), disagrees=disagrees)
+    return replace(
+        report,
+        effects=tuple(masked_effect(each) if denied.hides_values(each.feature) else each for each in report.effects),
+        slices=tuple(each for each in report.slices if not denied.hides_values(each.slicing)),
+        surrogate=surrogate,
     )
 
 

@@ -1,6 +1,6 @@
 """A small tree that imitates the model, and how well it does: what one can say of the model in a few sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from core.arrays import AnyArray, FloatArray, IntArray
 from core.explain.columns import is_number, is_tellable, numbers_of, texts_of
 from core.explain.documents import Surrogate
+from core.explain.masked_values import coarse, told_levels
 
 MOST_DEPTH: Final = 5
 LEAST_ROWS: Final = 40
@@ -20,7 +21,13 @@ _MOST_SHOWN: Final = 12  # levels of a category in a sentence
 
 
 def imitate(
-    frame: pd.DataFrame, margin: FloatArray, names: Sequence[str], units: IntArray, *, seed: int
+    frame: pd.DataFrame,
+    margin: FloatArray,
+    names: Sequence[str],
+    units: IntArray,
+    *,
+    masks: Callable[[str], bool] = lambda name: False,
+    seed: int,
 ) -> Surrogate | None:
     """Fit a tree to the margin, and measure it on rows held out, whole groups at a time.
 
@@ -29,6 +36,8 @@ def imitate(
         margin: The model's margin, shape (n,).
         names: The columns that may appear.
         units: The group of each row.
+        masks: Says of which columns no value may appear: rules tell how many levels they are about, and numbers of two
+            digits.
         seed: Of the folds.
     Returns:
         None if there are fewer than 40 rows, fewer than two groups or no column, or every margin is the same.
@@ -53,7 +62,7 @@ def imitate(
     design = _Design(frame, margin, names)
     matrix = design.matrix(frame)
     tree = _fit(matrix, margin, seed)
-    rules = _rules(tree.tree_, design, matrix)
+    rules = _rules(tree.tree_, design, matrix, masks)
     leaves = tree.apply(matrix)
     off = {leaf: float(np.sqrt(np.mean((margin - told)[leaves == leaf] ** 2))) for leaf in rules}
     worst = max(off, key=lambda leaf: off[leaf])
@@ -93,13 +102,16 @@ class _Design:
             cells = np.column_stack(columns).astype(np.float32)
         return np.where(np.isinf(cells), np.float32(np.nan), cells)
 
-    def condition(self, column: int, threshold: float, goes_left: bool, cells: AnyArray) -> str:
+    def condition(self, column: int, threshold: float, goes_left: bool, cells: AnyArray, *, is_masked: bool) -> str:
         name = self.names[column]
         if name not in self.levels:
-            return f"{name} {'<=' if goes_left else '>'} {_told(threshold, cells)}"
+            limit = f"{coarse(threshold):g}" if is_masked else _told(threshold, cells)
+            return f"{name} {'<=' if goes_left else '>'} {limit}"
         levels = self.levels[name]
         split = int(np.floor(threshold)) + 1
         inside = levels[:split] if goes_left else levels[split:]
+        if is_masked:
+            return f"{name} {told_levels(len(inside), len(levels))}"
         more = f" and {len(inside) - _MOST_SHOWN} more" if len(inside) > _MOST_SHOWN else ""
         return f"{name} in {{{', '.join(inside[:_MOST_SHOWN])}{more}}}"
 
@@ -118,7 +130,7 @@ def _told(threshold: float, cells: AnyArray) -> str:
     return next((text for text in texts if np.array_equal(cells <= float(text), parted)), repr(threshold))
 
 
-def _rules(tree: Any, design: _Design, matrix: AnyArray) -> dict[int, str]:
+def _rules(tree: Any, design: _Design, matrix: AnyArray, masks: Callable[[str], bool]) -> dict[int, str]:
     """Return each leaf with its conditions, of several on one side of a column the tightest."""
     found: dict[int, str] = {}
     waiting: list[tuple[int, dict[tuple[int, bool], float]]] = [(0, {})]
@@ -126,7 +138,7 @@ def _rules(tree: Any, design: _Design, matrix: AnyArray) -> dict[int, str]:
         node, path = waiting.pop()
         if tree.children_left[node] < 0:
             words = [
-                design.condition(column, threshold, left, matrix[:, column])
+                design.condition(column, threshold, left, matrix[:, column], is_masked=masks(design.names[column]))
                 for (column, left), threshold in path.items()
             ]
             share = tree.n_node_samples[node] / len(matrix)

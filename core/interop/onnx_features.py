@@ -1,6 +1,6 @@
 """What learners read, in a graph: inputs become the matrices, by the operations of the compiled features."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -10,6 +10,14 @@ from core.models.learners.derived import Among, Log, LogOfOneMore
 from core.models.learners.feature_space import CLIP, FeatureSpace
 from core.models.scoring.features import CompiledSpace
 from core.models.scoring.fields import Field
+
+Spelling = Callable[[str, str], str]
+"""From a column and a level to the text by which a file knows the level."""
+
+
+def as_it_is(column: str, level: str) -> str:
+    """Return a level."""
+    return level
 
 
 class GraphMatrices:
@@ -26,7 +34,11 @@ class GraphMatrices:
 
 
 def matrices_in(
-    graph: Graph, anatomy: Anatomy, inputs: Mapping[str, GraphValue], fields: Mapping[str, Field]
+    graph: Graph,
+    anatomy: Anatomy,
+    inputs: Mapping[str, GraphValue],
+    fields: Mapping[str, Field],
+    spelled: Spelling = as_it_is,
 ) -> GraphMatrices:
     """Build the matrices of a model.
 
@@ -35,14 +47,15 @@ def matrices_in(
         anatomy: The model.
         inputs: The inputs by column, shape (n,) each.
         fields: The columns of a request.
+        spelled: Returns how the file writes a level of a column.
     """
     if anatomy.space is not None:
-        return _SpaceInGraph(graph, anatomy.space, inputs).matrices()
+        return _SpaceInGraph(graph, anatomy.space, inputs, spelled).matrices()
     blocks = []
     for name in anatomy.columns:
         value, levels = inputs[name], fields[name].categories
         if fields[name].kind == "category":
-            codes = {level: float(code) for code, level in enumerate(levels)} or {"": np.nan}
+            codes = {spelled(name, level): float(code) for code, level in enumerate(levels)} or {"": np.nan}
             value = graph.looked_up(value, codes, np.nan)
         blocks.append(graph.column(value))
     return GraphMatrices(graph.beside(blocks), len(blocks))
@@ -51,8 +64,8 @@ def matrices_in(
 class _SpaceInGraph:
     """A feature space, step by step as `CompiledSpace` computes it."""
 
-    def __init__(self, graph: Graph, space: FeatureSpace, inputs: Mapping[str, GraphValue]) -> None:
-        self._graph, self._space, self._inputs = graph, space, inputs
+    def __init__(self, graph: Graph, space: FeatureSpace, inputs: Mapping[str, GraphValue], spelled: Spelling) -> None:
+        self._graph, self._space, self._inputs, self._spelled = graph, space, inputs, spelled
         self._compiled = CompiledSpace(space)
 
     def matrices(self) -> GraphMatrices:
@@ -84,7 +97,13 @@ class _SpaceInGraph:
     def _flag(self, how: Among) -> GraphValue:
         graph, inputs = self._graph, self._inputs
         holds = [
-            graph.column(graph.looked_up(inputs[column], dict.fromkeys(sorted(levels), good), 1.0 - good))
+            graph.column(
+                graph.looked_up(
+                    inputs[column],
+                    dict.fromkeys((self._spelled(column, level) for level in sorted(levels)), good),
+                    1.0 - good,
+                )
+            )
             for parts, good in ((how.within, 1.0), (how.outside, 0.0))
             for column, levels in parts.items()
         ]
@@ -120,9 +139,10 @@ class _SpaceInGraph:
             if len(compiled.nullable):
                 base.append(graph.columns(graph.as_double(absent), compiled.nullable))
         for position, codes in compiled.one_hot:
-            levels = {str(level): float(k) for k, level in enumerate(codes)}
+            name = compiled.categories[position]
+            levels = {self._spelled(name, str(level)): float(k) for k, level in enumerate(codes)}
             if levels:
-                code = graph.column(graph.looked_up(self._inputs[compiled.categories[position]], levels, -1.0))
+                code = graph.column(graph.looked_up(self._inputs[name], levels, -1.0))
                 base.append(graph.as_double(graph.op("Equal", code, np.arange(float(len(levels)))[None])))
         whole = graph.beside(base)
         product = graph.op("Mul", graph.columns(whole, compiled.left), graph.columns(whole, compiled.right))
@@ -132,7 +152,8 @@ class _SpaceInGraph:
         graph, compiled = self._graph, self._compiled
         blocks = [graph.columns(values, compiled.tree_from)] if len(compiled.tree_from) else []
         for position, codes in compiled.tree_codes:
-            levels = {str(level): code for level, code in codes.items()} or {"": -1.0}
-            text = self._inputs[compiled.categories[position]]
+            name = compiled.categories[position]
+            levels = {self._spelled(name, str(level)): code for level, code in codes.items()} or {"": -1.0}
+            text = self._inputs[name]
             blocks.append(graph.column(graph.looked_up(text, levels, -1.0)))
         return graph.rounded(graph.beside(blocks))

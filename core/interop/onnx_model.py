@@ -10,7 +10,7 @@ import numpy as np
 from core.arrays import FloatArray
 from core.errors import UsageError
 from core.explain.plain_trees import PlainTrees
-from core.interop.onnx_features import matrices_in
+from core.interop.onnx_features import Spelling, as_it_is, matrices_in
 from core.interop.onnx_graph import Graph, GraphValue
 from core.interop.onnx_learners import LearnersInGraph, NotWrittenInOnnxError
 from core.interop.onnx_parity import ScoredRows, splits_of
@@ -69,12 +69,13 @@ def require_onnx() -> None:
         raise UsageError("onnx and onnxruntime are not installed: pip install 'bondx-console[onnx]'.") from None
 
 
-def written_onnx(model: "Model", notes: dict[str, str]) -> WrittenOnnx:
+def written_onnx(model: "Model", notes: dict[str, str], spelled: Spelling = as_it_is) -> WrittenOnnx:
     """Write a model.
 
     Args:
         model: A trained one.
         notes: The metadata of the file.
+        spelled: Returns how the file writes a level of a column.
     Raises:
         NotWrittenInOnnxError: A part of the model has no form in ONNX.
     """
@@ -96,7 +97,7 @@ def written_onnx(model: "Model", notes: dict[str, str]) -> WrittenOnnx:
     graph = Graph((*names, PREDICTION))
     splits: list[PlainTrees] = []
     inputs = {field.name: graph.input(field.name, is_text=field.kind not in NUMERIC) for field in fields}
-    output, n_outputs = _answer(graph, anatomy, inputs, {field.name: field for field in fields}, splits)
+    output, n_outputs = _answer(graph, anatomy, inputs, {field.name: field for field in fields}, splits, spelled)
     told = notes | {"bondx.unit": scorer.unit, "bondx.classes": msgspec.json.encode(anatomy.classes).decode()}
     content = graph.to_bytes(output, PREDICTION, n_columns=n_outputs, notes=told)
     of_columns = splits_of(anatomy.columns, splits) if anatomy.space is None and not anatomy.members else {}
@@ -113,11 +114,16 @@ def _inputs(fields: Sequence[Field]) -> tuple[OnnxInput, ...]:
 
 
 def _answer(
-    graph: Graph, anatomy: Anatomy, inputs: dict[str, GraphValue], fields: dict[str, Field], splits: list[PlainTrees]
+    graph: Graph,
+    anatomy: Anatomy,
+    inputs: dict[str, GraphValue],
+    fields: dict[str, Field],
+    splits: list[PlainTrees],
+    spelled: Spelling,
 ) -> tuple[GraphValue, int]:
     """Return the answers, and how many values each has."""
     if anatomy.members or isinstance(anatomy.learner, ContinuingLearner):
-        margin = _margin(graph, anatomy, inputs, fields, splits)
+        margin = _margin(graph, anatomy, inputs, fields, splits, spelled)
         if anatomy.curve == "logistic":
             return graph.op("Sigmoid", margin), 1
         if anatomy.curve == "sinh":  # the operator Sinh reads single precision
@@ -126,7 +132,7 @@ def _answer(
         return margin, 1
     if isinstance(anatomy.learner, FlatForest):
         raise NotWrittenInOnnxError("its forest reads columns that its own code derives from a row")
-    learners = LearnersInGraph(graph, matrices_in(graph, anatomy, inputs, fields), splits)
+    learners = LearnersInGraph(graph, matrices_in(graph, anatomy, inputs, fields, spelled), splits)
     answer, n_classes = learners.answer(anatomy.learner), len(anatomy.classes)
     if n_classes == 2:
         return graph.columns(answer, np.array([1])), 1
@@ -138,14 +144,21 @@ def _answer(
 
 
 def _margin(
-    graph: Graph, anatomy: Anatomy, inputs: dict[str, GraphValue], fields: dict[str, Field], splits: list[PlainTrees]
+    graph: Graph,
+    anatomy: Anatomy,
+    inputs: dict[str, GraphValue],
+    fields: dict[str, Field],
+    splits: list[PlainTrees],
+    spelled: Spelling,
 ) -> GraphValue:
     """Return the score on the learning scale, of a stack the sum of those of its members."""
     if not anatomy.members:
-        return LearnersInGraph(graph, matrices_in(graph, anatomy, inputs, fields), splits).margin(anatomy.learner)
+        return LearnersInGraph(graph, matrices_in(graph, anatomy, inputs, fields, spelled), splits).margin(
+            anatomy.learner
+        )
     total: GraphValue | None = None
     for member in anatomy.members:
-        own = graph.op("Mul", _margin(graph, member.anatomy, inputs, fields, splits), member.weight)
+        own = graph.op("Mul", _margin(graph, member.anatomy, inputs, fields, splits, spelled), member.weight)
         total = own if total is None else graph.op("Add", total, own)
     assert total is not None
     return graph.op("Add", total, anatomy.constant)

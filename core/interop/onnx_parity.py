@@ -11,6 +11,7 @@ from core.arrays import AnyArray, FloatArray
 from core.errors import RefusedError
 from core.explain.deny_list import DenyList
 from core.explain.plain_trees import LEAF, PlainTrees
+from core.interop.onnx_features import Spelling, as_it_is
 from core.models.scoring.fields import NUMERIC, Field, Rows
 
 TOLERANCE: Final = 1e-6  # of the size of the answer
@@ -49,7 +50,7 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     largest: float
 
 
-def feeds_of(fields: Sequence[Field], rows: Rows) -> dict[str, AnyArray]:
+def feeds_of(fields: Sequence[Field], rows: Rows, spelled: Spelling = as_it_is) -> dict[str, AnyArray]:
     """Return rows as the inputs of the file: doubles with NaN, and texts that are empty where there is none."""
     numbers = [field.name for field in fields if field.kind in NUMERIC]
     texts = [field.name for field in fields if field.kind not in NUMERIC]
@@ -57,7 +58,8 @@ def feeds_of(fields: Sequence[Field], rows: Rows) -> dict[str, AnyArray]:
         name: np.ascontiguousarray(rows.numbers[:, place], dtype=np.float64) for place, name in enumerate(numbers)
     }
     for place, name in enumerate(texts):
-        feeds[name] = np.array([MISSING if row[place] is None else row[place] for row in rows.texts], dtype=object)
+        cells = (row[place] for row in rows.texts)
+        feeds[name] = np.array([MISSING if cell is None else spelled(name, cell) for cell in cells], dtype=object)
     return feeds
 
 
@@ -69,6 +71,7 @@ def compare(
     splits: Mapping[str, FloatArray],
     *,
     denied: DenyList | None = None,
+    spelled: Spelling = as_it_is,
 ) -> Parity:
     """Let onnxruntime answer rows, and compare the answers with the version's own.
 
@@ -79,6 +82,7 @@ def compare(
         held_out: The rows that the version keeps; None if it keeps none.
         splits: Of columns of numbers, where the trees split.
         denied: Columns that no row that is shown has.
+        spelled: Returns how the file writes a level of a column.
     Raises:
         ParityError: An answer differs.
     """
@@ -93,7 +97,7 @@ def compare(
     made = [_drawn(fields), _edges(fields, splits)]
     largest, scale = 0.0, 0.0
     for rows in (*kept, *made):
-        feeds = {name: values for name, values in feeds_of(fields, rows).items() if name in asked}
+        feeds = {name: values for name, values in feeds_of(fields, rows, spelled).items() if name in asked}
         found = np.asarray(session.run(None, feeds)[0], dtype=np.float64).reshape(len(rows), -1)
         expected = np.asarray(scored(rows), dtype=np.float64).reshape(len(rows), -1)
         # The size of a usual answer, known from the first rows: an answer near zero is not held to its own digits.

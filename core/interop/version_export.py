@@ -10,6 +10,7 @@ import msgspec
 
 from core.domains.catalogue import load_model
 from core.errors import UsageError
+from core.escape import shown
 from core.explain.deny_list import DenyList
 from core.files import FolderInUseError, digest, is_occupied, write_folder
 from core.interop.kserve_layout import default_storage, require_storage, write_layout
@@ -18,7 +19,10 @@ from core.interop.onnx_parity import Parity, compare
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.output_files import require_new_output, require_output, write_new_output
 from core.progress import begins
+from core.protection import key_of
+from core.protection.pseudonyms import Pseudonyms
 from core.registry import Registry
+from core.settings import settings_in_force
 from core.state import Workspace
 
 
@@ -38,6 +42,7 @@ class ExportedVersion(msgspec.Struct, frozen=True, kw_only=True):
         n_bytes: Its size.
         inputs: Its inputs.
         parity: How its answers were compared with the version's.
+        pseudonyms: The inputs that are pseudonyms, by the key of the workspace, and no values.
     """
 
     model: str
@@ -48,6 +53,7 @@ class ExportedVersion(msgspec.Struct, frozen=True, kw_only=True):
     n_bytes: int
     inputs: tuple[OnnxInput, ...]
     parity: Parity
+    pseudonyms: tuple[str, ...] = ()
 
 
 def export_version(
@@ -69,7 +75,8 @@ def export_version(
         format: What to write.
         storage_uri: Where KServe will find the folder `models`; by default in the claim `bondx-models`.
     Raises:
-        UsageError: The extra is not installed, the place cannot be used, or a part of the model has no form in ONNX.
+        UsageError: The extra is not installed, the place cannot be used, a part of the model has no form in ONNX, or
+            it reads a category whose levels must not be shown and there is no key of pseudonyms.
         ParityError: The file answers a row otherwise than the version.
         RefusedError: The place is in a workspace.
         HashMismatchError: The files of the version are not those that were registered.
@@ -96,12 +103,15 @@ def export_version(
     }
     with registry.opened(found.model, found.version) as folder:
         begins("writing the model as ONNX")
-        written = written_onnx(load_model(folder), notes)
+        names = LevelsAsExported(workspace, found.key)
+        written = written_onnx(load_model(folder), notes, names.spelled)
         held_out = HeldOutRows.read(folder, found.key).rows if (folder / HELD_OUT_NAME).exists() else None
     content = written.onnx.content
     begins("comparing its answers with the version's")
     denied = DenyList.of_cells_in_force(workspace.root)
-    parity = compare(content, written.scored, written.fields, held_out, written.splits, denied=denied)
+    parity = compare(
+        content, written.scored, written.fields, held_out, written.splits, denied=denied, spelled=names.spelled
+    )
     if format is VersionFormat.ONNX:
         write_new_output(out, content)
     else:
@@ -117,4 +127,41 @@ def export_version(
         n_bytes=len(content),
         inputs=written.onnx.inputs,
         parity=parity,
+        pseudonyms=tuple(field.name for field in written.fields if field.name in names.columns),
     )
+
+
+class LevelsAsExported:
+    """How an exported file writes the levels of a version: those of columns without values to show as pseudonyms.
+
+    Attributes:
+        columns: The columns of which pseudonyms were written.
+    """
+
+    def __init__(self, workspace: Workspace, key: str) -> None:
+        """Begin with the settings of a workspace; the key of pseudonyms is read when the first one is written."""
+        settings = settings_in_force(workspace.root)
+        self._denied, self._settings = DenyList.of(settings.explanation), settings.protection
+        self._root, self._version = workspace.root, key
+        self._pseudonyms: Pseudonyms | None = None
+        self.columns = set[str]()
+
+    def spelled(self, column: str, level: str) -> str:
+        """Return how the file writes a level.
+
+        Raises:
+            UsageError: A pseudonym is wanted, and the settings name no key.
+            KeySourceError: The key cannot be read.
+        """
+        if not self._denied.hides_values(column):
+            return level
+        if self._pseudonyms is None:
+            if (key := key_of(self._settings, self._root)) is None:
+                raise UsageError(
+                    f"{self._version} reads {shown(column)}, whose values must not be shown, and the file would hold "
+                    "its levels. Name a key of pseudonyms (protection.key_file, key_env or key_command): the file "
+                    "then reads pseudonyms, as bondx data anonymise writes them with the same key."
+                )
+            self._pseudonyms = Pseudonyms(key)
+        self.columns.add(column)
+        return self._pseudonyms.of(level, column) or level

@@ -5,7 +5,7 @@ numbers takes about 2.5 KiB, a column of few levels some dozen bytes a level. Th
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -25,6 +25,8 @@ MOST_LEVELS = 400  # of a column that keeps each level by name
 N_BUCKETS = 256
 DIGITS = 6
 HOURS, WEEKDAYS = 24, 7
+MOMENTS = ("missing", "mean", "sd", "mean year", "sd days")
+"""The figures of a column that are no value of its cells."""
 FEW_LEVELS = 12  # of a category, from which a comparison of versions shows the shares
 
 _DAY = 86_400e6  # microseconds
@@ -258,6 +260,16 @@ def _year(instant: float) -> float:
     return 1970 + instant / (365.2425 * _DAY)
 
 
-def figures_of(columns: Iterable[ColumnProfile]) -> dict[str, dict[str, float]]:
-    """Return the figures of columns for reports; columns of names are left out."""
-    return {column.name: found for column in columns if (found := column.figures())}
+def figures_of(
+    columns: Iterable[ColumnProfile], *, masks: Callable[[str], bool] = lambda name: False
+) -> dict[str, dict[str, float]]:
+    """Return the figures of columns for reports; columns of names are left out.
+
+    Args:
+        columns: The columns.
+        masks: Says of which columns no value may appear: their figures are shares of empty cells and moments.
+    """
+    found = {column.name: column.figures() for column in columns}
+    for name in filter(masks, found):
+        found[name] = {figure: value for figure, value in found[name].items() if figure in MOMENTS}
+    return {name: figures for name, figures in found.items() if figures}

@@ -1,10 +1,11 @@
 """The watcher of drift. What judges is imported at the first version with a profile: other engines stay light."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from core.explain.deny_list import NONE_DENIED, DenyList
 from core.monitoring.watch import LiveVersion, WatcherLook
 from core.settings.monitoring import MonitoringSettings
 
@@ -21,14 +22,14 @@ class DriftWatch:
         self,
         live_file: Path,
         settings: Callable[[], MonitoringSettings],
-        denied: Callable[[], Sequence[str]] = tuple,
+        denied: Callable[[], DenyList] = lambda: NONE_DENIED,
     ) -> None:
         """Prepare.
 
         Args:
             live_file: The store of the counted minutes.
             settings: Returns the settings in force.
-            denied: Returns the columns, and patterns of names, whose shares, values and slices must not appear.
+            denied: Returns the columns whose shares, values and slices must not appear.
         """
         self._live_file, self._settings, self._denied = live_file, settings, denied
         self._judging: LiveDrift | None = None

@@ -143,6 +143,8 @@ _FIRST: Mapping[VersionSection, int] = {
 }
 # What the signature says of a column without a value of its cells.
 _NO_VALUES = ("type", "allows_missing")
+# What the distribution of a column says without a value of its cells.
+_MOMENTS = ("missing", "mean", "sd", "mean year", "sd days")
 _DESCRIBING = (REPORT_NAME, SIGNATURE_NAME, ENVIRONMENT_NAME)
 
 
@@ -186,6 +188,7 @@ def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied
             *(name.partition("=")[0] for name in side.report.get("slices") or ()),
         )
     }
+    found = _without_values(found, {name for name in columns if denied.hides_values(name)}, denied)
     hidden = {name for name in columns if denied.denies(name)}
     for side in sides:  # slices may have another name than the column that they are made of
         hidden.update(name for name, column in sliced_by(side.report).items() if denied.denies(column))
@@ -201,6 +204,25 @@ def _without_denied(found: VersionDiff, sides: Sequence[ComparedVersion], denied
     left_out = f"{len(hidden)} of {len(columns)} columns"
     note = f"The figures of {left_out} are left out: explanation.denied_columns names them."
     return replace(found, rows=rows, notes=(*found.notes, note))
+
+
+def _without_values(found: VersionDiff, masked: set[str], denied: DenyList) -> VersionDiff:
+    """Leave out the values of columns of which none may be shown: levels, ends of ranges and slices."""
+    if (pattern := naming(masked)) is None:
+        return found
+
+    def tells(row: VersionDifference) -> bool:
+        if row.section == "slices":
+            return denied.denies_slice(row.name)
+        if row.section == "signature":
+            return not _has_no_value(row.name) and pattern.search(row.name) is not None
+        return (
+            row.section == "data"
+            and row.name.rpartition(".")[2] not in _MOMENTS
+            and pattern.match(row.name) is not None
+        )
+
+    return replace(found, rows=tuple(row for row in found.rows if not tells(row)))
 
 
 def difference(section: VersionSection, name: str, before: Any, after: Any) -> VersionDifference:

@@ -239,7 +239,7 @@ def _validate(
         found[REGRESSION_SET] = _compared(
             workspace, live, new_folder, file, REGRESSION_SET, policy.regression_margin, policy.slice_margin
         )
-    denied = DenyList(settings.explanation.denied_columns)
+    denied = DenyList.of(settings.explanation)
     found = {name: each.without_names(denied) for name, each in found.items()}
     evidence: dict[str, Any] = {name: each.figures() for name, each in found.items()}
     if attained:

@@ -33,7 +33,7 @@ def with_numbered_levels(rollout: Rollout, denied: DenyList) -> Rollout:
 
     Requests are divided by the stored plan, which keeps them.
     """
-    hidden = [each for each in rollout.plan.slices if denied.denies(each.column)]
+    hidden = [each for each in rollout.plan.slices if denied.hides_values(each.column)]
     if not hidden:
         return rollout
     full = whole(rollout)

@@ -128,7 +128,7 @@ def make_slices(
                 raise ValueError(f"{version} does not read the slice column {rule.column!r}; its columns: {names}")
     stable = next(iter(columns.values()), {})
     found = [_slice(rule, stable[rule.column]) for rule in rules]
-    return tuple(numbered(each) if denied.denies(each.column) else each for each in found)
+    return tuple(numbered(each) if denied.hides_values(each.column) else each for each in found)
 
 
 def numbered(found: Slice) -> Slice:

@@ -165,7 +165,7 @@ class Server:
         current = CurrentSettings(workspace.root, settings)
 
         def denied() -> DenyList:
-            return DenyList(current.read().explanation.denied_columns)
+            return DenyList.of(current.read().explanation)
 
         may_write = not is_read_only(workspace.root)
         if not may_write:

@@ -110,10 +110,12 @@ class ServingSignature:
 
     @property
     def described_fields(self) -> tuple[Field, ...]:
-        """The fields as they are shown: those denied without their ranges and categories."""
+        """The fields as they are shown: those denied or masked without their ranges and categories."""
         denied = self.denied()
         return tuple(
-            msgspec.structs.replace(field, least=None, most=None, categories=()) if denied.denies(field.name) else field
+            msgspec.structs.replace(field, least=None, most=None, categories=())
+            if denied.hides_values(field.name)
+            else field
             for field in self.fields
         )
 
@@ -208,7 +210,7 @@ class ServingSignature:
             most = _VAST if field.most is None else field.most
             outside = column[(column < least) | (column > most)]
             if len(outside):
-                limits = "" if self.denied().denies(field.name) else f" ({least:g} to {most:g})"
+                limits = "" if self.denied().hides_values(field.name) else f" ({least:g} to {most:g})"
                 raise CallerFaultError(
                     f"has {self.quoted(field.name, f'{outside[0]:g}')}, far from the training data{limits}: the model "
                     "has no finite answer",
@@ -262,8 +264,8 @@ class ServingSignature:
         return cell
 
     def quoted(self, name: str, text: str) -> str:
-        """Quote a value of a field in a refusal, unless the field is denied."""
-        return "a value" if self.denied().denies(name) else f"the value {shown(text)}"
+        """Quote a value of a field in a refusal, unless the field is denied or masked."""
+        return "a value" if self.denied().hides_values(name) else f"the value {shown(text)}"
 
     def matrix(self, values: list[Any], shape: Sequence[int]) -> Rows:
         """Convert a matrix of numbers, with its columns in the order of the fields.
@@ -309,8 +311,8 @@ class ServingSignature:
 
     def described_problem(self, problem: str, field: Field) -> str:
         """Rephrase a decoder's problem with a value of a field."""
-        is_denied = self.denied().denies(field.name)
-        if is_denied and problem.startswith("Invalid enum value"):
+        is_masked = self.denied().hides_values(field.name)
+        if is_masked and problem.startswith("Invalid enum value"):
             problem = "has a value that the model does not know"
         elif field.categories and problem.startswith("Invalid enum value"):
             shown = ", ".join(field.categories[:_MAX_CHOICES])
@@ -319,7 +321,7 @@ class ServingSignature:
             problem = f"has the value {given}, which the model does not know; choose from {shown}{more}"
         else:
             problem = problem[0].lower() + problem[1:].replace("`", "")
-            if is_denied and field.kind != "bool":  # the range of a flag says nothing
+            if is_masked and field.kind != "bool":  # the range of a flag says nothing
                 problem = _LIMIT.sub(" in the range that the model reads", problem)
             if field.kind == "bool":
                 problem = _OF_FLAG.sub("expected true, false, 0 or 1", problem)

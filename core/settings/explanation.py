@@ -36,3 +36,10 @@ class ExplanationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
             "contribute is one sum."
         ),
     ] = ()
+    masked_columns: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
+        Meta(
+            description="Columns, or patterns such as `customer_*`, of which no value is shown or told: no level of a "
+            "category, no end of a range, no slice. Personal columns are among them."
+        ),
+    ] = ()

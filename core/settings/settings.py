@@ -51,10 +51,10 @@ class Settings(TrainingSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     def _protect(self) -> None:
         """Add the columns of a class to the lists that keep columns back: no reader of these lists can forget them."""
         secret, hidden = self.protection.secret, (*self.protection.personal, *self.protection.secret)
-        if secret:
-            denied = _united(self.explanation.denied_columns, secret)
-            force_setattr(self, "explanation", replace(self.explanation, denied_columns=denied))
         if hidden:
+            denied = _united(self.explanation.denied_columns, secret)
+            masked = _united(self.explanation.masked_columns, hidden)
+            force_setattr(self, "explanation", replace(self.explanation, denied_columns=denied, masked_columns=masked))
             log = replace(self.serving.log_features, mask=_united(self.serving.log_features.mask, hidden))
             force_setattr(self, "serving", replace(self.serving, log_features=log))
 

@@ -100,9 +100,9 @@ def report_of(
         n_pairs=N_PAIRS_OF_MANY,
     )
     n_rows, notes = affordable_rows(explainer, n_rows, most_sampled)
-    denied = DenyList(settings.denied_columns)
-    # A slicing of another name may be made of a denied column.
-    shown_columns = frame[[name for name in frame if not denied.denies(str(name))]]
+    denied = DenyList.of(settings)
+    # A slicing of another name may be made of such a column.
+    shown_columns = frame[[name for name in frame if not denied.hides_values(str(name))]]
     return explain_globally(
         explainer,
         frame,
@@ -172,7 +172,7 @@ def explanation_of_function(
         reference = f"{len(against):,} reference rows"
     function = PredictionFunction(predict, like=like, output=output)
     function.check(against)
-    columns, denied = tuple(map(str, frame.columns)), DenyList(settings.denied_columns)
+    columns, denied = tuple(map(str, frame.columns)), DenyList.of(settings)
     if row is not None:
         if n_rows is not None or interactions or groups is not None:
             raise UsageError("n_rows, interactions and groups are of a function as a whole: leave row out.")

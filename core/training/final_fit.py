@@ -316,8 +316,10 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
     if choices := [record for record in made.tuning.selections if record.model == name]:
         account["columns"] = msgspec.to_builtins(choices[0])
     report: dict[str, Any] = {**account, "feature_importance": importance, "metrics": metrics, "slices": slices}
+    denied = DenyList.of(made.explanation)
+    report["slices"] = denied.with_slicings(made.slicings).visible_slices(slices)
     report["sliced_by"] = made.slicings
-    report[PROFILE] = figures_of(made.columns.values())
+    report[PROFILE] = figures_of(made.columns.values(), masks=denied.hides_values)
     content = msgspec.json.format(msgspec.json.encode(report, order="deterministic"), indent=2)
     write_file(place / REPORT, content + b"\n", durable=False)
     features = tuple(column for column in importance if column != made.group)
@@ -337,7 +339,6 @@ def _save_model(model: Model, name: str, folder: Path, made: "_Made", *, domain:
         write_file(place / HELD_OUT_NAME, held_out.to_bytes(), durable=False)
     if (conformal := conformal_of(held_out)) is not None:
         write_file(place / CONFORMAL_NAME, conformal.to_bytes(), durable=False)
-    denied = DenyList(made.explanation.denied_columns)
     files = {path.relative_to(place).as_posix(): sha256_of(path) for path in sorted(place.rglob("*")) if path.is_file()}
     return FinalModel(
         name=name,

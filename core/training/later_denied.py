@@ -43,7 +43,7 @@ def tells_columns(session: Session) -> bool:
 
 def session_without_denied(session: Session, denied: DenyList) -> Session:
     """Return a session that tells nothing of denied columns."""
-    if not denied.patterns:
+    if not (denied.patterns or denied.of_values):
         return session
     observed = session.observed
     models = tuple(session.settings.get("models", ()))
@@ -78,7 +78,12 @@ def _section_as_shown(section: ReportSection, models: Sequence[str], denied: Den
     """Leave out rows that name a denied column; a pattern that denies a heading or a model is too broad for that."""
     ordinary = (*models, *section.columns)
     narrow = DenyList([each for each in denied.patterns if not DenyList([each]).among(ordinary)])
-    rows = tuple(row for row in section.rows if not narrow.among(re.findall(r"[^\s,=]+", " ".join(row))))
+    masked = DenyList(narrow.patterns, of_values=denied.of_values)
+    rows = tuple(
+        row
+        for row in section.rows
+        if not narrow.among(re.findall(r"[^\s,=]+", " ".join(row))) and not any(map(masked.denies_slice, row))
+    )
     return replace(section, rows=rows)
 
 

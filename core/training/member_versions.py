@@ -173,7 +173,7 @@ def register_member(
         "why": f"{member} is a member of {ensemble.key}, taken out as it is",
         "feature_importance": taken.feature_importance(),
         "metrics": found.metrics,
-        "slices": found.slices,
+        "slices": DenyList.of(settings.explanation).visible_slices(found.slices),
         "notice": found.told,
         "member": made_of,
     }
@@ -337,7 +337,7 @@ def _on_file(
     metrics = judged.model.judge(frame)
     names = judged.signature.names if judged.signature is not None else tuple(map(str, frame))
     group = judged.signature.group if judged.signature is not None else None
-    denied = DenyList(settings.explanation.denied_columns)
+    denied = DenyList.of(settings.explanation)
     fitted = FittedModel(
         n_rows=len(frame),
         metrics=metrics,

@@ -111,7 +111,7 @@ class SessionFiles:
     ) -> Evidence:
         """Write the final report as JSON and as a page; return the evidence for the JSON."""
         domain = domain_of(session.training)
-        final = reported_final(final, DenyList(session.training.explanation.denied_columns))
+        final = reported_final(final, DenyList.of(session.training.explanation))
         report = final_report(
             without_place(session.settings),
             history,

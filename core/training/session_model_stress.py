@@ -47,7 +47,7 @@ def final_stress(
     report = stress.report(validation)
     if report is None or not isinstance(stress.engine, LabelStressEngine):
         return report
-    ranges = DenyList(settings.explanation.denied_columns).visible(ranges_of(columns))
+    ranges = DenyList.of(settings.explanation).visible(ranges_of(columns))
     held = [
         StressedModel(
             name, model, {column: ranges[column] for column in model.feature_importance() if column in ranges}

@@ -102,7 +102,7 @@ class SessionWork:
         if self._newest is not None:
             self._model_set.load(self._newest.models)
         self._validation = self._panels.validation()
-        self._slices = EpochSlices(self._panels.domain, DenyList(settings.explanation.denied_columns))
+        self._slices = EpochSlices(self._panels.domain, DenyList.of(settings.explanation))
         self._stress = SessionStress(settings)
         self._data_sets = DataSets(settings, document, data_folder)
         sealer_around(folder, SealedKind.ARTIFACTS)  # what cannot be sealed is told before the work, not after it
@@ -164,7 +164,7 @@ class SessionWork:
             self._panels.domain.checks,
             self._settings.quality_gates,
             source=f"the draw of epoch {number}",
-            denied=DenyList(self._settings.explanation.denied_columns).among(map(str, draw.calm.frame.columns)),
+            denied=DenyList.of(self._settings.explanation).among(map(str, draw.calm.frame.columns)),
         )
         if self._settings.dataset_size < FEW_ROWS:  # a larger draw of a known domain always has two groups
             quality = with_gate(quality, self._panels.groups_gate(draw))

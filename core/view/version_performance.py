@@ -54,7 +54,7 @@ def version_performance(
     registry = Registry(workspace)
     chosen = registry.get(model, version) if version is not None else _live_or_newest(registry, model)
     profile, settings = _profile_of(registry, chosen), settings_in_force(workspace.root)
-    denied = DenyList(settings.explanation.denied_columns)
+    denied = DenyList.of(settings.explanation)
     if by:
         columns = [column.column for column in recorded_columns(profile)] if profile is not None else []
         if (by := named_in_any_case(by, columns)) not in columns:
@@ -62,8 +62,9 @@ def version_performance(
                 f"Predictions of {chosen.key} are not recorded by {by!r}; its slice columns: "
                 f"{', '.join(columns) or 'none'}."
             )
-        if denied.denies(by):
-            raise UsageError(f"The slices of {shown(by)} are not shown: explanation.denied_columns names it.")
+        if denied.hides_values(by):
+            named = "denied_columns" if denied.denies(by) else "masked_columns, or protection.personal,"
+            raise UsageError(f"The slices of {shown(by)} are not shown: explanation.{named} names it.")
     with closing(LiveReader(workspace.live_file)) as reader:
         state = reader.watch_state(chosen.model, chosen.version, PerformanceWatch.name)
     made = registry.made_profile(chosen.model, chosen.version)

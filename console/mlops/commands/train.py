@@ -65,7 +65,7 @@ def train(args: argparse.Namespace) -> int:
     settings = settings_in_force(workspace.root)
     trained = train_on_file(workspace, request, settings, actor=person())
     version = trained.version
-    relies_on = DenyList(settings.explanation.denied_columns).shares(trained.report["feature_importance"])
+    relies_on = DenyList.of(settings.explanation).shares(trained.report["feature_importance"])
     if args.json:
         print_json(
             {

@@ -7,6 +7,7 @@ from core.evidence.pack import EvidenceSection, Figure, PackKind
 from core.evidence.sections.writing import SectionDraft, by_panel, panels_of
 from core.evidence.sources import Recorded
 from core.evidence.subject import Subject
+from core.explain.deny_list import DenyList
 
 _SCORES = (
     "attainment",
@@ -44,7 +45,7 @@ def performance(subject: Subject) -> EvidenceSection:
         )
         if not rows:
             draft.lack(f"{document['key']} was registered without metrics.")
-        _slices(draft, report, str(document["key"]))
+        _slices(draft, report, str(document["key"]), subject.denied)
     if subject.session is not None and not subject.versions:
         observed = subject.session["observed"] or {}
         metrics = observed.get("metrics") or {}
@@ -55,8 +56,8 @@ def performance(subject: Subject) -> EvidenceSection:
     return draft.written()
 
 
-def _slices(draft: SectionDraft, report: Recorded | None, key: str) -> None:
-    slices = (report["slices"] if report else None) or {}
+def _slices(draft: SectionDraft, report: Recorded | None, key: str, denied: DenyList) -> None:
+    slices = denied.visible_slices((report["slices"] if report else None) or {})
     if report is None or not slices:
         draft.lack(f"The scores of {key} by segment.")
         return

@@ -6,7 +6,7 @@ others in the same round. A state that cannot be read is begun again from the fi
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -77,13 +77,13 @@ class PerformanceWatch(Watcher):
     def __init__(
         self,
         settings: Callable[[], MonitoringSettings] = MonitoringSettings,
-        denied: Callable[[], Sequence[str]] = tuple,
+        denied: Callable[[], DenyList] = lambda: NONE_DENIED,
     ) -> None:
         """Prepare to watch.
 
         Args:
             settings: Return the `monitoring` block that is in force.
-            denied: Returns the columns, and patterns of names, whose slices must not appear.
+            denied: Returns the columns whose slices must not appear.
         """
         self._settings, self._denied = settings, denied
         self._feeds: dict[Path, OutcomeFeed] = {}
@@ -95,7 +95,7 @@ class PerformanceWatch(Watcher):
         found = read_state(version.key, state, version.profile, version.profile_since)
         catch_up(found, feed, version.model, version.version, version.profile, now)
         rules = PerformanceRules.of(self._settings().for_model(version.model))
-        report = report_of(found, version.profile, now, rules=rules, denied=DenyList(self._denied()))
+        report = report_of(found, version.profile, now, rules=rules, denied=self._denied())
         part = report.part() if found.n_answered or found.n_outcomes else None
         return WatcherLook(part=part, state=found.to_bytes(), cursor=found.cursor.outcome)
 

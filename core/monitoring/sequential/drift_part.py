@@ -110,11 +110,11 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
     stream = drift.streams.streams[k]
     layout, effect = drift.streams.layouts[stream.key], drift.design_effect(stream.key)
     move = drift.state.findings.get(k)
-    is_denied = _denies(fine, stream.key)
+    is_denied, is_masked = _denies(fine, stream.key), _masks(fine, stream.key)
     rows = move.rows[: layout.width] if move is not None else drift.window(stream.key)
     sizes = measure(layout, rows, effect, moved_by(fine.index, stream.key, sketch))
     if move is not None:
-        verdict, reason = move.verdict, _reason(layout, rows, move, sizes, is_denied=is_denied)
+        verdict, reason = move.verdict, _reason(layout, rows, move, sizes, is_denied=is_denied, is_masked=is_masked)
     else:
         verdict, reason = _without_move(stream, int(rows.sum()), effect, sizes, drift.matters(stream))
         reason = WITHOUT_FIGURES[verdict] if is_denied else reason
@@ -143,14 +143,19 @@ def _column(drift: SequentialDrift, k: int, fine: FineRows, sketch: LiveSketch) 
         slice=where,
         trend=() if is_denied else fine.course.trend(drift.streams.column_numbers[stream.key], layout),
         trend_seconds=fine.course.length * 60.0,
-        shares=_shares(layout, rows) if sizes else None,
-        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes else (),
+        shares=_shares(layout, rows) if sizes and not is_masked else None,
+        quantiles=quantile_pairs(fine.index, stream.key, sketch) if sizes and not is_masked else (),
         is_denied=is_denied,
     )
 
 
 def _denies(fine: FineRows, key: ColumnKey) -> bool:
     return key[0] is DriftType.FEATURE and fine.denied.denies(key[1])
+
+
+def _masks(fine: FineRows, key: ColumnKey) -> bool:
+    """Say whether no value of a column may be shown: no level, no edge of a bin, and no quantile."""
+    return key[0] in (DriftType.FEATURE, DriftType.TARGET) and fine.denied.hides_values(key[1])
 
 
 def _without_move(
@@ -182,7 +187,13 @@ def _worth(n: int, effect: float) -> str:
 
 
 def _reason(
-    layout: ColumnLayout, rows: IntArray, move: StreamMove, sizes: EffectSizes | None, *, is_denied: bool
+    layout: ColumnLayout,
+    rows: IntArray,
+    move: StreamMove,
+    sizes: EffectSizes | None,
+    *,
+    is_denied: bool,
+    is_masked: bool,
 ) -> str:
     if move.aspect is not Aspect.VALUES:
         shares = (share_counts(layout, side, move.aspect) for side in (layout.reference, rows))
@@ -193,10 +204,10 @@ def _reason(
     if sizes is None:
         return "moved"
     harmless = "" if move.verdict is DriftVerdict.ALARM else ", perhaps harmless"
-    return f"moved{_how(layout, rows, sizes)}: PSI {sizes.psi:.3f}{harmless}"
+    return f"moved{_how(layout, rows, sizes, is_masked=is_masked)}: PSI {sizes.psi:.3f}{harmless}"
 
 
-def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:
+def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes, *, is_masked: bool) -> str:
     """Say how the values have moved: their mean, or the level that moved most."""
     if sizes.mean_move is not None:
         sd = layout.stored.sd
@@ -204,6 +215,8 @@ def _how(layout: ColumnLayout, rows: IntArray, sizes: EffectSizes) -> str:
             return f" in shape by {sizes.wasserstein:.4g}, its mean by {sizes.mean_move:+.4g}"
         of_sd = f" ({sizes.mean_move / sd:+.2f} sd)" if sd else ""
         return f" by {sizes.mean_move:+.4g} on average{of_sd}"
+    if is_masked:
+        return ""
     counts = compared(layout, rows)
     shares = counts / counts.sum(axis=1, keepdims=True)
     at = int(np.argmax(np.abs(shares[1] - shares[0])))

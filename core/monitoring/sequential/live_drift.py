@@ -1,7 +1,7 @@
 """One look at a live version: its new minutes are read, judged, and shown."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,14 +60,14 @@ class LiveDrift:
     """Keeps the sequential verdict of every live version."""
 
     def __init__(
-        self, live_file: Path, settings: Callable[[], MonitoringSettings], denied: Callable[[], Sequence[str]]
+        self, live_file: Path, settings: Callable[[], MonitoringSettings], denied: Callable[[], DenyList]
     ) -> None:
         """Prepare.
 
         Args:
             live_file: The store of the counted minutes.
             settings: Returns the settings in force.
-            denied: Returns the columns, and patterns of names, whose shares, values and slices must not appear.
+            denied: Returns the columns whose shares, values and slices must not appear.
         """
         self._reader = LiveReader(live_file)
         self._settings, self._denied = settings, denied
@@ -118,7 +118,7 @@ class LiveDrift:
         drift.judge_findings()
         known.recent.follow(drift.state, prepared.streams, new, dated, prepared.index.measured_features)
         content = known.to_bytes(drift.state, prepared.streams)
-        fine = FineRows(prepared.index, known.recent, known.course, DenyList(self._denied()))
+        fine = FineRows(prepared.index, known.recent, known.course, self._denied())
         part = drift_part(drift, version.importance, fine, notes=notes)
         if part is None and prepared.streams.unwatched and not prepared.streams.columns:
             text = unwatched_text(prepared.streams.unwatched)

@@ -260,7 +260,7 @@ class ServedExplanations:
 
         if (explainer := self._explainer(tap)) is None:
             return None
-        denied = DenyList(self._settings.read().explanation.denied_columns)
+        denied = DenyList.of(self._settings.read().explanation)
         is_all = sample.least_share == 1.0
         requests = None if is_all else np.array([row.request for row in sample.rows])
         found = explainer.sketch(_frame(tap, sample.rows), n_rows, denied, requests)

@@ -231,7 +231,7 @@ def explain_one(workspace: Workspace, request: ExplainRequest) -> RowExplanation
     else:
         rows = nearby = _rows_to_explain(loaded, request)
         row, words = _row(rows, request.row or 0), f"row {request.row or 0} of {rows.words}"
-    denied = DenyList(loaded.settings.denied_columns)
+    denied = DenyList.of(loaded.settings)
     if request.reference_row is None:
         against = _reference(loaded, request) if request.data is not None else nearby
         background, reference = background_of(against.frame, against.words, loaded.settings)
@@ -478,7 +478,7 @@ def _read(loaded: _Loaded, path: Path, reading: ReadingRules | None, *, words: s
         units=units,
         actual=actual,
         sha256=table.source.sha256,
-        reading=DenyList(loaded.settings.denied_columns).silent(
+        reading=DenyList.of(loaded.settings).silent(
             (*table.notes, *_unread(table, _asked(loaded, frame))), map(str, table.kinds)
         ),
     )

@@ -439,7 +439,10 @@ def _shown(version: ModelVersion, profile: DataProfile, file: ProfileFile, denie
 
 
 def _as_shown(column: ColumnProfile, denied: DenyList) -> ProfiledColumn:
-    return _without_values(column) if denied.denies(column.name) else _column(column)
+    if denied.denies(column.name):
+        return _without_values(column)
+    found = _column(column)
+    return replace(found, least=None, most=None, levels={}) if denied.hides_values(column.name) else found
 
 
 def _without_values(column: ColumnProfile) -> ProfiledColumn:

@@ -107,7 +107,7 @@ def explain_over(
     if not sketches:
         raise UsageError(_nothing(model, version, start, sum(lacking.values()), settings.served_rows))
     damage = [f"{n_damaged:,} stored sums cannot be read and are left out."] if n_damaged else []
-    found = trend_report(sketches, start=start, end=end, step=step, denied=DenyList(settings.denied_columns))
+    found = trend_report(sketches, start=start, end=end, step=step, denied=DenyList.of(settings))
     return ServedExplanation(
         model=model,
         start=start,

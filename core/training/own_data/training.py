@@ -188,7 +188,7 @@ def _gates(prepared: PreparedTraining, settings: Settings) -> tuple[GateResult, 
         prepared.checks,
         settings.quality_gates,
         source="the file",
-        denied=DenyList(settings.explanation.denied_columns).among(columns),
+        denied=DenyList.of(settings.explanation).among(columns),
         unquoted=DenyList.of_cells(settings).among(columns),
     ).gates
 
@@ -301,7 +301,7 @@ def _trained(
         begins("the registration")
         profile = _profile(prepared, tested)
         held_out = _held_out(prepared, tested, settings)
-        report = _report(prepared, tested, profile) | attained
+        report = _report(prepared, tested, profile, DenyList.of(settings.explanation)) | attained
         if record is not None:
             report["tuning"] = msgspec.to_builtins(record)
         if warm is not None and start is not None:
@@ -436,7 +436,7 @@ def _told(prepared: PreparedTraining, settings: Settings) -> dict[str, str]:
 def _told_notes(prepared: PreparedTraining, settings: Settings) -> tuple[str, ...]:
     """Return the notes without those on denied columns; those on personal ones quote no cell."""
     columns = (*map(str, prepared.frame), *prepared.signature.names)
-    return DenyList(settings.explanation.denied_columns).silent(prepared.notes, columns)
+    return DenyList.of(settings.explanation).silent(prepared.notes, columns)
 
 
 def _profile(prepared: PreparedTraining, tested: Tested) -> DataProfile:
@@ -502,13 +502,13 @@ def _held_out(prepared: PreparedTraining, tested: Tested, settings: Settings) ->
     )
 
 
-def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile) -> dict[str, Any]:
+def _report(prepared: PreparedTraining, tested: Tested, profile: DataProfile, denied: DenyList) -> dict[str, Any]:
     return {
         **prepared.model.report(),
         "feature_importance": prepared.model.feature_importance(),
         "metrics": tested.metrics,
-        "slices": tested.slices,
-        "data_profile": figures_of(profile.data_columns),
+        "slices": denied.visible_slices(tested.slices),
+        "data_profile": figures_of(profile.data_columns, masks=denied.hides_values),
         "split": tested.split,
         "notice": tested.notice,
         "notes": list(prepared.notes),
@@ -528,7 +528,7 @@ def _written(
     run: Run,
 ) -> TrainedArtifact:
     """Write the artifact, and judge what can only be judged of a trained model."""
-    metrics, denied = report["metrics"], DenyList(settings.explanation.denied_columns)
+    metrics, denied = report["metrics"], DenyList.of(settings.explanation)
     fitted = FittedModel(
         n_rows=report["split"]["n_tested"],
         is_cross_validated=report["split"]["is_cross_validated"],

@@ -173,8 +173,8 @@ def test_a_training_quotes_no_cell_of_a_person_on_any_face_and_in_no_record(tmp_
     to = ("--out", tmp_path / "o.csv", "--drop", name, "--json")
     outputs.append(called(main, "data", "anonymise", tmp_path / "prices.csv", *to, *at))
     assert QUOTED[name] not in "".join(out + err for _, out, err in outputs)
-    # Levels are in slices, and words that are read as missing are in the form of a column.
-    kept = {"customer_bank": {"profile.json", "explanation.json"}, "customer_score": {"signature.json"}}
+    # Words that are read as missing are in the form of a column.
+    kept = {"customer_bank": {"profile.json"}, "customer_score": {"signature.json"}}
     keeping = {"held_out.parquet"} | kept.get(name, set())
     files = [file for file in workspace.root.rglob("*") if file.is_file() and file.name not in keeping]
     assert len(files) > 10

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.explain.deny_list import DenyList
 from core.models.scoring.fields import Field
 from core.registry import Stage
 from core.rollout.stricter import refused_newly
@@ -40,6 +41,20 @@ AGE = Field(name="age", kind="float", least=0, most=120)
 )
 def test_names_what_is_newly_refused(live, candidate, refused):
     assert refused_newly(live, candidate) == refused
+
+
+def test_what_is_newly_refused_of_a_masked_column_is_named_without_a_value_of_it():
+    live = [Field(name=name, kind="category", categories=("a", "b")) for name in ("area", "town")]
+    live += [Field(name="note", kind="text"), AGE]
+    candidate = [Field(name=name, kind="category", categories=("a",)) for name in ("area", "town", "note")]
+    candidate.append(Field(name="age", kind="float", least=18, most=99))
+    assert refused_newly(live, candidate, DenyList(of_values=["town", "note", "age"])) == (
+        "area b",
+        "town with levels that are gone",
+        "note other than its levels",
+        "age below its range",
+        "age above its range",
+    )
 
 
 def test_the_plan_of_a_rollout_says_it(rollouts, registry, tmp_path):

@@ -360,21 +360,28 @@ def test_a_slice_column_that_the_model_does_not_read_is_refused_with_its_columns
         rollouts.plan("spread", "1.1.0", policy=CanaryPolicy(slices=("rating_num",)))
 
 
-def test_the_levels_of_a_denied_slice_column_are_numbered_in_the_plan(workspace, staged):
+KEPT_BACK = ("explanation: {denied_columns: [sector]}", "protection: {personal: [sector]}")
+
+
+@pytest.mark.parametrize("block", KEPT_BACK)
+def test_the_levels_of_a_denied_or_personal_slice_column_are_numbered_in_the_plan(workspace, staged, block):
     with workspace.settings_file.open("a") as settings:
-        settings.write("\nexplanation: {denied_columns: [sector]}\n")
+        settings.write(f"\n{block}\n")
     plan = Rollouts(workspace).plan("spread", "1.1.0", policy=CanaryPolicy(slices=("sector", "seniority"))).plan
     hidden, named = plan.slices
     assert set(hidden.names[1:]) == {f"level {number}" for number in range(1, len(hidden.names))}
     assert not set(named.names[1:]) & set(hidden.names[1:])
 
 
-def test_a_rollout_is_shown_without_the_levels_of_a_column_that_is_denied_later(workspace, rolling, rows_of, called):
+@pytest.mark.parametrize("block", KEPT_BACK)
+def test_a_rollout_is_shown_without_the_levels_of_a_column_that_is_kept_back_later(
+    workspace, rolling, rows_of, called, block
+):
     rollout = rolling(Strategy.AB, 0.5, SLICES)
     names = [name for each in rollout.plan.slices if each.column == "sector" for name in each.names[1:]]
     assert names
     with workspace.settings_file.open("a") as settings:
-        settings.write("\nexplanation: {denied_columns: [sector]}\n")
+        settings.write(f"\n{block}\n")
     (stored,) = Rollouts(workspace).all()
     assert stored.plan.slices == rollout.plan.slices
     (seen,) = take_snapshot(workspace).rollouts

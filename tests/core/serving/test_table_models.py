@@ -154,7 +154,8 @@ def test_the_signature_shows_kinds_and_nullable_fields(ask):
     assert inputs["district/zone"] == "BYTES"
 
 
-def test_the_described_fields_tell_no_range_or_level_of_a_denied_column(ask, served):
+@pytest.mark.parametrize("block", ["explanation: {denied_columns: LIST}", "protection: {personal: LIST}"])
+def test_the_described_fields_tell_no_range_or_level_of_a_denied_or_personal_column(ask, served, block):
     def described(version):
         fields = ask(f"/api/v1/models/{MODEL}/versions/{version}/signature")[1]["fields"]
         return {field.pop("name"): field for field in fields}
@@ -164,7 +165,7 @@ def test_the_described_fields_tell_no_range_or_level_of_a_denied_column(ask, ser
     assert before[0]["floor: no."]["most"] == 6
     text = served.settings_file.read_text()
     try:
-        served.settings_file.write_text(text + 'explanation: {denied_columns: ["floor*", "district*"]}\n')
+        served.settings_file.write_text(text + block.replace("LIST", '["floor*", "district*"]') + "\n")
         after = [described(version) for version in versions]
     finally:
         served.settings_file.write_text(text)

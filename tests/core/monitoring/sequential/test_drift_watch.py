@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.explain.deny_list import DenyList
 from core.monitoring.drift_watch import DriftWatch
 from core.monitoring.live import LiveSketch, ProfileIndex, profile_number, to_bytes
 from core.monitoring.profiling import profile_column, profile_columns, profile_of
@@ -71,7 +72,7 @@ def sketch(profile, frame, answers) -> bytes:
 
 @pytest.fixture
 def served(workspace, profile):
-    def served(first, n, *, shift=0.0, answer=0.0, emptied=0.0, parts=1, seed=0):
+    def served(first, n, *, shift=0.0, answer=0.0, emptied=0.0, parts=1, seed=0, grade=""):
         """Store minutes of 40 rows, each in some parts."""
         rng = np.random.default_rng([seed, first])
         with LiveWriter(workspace.live_file, b"".join, clock=lambda: MONDAY) as writer:
@@ -81,6 +82,8 @@ def served(workspace, profile):
                 for _ in range(parts):
                     frame = Population().frame(rng, times, shift=shift)
                     frame.loc[rng.random(len(frame)) < emptied, "income"] = np.nan
+                    if grade:
+                        frame["grade"] = grade
                     content = sketch(profile, frame, rng.normal(10 + answer, 2, len(frame)))
                     number, seconds = profile_number(profile), int(at.timestamp())
                     writer.add(CountedMinute("rent", "1.0.0", number, seconds, len(frame), 0, content))
@@ -115,7 +118,7 @@ def test_a_shift_is_shown_with_its_date_its_effect_and_the_predictions_that_move
 
 def test_a_denied_column_is_shown_without_its_share_of_the_model_and_its_values(workspace, version, served):
     denied = ["inc*"]
-    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: denied)
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: DenyList(denied))
     served(0, 150)
     state = watch.look(version, MONDAY + timedelta(minutes=151), None).state
     served(150, 20, shift=1.0, answer=2.0, parts=2)
@@ -133,8 +136,30 @@ def test_a_denied_column_is_shown_without_its_share_of_the_model_and_its_values(
     assert rooms.wasserstein is not None
 
 
+def test_a_masked_column_is_shown_with_its_figures_and_without_a_value_of_it(workspace, version, served):
+    masked = DenyList(of_values=["inc*", "grade"])
+    watches = [
+        DriftWatch(workspace.live_file, lambda: SETTINGS, lambda each=each: each) for each in (DenyList(), masked)
+    ]
+    served(0, 150)
+    states = [watch.look(version, MONDAY + timedelta(minutes=151), None).state for watch in watches]
+    served(150, 20, shift=1.0, answer=2.0, parts=2, grade="d")
+    plain, told = (
+        {each.name: each for each in watch.look(version, MONDAY + timedelta(minutes=171), state).part.columns}
+        for watch, state in zip(watches, states, strict=True)
+    )
+    assert plain["income"].quantiles
+    assert plain["grade"].shares.levels
+    assert ", d from " in plain["grade"].reason
+    assert told["grade"].reason.startswith("moved: PSI ")
+    for name in ("income", "grade"):
+        before, after = plain[name], told[name]
+        assert (after.shares, after.quantiles, after.is_denied) == (None, (), False)
+        assert (after.verdict, after.psi, after.importance) == (before.verdict, before.psi, before.importance)
+
+
 def test_empty_cells_of_a_denied_column_are_no_share_of_the_model_that_has_moved(workspace, version, served):
-    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: ["income"])
+    watch = DriftWatch(workspace.live_file, lambda: SETTINGS, lambda: DenyList(["income"]))
     served(0, 150)
     state = watch.look(version, MONDAY + timedelta(minutes=151), None).state
     served(150, 60, emptied=0.5)
