@@ -51,11 +51,15 @@ def shop(tmp_path_factory):
     return workspace
 
 
+@pytest.fixture(autouse=True)
+def _key(monkeypatch):
+    monkeypatch.setenv("SHOP_KEY", KEY)
+
+
 @pytest.mark.parametrize("key", [KEY, None], ids=["with a key", "without a key"])
-def test_an_explained_row_shows_no_value_of_a_person(shop, called, monkeypatch, key):
+def test_an_explained_row_shows_no_value_of_a_person(shop, called, key):
     text = CLASSES.replace("KEY", "key_env: SHOP_KEY" if key else "key_env: ''")
     (shop.root / "bondx.yaml").write_text(text)
-    monkeypatch.setenv("SHOP_KEY", KEY)
     row = pd.read_csv(shop.root.parent / "prices.csv").iloc[4]
     line = ("explain", "price", "--data", shop.root.parent / "prices.csv", "--row", "4", "--turn", ">=100")
     code, shown, err = called(main, *line, "--workspace", shop.root, "--json")
