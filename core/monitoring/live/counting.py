@@ -36,7 +36,7 @@ class SketchCounter:
             texts: Names of the places of `Rows.texts`; both are empty where rows hold their cells by name.
             classes: Names of the classes, in the order of their probabilities.
         """
-        self._index = index
+        self.index = index
         self._is_open = not numbers and not texts
         self._classes = tuple(classes)
         grids = [(at, name, index.columns[name]) for at, name in enumerate(numbers) if name in index.columns]
@@ -75,7 +75,7 @@ class SketchCounter:
         if self._is_open:
             return []
         counted = {name for _, name, _ in self._numbers} | {text.name for _, text in self._texts if text.is_counted}
-        return [name for name in self._index.columns if name not in counted]
+        return [name for name in self.index.columns if name not in counted]
 
     def count(self, served: Sequence[Served]) -> LiveSketch:
         """Count the rows of some requests."""
@@ -127,7 +127,7 @@ class SketchCounter:
         return [cells[at :: self._n_texts] for at in range(self._n_texts)]
 
     def _count_open(self, sketch: LiveSketch, rows: list[Mapping[str, Any]], predictions: FloatArray | None) -> None:
-        for name, how in self._index.columns.items():
+        for name, how in self.index.columns.items():
             if isinstance(how, NumberGrid):
                 sketch.features[name] = _count_cells(how, [row.get(name) for row in rows])
         for _, text in self._texts:
@@ -149,7 +149,7 @@ class SketchCounter:
 
     def _count_answers(self, sketch: LiveSketch, values: list[Any]) -> FloatArray | None:
         """Count the predictions; return them as positions for sums by slice, if they are numbers."""
-        how = self._index.answers.get(PREDICTION)
+        how = self.index.answers.get(PREDICTION)
         if how is None:
             return None
         is_probabilities = isinstance(values[0], list)

@@ -68,13 +68,23 @@ def profile_number(profile: DataProfile) -> str:
     return hashlib.sha256(profile.to_bytes()).hexdigest()[:16]
 
 
-def to_bytes(sketch: LiveSketch) -> bytes:
-    """Return the canonical bytes: the same counts give the same bytes."""
+def to_bytes(sketch: LiveSketch, index: ProfileIndex | None = None) -> bytes:
+    """Return the canonical bytes: the same counts give the same bytes.
+
+    Args:
+        sketch: The counts.
+        index: The profile of its version: slices are then stored by their place in it, since a name has a level, which
+            may be the name of a person.
+    """
+    places = {} if index is None else {name: str(place) for place, name in enumerate(index.profile.slices)}
     found = _Sketch(
         sketch.n,
         {name: _packed(counts) for name, counts in sketch.features.items()},
         {name: _packed(counts) for name, counts in sketch.answers.items()},
-        {name: (counts.rows, counts.answered, _bounded(counts.steps)) for name, counts in sketch.slices.items()},
+        {
+            places.get(name, name): (counts.rows, counts.answered, _bounded(counts.steps))
+            for name, counts in sketch.slices.items()
+        },
         None if sketch.moves is None else _packed_moves(sketch.moves),
     )
     return MAGIC + zlib.compress(_ENCODER.encode(found), _LEVEL)
@@ -98,12 +108,16 @@ def from_bytes(index: ProfileIndex, content: bytes) -> LiveSketch:
     for name, counts in sketch.features.items():
         if counts.rows != packed.n:
             _refuse(f"{name} has {counts.rows:,} cells in {packed.n:,} rows")
-    for name, (rows, answered, steps) in packed.slices.items():
+    names = tuple(index.profile.slices)
+    for stored, (rows, answered, steps) in packed.slices.items():
+        # Earlier releases stored the name, which has "=", and a roll-up may have added up both.
+        name = names[int(stored)] if _is_place(stored, len(names)) else stored
         if name not in index.profile.slices:
             _refuse(f"the profile has no slice {name!r}")
-        if not answered <= rows <= packed.n:
-            _refuse(f"the slice {name!r} has {rows:,} of {packed.n:,} rows")
-        sketch.slices[name] = SliceCounts(rows, answered, steps)
+        of_slice = sketch.slices.setdefault(name, SliceCounts())
+        of_slice.add(SliceCounts(rows, answered, steps))
+        if not answered <= rows or of_slice.rows > packed.n:
+            _refuse(f"the slice {name!r} has {of_slice.rows:,} of {packed.n:,} rows")
     if packed.moves is not None:
         sketch.moves = _moves(packed.moves)
         if sketch.moves.rows.shape != (len(index.measured_slices), len(index.measured_features)):
@@ -135,6 +149,10 @@ def merged_bytes(parts: list[bytes]) -> bytes:
         except ValueError as error:
             raise SketchError("they are of two profiles") from error
     return to_bytes(found)
+
+
+def _is_place(stored: str, n_slices: int) -> bool:
+    return stored.isascii() and stored.isdecimal() and len(stored) < 9 and int(stored) < n_slices
 
 
 def _packed(counts: ColumnCounts) -> _Numbers | _Levels:

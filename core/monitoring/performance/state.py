@@ -4,6 +4,7 @@ An outcome counts in the hour of its prediction, however late it came. The state
 one transaction: after a kill -9 no outcome is counted twice, and none is lost.
 """
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,10 +32,33 @@ _FORMAT = 2
 _LEVEL = 1
 
 
+class _StoredColumn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A slice column by the hash of its levels, which may be names of people; earlier releases stored the levels."""
+
+    column: str
+    levels: tuple[str, ...] = ()
+    n_levels: int = 0
+    levels_sha256: str = ""
+
+    @classmethod
+    def of(cls, column: RecordedColumn) -> "_StoredColumn":
+        """Return how a column is stored."""
+        content = msgspec.msgpack.encode((column.column, column.levels))
+        return cls(column.column, (), len(column.levels), hashlib.sha256(content).hexdigest())
+
+    def read(self, known: Iterable[RecordedColumn]) -> RecordedColumn:
+        """Return the column: one of those known, or one whose levels are numbered."""
+        if not self.levels_sha256:
+            return RecordedColumn(self.column, self.levels)
+        if (found := next((each for each in known if self.of(each) == self), None)) is not None:
+            return found
+        return RecordedColumn(self.column, tuple(f"level {number}" for number in range(1, self.n_levels + 1)))
+
+
 class _Header(msgspec.Struct, frozen=True, kw_only=True):
     format: int
     layout: Layout | None
-    columns: tuple[RecordedColumn, ...]
+    columns: tuple[_StoredColumn, ...]
     cursor: Cursor
     hours: tuple[int, ...]
     answered: dict[int, int]
@@ -72,6 +96,7 @@ class PerformanceState:
         """Begin with nothing."""
         self.layout: Layout | None = None
         self.columns = tuple(columns)
+        self._stored: tuple[_StoredColumn, ...] = ()  # as they were read, where the levels of some are not known
         self.cursor = Cursor()
         self.hours: dict[int, FloatArray] = {}
         self.life: FloatArray = np.zeros(0)
@@ -198,7 +223,7 @@ class PerformanceState:
         header = _Header(
             format=_FORMAT,
             layout=self.layout,
-            columns=self.columns,
+            columns=self._stored or tuple(map(_StoredColumn.of, self.columns)),
             cursor=self.cursor,
             hours=tuple(self.hours),
             answered=self.answered,
@@ -216,9 +241,12 @@ class PerformanceState:
         return len(head).to_bytes(4, "big") + head + zlib.compress(body, _LEVEL)
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "PerformanceState":
+    def from_bytes(cls, content: bytes, known: Sequence[RecordedColumn] = ()) -> "PerformanceState":
         """Read a state.
 
+        Args:
+            content: The bytes.
+            known: The slice columns of the version; the levels of others are numbered.
         Raises:
             ValueError: It is damaged, or of another format: the version is read from its first outcome again.
         """
@@ -230,7 +258,11 @@ class PerformanceState:
             raise ValueError(f"it cannot be read: {error}") from error
         if header.format != _FORMAT:
             raise ValueError(f"it has format {header.format}; this release reads format {_FORMAT}")
-        found = cls(header.columns)
+        found = cls(tuple(column.read(known) for column in header.columns))
+        if tuple(map(_StoredColumn.of, found.columns)) != header.columns and all(
+            column.levels_sha256 for column in header.columns
+        ):
+            found._stored = header.columns
         for name in ("cursor", "answered", "n_answered", "begun_us", "is_behind", "n_grouped", "n_other_form"):
             setattr(found, name, getattr(header, name))
         if header.layout is None:

@@ -114,7 +114,7 @@ def read_state(
     found = PerformanceState.begun(profile)
     if state is not None:
         try:
-            found = PerformanceState.from_bytes(state)
+            found = PerformanceState.from_bytes(state, found.columns)
             if not found.fits(profile):
                 raise ValueError("a profile was made for it since")
         except ValueError as error:

@@ -117,7 +117,7 @@ class LiveDrift:
         dated = self._date(version, prepared, known, drift, now)
         drift.judge_findings()
         known.recent.follow(drift.state, prepared.streams, new, dated, prepared.index.measured_features)
-        content = known.to_bytes(drift.state, prepared.streams)
+        content = known.to_bytes(drift.state, prepared.streams, prepared.index)
         fine = FineRows(prepared.index, known.recent, known.course, self._denied())
         part = drift_part(drift, version.importance, fine, notes=notes)
         if part is None and prepared.streams.unwatched and not prepared.streams.columns:

@@ -46,12 +46,13 @@ class LiveState:
     recent: RecentRows = field(default_factory=RecentRows)
     course: RecentSteps = field(default_factory=RecentSteps)
 
-    def to_bytes(self, drift: DriftState, streams: Streams) -> bytes:
+    def to_bytes(self, drift: DriftState, streams: Streams, index: ProfileIndex) -> bytes:
         """Return the state as bytes; the same state gives the same bytes.
 
         Args:
             drift: The state of the verdict now.
             streams: The bets that it belongs to.
+            index: The profile of the version.
         """
         return msgspec.msgpack.encode(
             _Stored(
@@ -59,9 +60,9 @@ class LiveState:
                 outcomes_read=self.outcomes_read,
                 outcomes=self.outcomes.parts,
                 day=self.recent.day,
-                today=to_bytes(self.recent.today),
-                yesterday=to_bytes(self.recent.yesterday),
-                moves={k: to_bytes(sketch) for k, sketch in sorted(self.recent.moves.items())},
+                today=to_bytes(self.recent.today, index),
+                yesterday=to_bytes(self.recent.yesterday, index),
+                moves={k: to_bytes(sketch, index) for k, sketch in sorted(self.recent.moves.items())},
                 length=self.course.length,
                 steps={step: _packed(rows) for step, rows in sorted(self.course.steps.items())},
             )

@@ -284,7 +284,8 @@ class LiveCounter:
             at, _ = part
             if before is None or at < before:
                 minute = minutes.pop(part)
-                content = to_bytes(minute.sketch) if minute.sketch.n else b""
+                index = None if tap.counter is None else tap.counter.index
+                content = to_bytes(minute.sketch, index) if minute.sketch.n else b""
                 counted = CountedMinute(tap.model, tap.version, tap.profile, at, minute.n, minute.n_dropped, content)
                 self._writer.add(counted)
                 if self._outbox is not None:

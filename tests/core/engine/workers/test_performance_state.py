@@ -150,8 +150,8 @@ def sliced(workspace, clock):
     return answered
 
 
-def slices_in(found):
-    state = PerformanceState.from_bytes(found.state)
+def slices_in(found, version):
+    state = PerformanceState.from_bytes(found.state, recorded_columns(version.profile) if version.profile else ())
     rows = [state.layout.n_outcomes(sums) for sums in state.slices]
     return {name: n for name, n in zip(state.slice_names, rows, strict=True) if n}
 
@@ -164,9 +164,9 @@ def test_a_version_that_gets_a_profile_is_judged_by_it_from_its_first_stored_out
     sliced([f"b{n}" for n in range(40)], profile=made.profile, row={"region": "EU"}, minutes_ago=10)
     after = PerformanceWatch().look(made, clock(), before.state)
     assert (after.part.n_outcomes, after.part.metrics[0].reference) == (80, 1.0)
-    assert slices_in(after) == {"region=EU": 40}
+    assert slices_in(after, made) == {"region=EU": 40}
     again = PerformanceWatch().look(made, clock(), after.state)
-    assert (again.part.n_outcomes, slices_in(again)) == (80, {"region=EU": 40})
+    assert (again.part.n_outcomes, slices_in(again, made)) == (80, {"region=EU": 40})
 
 
 def test_a_late_outcome_is_judged_by_the_new_profile_and_added_to_no_slice_of_the_old_one(version, clock, sliced):
@@ -175,14 +175,14 @@ def test_a_late_outcome_is_judged_by_the_new_profile_and_added_to_no_slice_of_th
     sliced(late, profile=old.profile, row={"region": "US"}, minutes_ago=120, outcomes=False)
     sliced([f"a{n}" for n in range(30)], profile=old.profile, row={"region": "EU"}, minutes_ago=110)
     before = PerformanceWatch().look(old, clock(), None)
-    assert slices_in(before) == {"region=EU": 30}
+    assert slices_in(before, old) == {"region=EU": 30}
     new = replace(version, profile=profiled(SECTOR), profile_since=clock() - timedelta(minutes=60))
     sliced(["between"], profile=old.profile, row={"region": "EU"}, minutes_ago=59.5)  # a server took it up later
     sliced([f"b{n}" for n in range(30)], profile=new.profile, row={"sector": "banks"}, minutes_ago=10)
     sliced.came(late)
     after = PerformanceWatch().look(new, clock(), before.state)
     assert after.part.n_outcomes == 91
-    assert slices_in(after) == {"sector=banks": 30}
+    assert slices_in(after, new) == {"sector=banks": 30}
 
 
 def test_a_profile_that_cannot_be_read_for_a_while_makes_no_state_begin_again(version, clock, sliced, caplog):
@@ -191,7 +191,7 @@ def test_a_profile_that_cannot_be_read_for_a_while_makes_no_state_begin_again(ve
     found = PerformanceWatch().look(made, clock(), None)
     found = PerformanceWatch().look(replace(version, no_profile="torn"), clock(), found.state)
     found = PerformanceWatch().look(made, clock(), found.state)
-    assert slices_in(found) == {"region=EU": 30}
+    assert slices_in(found, made) == {"region=EU": 30}
     assert "again" not in caplog.text
 
 

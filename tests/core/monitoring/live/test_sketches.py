@@ -208,6 +208,18 @@ def test_it_reads_back_and_is_small(index, sketch, profile):
     assert len(content) < 1_024 * len(profile.columns)
 
 
+def test_stored_slices_have_no_name_and_those_of_an_earlier_release_add_up_with_them(index, sketch):
+    named, placed = to_bytes(sketch), to_bytes(sketch, index)
+    assert b"grade=B" in zlib.decompress(named[len(MAGIC) :])
+    assert b"grade=" not in zlib.decompress(placed[len(MAGIC) :])
+    assert from_bytes(index, placed).slices == sketch.slices
+    assert to_bytes(from_bytes(index, placed), index) == placed
+    both = from_bytes(index, merged_bytes([named, placed])).slices
+    assert {name: counts.rows for name, counts in both.items()} == {
+        name: 2 * counts.rows for name, counts in sketch.slices.items()
+    }
+
+
 def test_profiles_have_names_of_their_own(profile):
     assert profile_number(profile) == profile_number(msgspec.structs.replace(profile))
     assert profile_number(profile) != profile_number(msgspec.structs.replace(profile, rows=5))
@@ -241,6 +253,7 @@ def forged(sketch, **changes):
         ),
         pytest.param(lambda s, _c: forged(s, features={"smooth": s.features["tied"]}), "other bins", id="other points"),
         pytest.param(lambda s, _c: forged(s, slices={"grade=Z": s.slices["grade=B"]}), "no slice", id="a new slice"),
+        pytest.param(lambda s, _c: forged(s, slices={"999": s.slices["grade=B"]}), "no slice", id="no such place"),
     ],
 )
 def test_hostile_bytes_are_refused(index, sketch, forge, problem):

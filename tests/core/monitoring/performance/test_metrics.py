@@ -1,11 +1,14 @@
 """Metrics from sums are those of scikit-learn on the same rows, whichever way the rows came in."""
 
+import zlib
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn import metrics as peer
 
+from core.monitoring.performance.recorded_slices import RecordedColumn
 from core.monitoring.performance.report import report_of
 from core.monitoring.performance.state import PerformanceState
 from tests.core.monitoring.performance.labelled import (
@@ -80,7 +83,7 @@ def test_every_metric_is_that_of_scikit_learn(draw, expected):
     state = PerformanceState(REGIONS)
     for part in np.array_split(rng.permutation(6_000), 7):  # in any order, in any number of batches
         state.add([labelled(form, answer[part], actual[part], at_us=at[part])], None)
-        state = PerformanceState.from_bytes(state.to_bytes())
+        state = PerformanceState.from_bytes(state.to_bytes(), REGIONS)
     report = report_of(state, None, NOW)
     found = {each.metric: each for each in report.metrics if not each.window}
     for name, value in expected(answer, actual).items():
@@ -170,9 +173,32 @@ def test_a_state_survives_as_bytes(draw):
     state = PerformanceState(REGIONS)
     region = rng.choice(["EU", "US", "Mars"], 500)
     state.add([labelled(form, answer, actual, at_us=NOW_US, region=region, unit=rng.integers(0, 2**62, 500))], None)
-    again = PerformanceState.from_bytes(state.to_bytes())
+    again = PerformanceState.from_bytes(state.to_bytes(), REGIONS)
     assert again.to_bytes() == state.to_bytes()
     assert report_of(again, None, NOW) == report_of(state, None, NOW)
+    unknown = PerformanceState.from_bytes(state.to_bytes())
+    assert unknown.to_bytes() == state.to_bytes()
+    assert PerformanceState.from_bytes(unknown.to_bytes(), REGIONS).slice_names == state.slice_names
+
+
+def test_a_state_holds_no_name_of_a_level_and_one_of_an_earlier_release_is_read_with_them():
+    columns = (RecordedColumn("town", ("Ana", "Zoe")),)
+    content = PerformanceState(columns).to_bytes()
+    assert b"Ana" not in content
+    assert PerformanceState.from_bytes(content, columns).columns == columns
+    assert PerformanceState.from_bytes(content).slice_names[1:3] == ("town=level 1", "town=level 2")
+    other = (RecordedColumn("town", ("Ana", "Zed")),)
+    assert PerformanceState.from_bytes(content, other).columns != other
+    head = msgspec.msgpack.decode(_head(content))
+    head["columns"] = [{"column": "town", "levels": ["Ana", "Zoe"]}]
+    earlier = msgspec.msgpack.encode(head)
+    found = PerformanceState.from_bytes(len(earlier).to_bytes(4, "big") + earlier + zlib.compress(b""))
+    assert found.columns == columns
+    assert b"Ana" not in found.to_bytes()
+
+
+def _head(content):
+    return content[4 : 4 + int.from_bytes(content[:4], "big")]
 
 
 def test_a_damaged_state_is_refused():

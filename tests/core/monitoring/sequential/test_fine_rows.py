@@ -121,7 +121,7 @@ def test_a_state_with_damaged_counts_is_refused(streams):
     from tests.core.monitoring.sequential.populations import Population
 
     index = ProfileIndex(Population().profile(1, 5_000))
-    content = LiveState().to_bytes(new_state(streams), streams)
+    content = LiveState().to_bytes(new_state(streams), streams, index)
     assert live_state_from_bytes(content, streams, index).cursor == 0
     for fields in ({"today": b"x"}, {"length": 7}, {"steps": {1: b"x"}}, {"moves": {0: b""}}):
         damaged = msgspec.msgpack.encode(msgspec.msgpack.decode(content, strict=False) | fields)
