@@ -159,7 +159,9 @@ def _following(workspace: "Workspace") -> "Iterator[None]":
 
     Raises:
         NotReplicaError: The workspace cannot follow another, or a file of the settings cannot be used.
+        ListenError: Other machines can reach the address, and the tokens of the control plane have never come.
     """
+    from core.serving.errors import ListenError, NoTokenError
     from core.settings import settings_in_force
 
     settings = settings_in_force(workspace.root).serving.follow
@@ -172,6 +174,13 @@ def _following(workspace: "Workspace") -> "Iterator[None]":
     follower.start()
     try:
         yield
+    except NoTokenError:
+        if follower.standing.contact_at is not None:
+            raise
+        raise ListenError(
+            f"This replica listens for other machines by the tokens of {settings.url}, which has not answered yet: the "
+            "line above and `bondx logs` say why. Start the replica again when that server answers."
+        ) from None
     finally:
         follower.stop()
 

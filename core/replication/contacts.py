@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 DATABASE = "replicas"
 HOST_HEADER, EVERY_HEADER = "x-bondx-replica", "x-bondx-replica-seconds"
-"""By which a replica says that it is one: the name of its host, and how often it asks."""
+"""By which a replica says that it is one: the name of its host, and how often it asks; 0: it is stopped."""
 WRITTEN_EVERY = timedelta(minutes=1)
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,255}")
 KEPT = timedelta(days=7)
@@ -106,6 +106,10 @@ def note_contact(
     )
     try:
         documents = _documents(workspace)
+        if asked.every_seconds == 0:
+            with workspace.database(DATABASE).transaction():
+                documents.remove_all([asked.key] if documents.find(asked.key) else [])
+            return
         if _next(documents.find(asked.key), asked, has_all) is None:
             return
         with workspace.database(DATABASE).transaction():

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from core.files import make_folder, remove_file
 from core.home_paths import at_home
 from core.lock_files import locked_within, open_lock, unlock
 from core.plain_files import read_file
-from core.replication.contacts import host_headers
+from core.replication.contacts import EVERY_HEADER, host_headers
 from core.replication.download import VersionDownload
 from core.replication.errors import NotReplicaError, UntrustedVersionError
 from core.replication.mirror import apply_state, has_own_models, require_sound, withdraw
@@ -42,6 +43,7 @@ _MOST_KEY_BYTES = 1 << 16
 _NOTED_EVERY = timedelta(minutes=1)
 _OTHERS = 0o077
 _STOP_SECONDS = 5.0
+_LEAVE_SECONDS = 2.0
 
 
 class Follower:
@@ -84,6 +86,7 @@ class Follower:
         self._standing = stored
         self._stopping = threading.Event()
         self._said = ""
+        self._is_known = False  # to the control plane, by this process
         self._http = Http(
             settings.url,
             _TIMEOUTS,
@@ -113,11 +116,21 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the part of a file that is on its way."""
+        """Stop after the part of a file that is on its way, and let the control plane miss nothing."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(_STOP_SECONDS)
+        if self._is_known:
+            self._is_known = False
+            self._leave()
         self._http.close()
+
+    def _leave(self) -> None:
+        """Say that it asks no more: a replica that was stopped on purpose, as by an autoscaler, is not silent."""
+        headers = {EVERY_HEADER: "0", "if-none-match": f'"{self._standing.tag}"'}
+        with suppress(ClientError):
+            deadline = time.monotonic() + _LEAVE_SECONDS
+            self._http.ask("GET", STATE_PATH, deadline, headers=headers, also=(_NOT_MODIFIED,))
 
     def follow_once(self) -> bool:
         """Ask once, and take what is new; return whether the control plane has answered, and everything is here.
@@ -141,6 +154,7 @@ class Follower:
         headers = {"if-none-match": f'"{self._standing.tag}"'} if self._standing.tag else {}
         deadline = time.monotonic() + _TIMEOUTS.answer_seconds
         answer = self._http.ask("GET", STATE_PATH, deadline, headers=headers, also=(_NOT_MODIFIED,))
+        self._is_known = True
         if answer.status == _NOT_MODIFIED:
             self._note()
             return True

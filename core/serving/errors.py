@@ -193,6 +193,10 @@ class ListenError(ServingError, UsageError):
     """The server cannot listen on the address."""
 
 
+class NoTokenError(ListenError):
+    """Other machines can reach the address, and nobody has a token."""
+
+
 def cure_of_taken(named: str) -> str:
     """Return what to do about an address that cannot be listened on.
 

@@ -35,7 +35,7 @@ from core.serving.control.application import control_application
 from core.serving.control.evaluation_pool import EvaluationPool
 from core.serving.counts import Counts, SharedCounts
 from core.serving.crowd import RESERVE
-from core.serving.errors import ListenError, cure_of_taken
+from core.serving.errors import ListenError, NoTokenError, cure_of_taken
 from core.serving.fast_path import PredictProtocol
 from core.serving.limits import ServingLimits
 from core.serving.live import LiveCounter
@@ -566,10 +566,10 @@ def require_token(authenticator: Authenticator, host: str) -> None:
         authenticator: The tokens of the workspace.
         host: The address.
     Raises:
-        ListenError: It is such an address.
+        NoTokenError: It is such an address.
     """
     if not is_loopback(host) and host != "localhost" and not authenticator.has_tokens():
-        raise ListenError(
+        raise NoTokenError(
             f"{host} can be reached from other machines, and there is no valid token: "
             "create one first with `bondx serve token create NAME --role viewer`."
         )

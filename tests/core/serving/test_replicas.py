@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from console.cli.main import main
 from core.clock import in_words, utc_now
 from core.domains.bonds.data import PanelSettings, generate
 from core.domains.catalogue import load_model
@@ -487,3 +488,24 @@ def test_ready_says_that_a_replica_is_cut_off_to_those_who_may_look(follower, co
         answer = serving.ask("/ready")
         assert answer.status == 200, "it serves on"
         assert answer.json["cut_off"].startswith("http://127.0.0.1:1 has not answered since ")
+
+
+def test_a_replica_that_is_stopped_on_purpose_is_not_silent(follower, control, workspace):
+    found = follower()
+    assert found.follow_once()
+    assert len(replica_contacts(workspace, utc_now())) == 1
+    found.stop()
+    assert replica_contacts(workspace, utc_now()) == []
+    other = follower()
+    other.line.left = 0
+    other.stop()
+    assert other.line.asked == found.line.asked, "one that has never been answered says nothing"
+
+
+def test_a_replica_for_other_machines_whose_desk_has_never_answered_says_that_it_needs_it(replica, called):
+    follow = {"url": "http://127.0.0.1:1"}
+    replica.settings_file.write_text(json.dumps({"serving": {"listen": "0.0.0.0:0", "follow": follow}}) + "\n")
+    code, _, err = called(main, "--workspace", replica.root, "serve")
+    assert code == 2
+    assert "by the tokens of http://127.0.0.1:1, which has not answered yet" in err
+    assert "bondx serve token create" not in err, "a token of its own would open it, and is not what it lacks"
