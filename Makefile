@@ -18,7 +18,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test proof coverage check format bench screens recording golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest manifests licences docs clean
+.PHONY: help install run test proof coverage check format bench screens recording golden bare truth crash fuzz powercut chaos busy soak interop tables wheel release service image imagetest manifests licences audit docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -168,6 +168,9 @@ wheel: $(VENV)/.dev ## Build the wheel into ./dist
 
 licences: $(VENV)/.dev ## List the licences of all dependencies; fail if one is not permitted (ARGS='--extra text')
 	@$(BIN)/python -m tools.licences $(ARGS)
+
+audit: $(VENV)/.dev ## Look for known vulnerabilities in the pinned versions: make audit ADVISORIES=all.zip (OSV; nothing is downloaded)
+	@$(BIN)/python -m tools.audit --advisories "$(ADVISORIES)" $(ARGS)
 
 docs: $(VENV)/.dev ## Build the documentation as a site into build/site; fail at a link that leads nowhere
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

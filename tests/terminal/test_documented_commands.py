@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from core.clock import utc_now
+from tests.prices import prices
 from tests.terminal import documented
 from tests.terminal.conftest import SETTINGS, end_tmux
 
@@ -61,14 +62,22 @@ WOULD = {
     "make tables": "benchmarks/bench_tables.py",
     "make docs": "NO_MKDOCS_2_WARNING=1",
     "make licences": "-m tools.licences",
+    "make audit ADVISORIES=all.zip": '-m tools.audit --advisories "all.zip"',
     "make image": "tools/image.sh",
     "make imagetest": "tests/packaging/test_image.py",
     "make service": "/etc/systemd/system",
     "make service DESTDIR=root": "root/etc/systemd/system",
     "make release VERSION=0.2.0": "-m tools.release",
 }
+# Over a line that stays on this machine; the session of tmux that opens.
+OVER_SSH = {
+    "ssh -t desk.example.com bondx-session": "bondx",
+    "ssh -t desk.example.com bondx-session night --read-only": "night",
+    "ssh desk-console": "bondx",
+}
+LAUNCHER = documented.ROOT / "examples" / "tmux_and_ssh"
 TRANSCRIPTS = sorted(path.stem for path in documented.TRANSCRIPTS.glob("*.txt"))
-TYPED = [*STAYS, *WOULD, *(step.line for name in TRANSCRIPTS for step in documented.transcript(name))]
+TYPED = [*STAYS, *WOULD, *OVER_SSH, *(step.line for name in TRANSCRIPTS for step in documented.transcript(name))]
 
 pytestmark = pytest.mark.terminal
 
@@ -232,6 +241,52 @@ def test_commands_that_run_until_interrupted(line, desk, terminal):
             assert answer.status == 200
     server.press("C-c")
     server.wait_for(f"exit code {130 if '--watch' in line else 0}")
+
+
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ssh start its command here: with a terminal if one was asked for, and outside of the tmux here."""
+    config = (LAUNCHER / "ssh_config").read_text()
+    command = re.search(r"Host desk-console\n.*\n +RequestTTY yes\n +RemoteCommand (\S+)\n", config)
+    assert command is not None
+    assert Path(command[1]).name == "bondx-session"
+    (tmp_path / "line").mkdir()
+    (tmp_path / "line" / "ssh").write_text(
+        "#!/bin/sh\nunset TMUX\n"
+        'case "$1 $2" in\n'
+        '"-t desk.example.com") shift 2; exec sh -c "$*" ;;\n'
+        '"desk-console ") exec bondx-session ;;\n'
+        '*) exec sh -c "$*" < /dev/null ;;\n'
+        "esac\n"
+    )
+    (tmp_path / "line" / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'line'}:{LAUNCHER}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("line", OVER_SSH)
+def test_a_console_over_ssh_opens_in_its_session(line, desk, ssh, terminal, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TMUX_TMPDIR", str(tmp_path_factory.mktemp("tmux")))
+    try:
+        console = terminal(line, cwd=desk)
+        console.wait_for("1 Overview")
+        panes = ["tmux", "-L", "bondx", "list-panes", "-a", "-F", "#{session_name}"]
+        assert subprocess.run(panes, capture_output=True, text=True, check=True).stdout == f"{OVER_SSH[line]}\n"
+        console.press("C-b", "d")
+        console.wait_for("exit code 0")
+    finally:
+        end_tmux("-L", "bondx")
+
+
+@pytest.mark.journey
+def test_the_examples_as_the_page_calls_them(desk):
+    (desk / "examples").symlink_to(documented.ROOT / "examples")
+    for name, drawn in (
+        ("prices", prices(1, 150)),
+        ("yesterday", prices(2, 150)),
+        ("moved", prices(3, 150, shift=3.0)),
+    ):
+        drawn.drop(columns="sold").to_csv(desk / f"{name}.csv", index=False)
+    documented.play("examples", desk)
 
 
 @pytest.mark.parametrize("line", WOULD)
