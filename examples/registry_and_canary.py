@@ -4,9 +4,10 @@ from pathlib import Path
 
 from bondx.mlops import CanaryDeploymentManager, MLOpsConfig, ModelRegistry, ModelStage
 
-config = MLOpsConfig.from_yaml()
-# These versions come from elsewhere and have no verdicts on their training data, which this policy accepts.
-(config.workspace.root / "policy.yaml").write_text("promotion: {require_quality_gates: false}\n")
+# These versions come from elsewhere and have no verdicts on their training data, which this policy accepts. It is laid
+# over that of the workspace, for this program alone.
+Path("accepting.yaml").write_text("promotion: {require_quality_gates: false}\n")
+config = MLOpsConfig.from_yaml("accepting.yaml")
 registry = ModelRegistry(config)
 
 for number, r2 in (("1.0.0", 0.91), ("1.1.0", 0.93)):

@@ -25,6 +25,7 @@ SCRIPTS = sorted(
     - {FOLDER / "client.py"}  # tests/core/client runs it, with a server
     - {FOLDER / "own_package" / "bond_duration.py"}  # own_model.py trains with it
 )
+POLICY = "promotion: {min_accuracy: 0.0}  # ours\n"
 SAYS = {
     "desk_views": ["rates-desk:", "spread-desk:"],
     "stress_testing": [
@@ -74,6 +75,7 @@ def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     assert ran.returncode == 0, ran.stderr
     for sentence in SAYS[script.stem]:
         assert sentence in ran.stdout
+    assert (tmp_path / "home" / "policy.yaml").read_text() == POLICY, "the policy of the workspace is its owner's"
 
 
 def run_gate(folder, *words):
@@ -147,6 +149,7 @@ def _use_before(folder):
     (folder / "other").mkdir()
     (folder / "other" / "weights.txt").write_text("tree\n")
     workspace = Workspace.create(folder / "home", settings_text="")
+    (workspace.root / "policy.yaml").write_text(POLICY)
     actor = Actor("ana", "desk", Origin.API)
     Registry(workspace).register("other", folder / "other", metrics={}, lineage={}, gates=(), actor=actor)
     tracker = ExperimentTracker(MLOpsConfig.from_yaml(workspace=workspace.root))
