@@ -110,6 +110,16 @@ def test_the_gate_of_a_pipeline_promotes_what_passes_and_stops_by_exit_code(tmp_
         assert Registry(workspace).production("pricing").version == "1.0.0"
 
 
+def test_the_gate_of_a_pipeline_names_a_program_that_is_missing(tmp_path):
+    environ = {**os.environ, "PATH": str(tmp_path)}
+    (tmp_path / "jq").symlink_to("/bin/true")
+    for program in ("bondx-mlops", "jq"):
+        command = ["/bin/bash", FOLDER / "ci_gate" / "gate.sh", "pricing", "price", "prices.csv", "new.csv"]
+        stopped = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+        assert (stopped.returncode, stopped.stderr) == (2, f"gate: {program} is not on the PATH: {tmp_path}\n")
+        (tmp_path / "jq").unlink(missing_ok=True)
+
+
 def test_the_workflow_calls_the_gate_as_it_is_called_here():
     workflow = yaml.safe_load((FOLDER / "ci_gate" / "workflow.yaml").read_text())
     script = workflow["jobs"]["gate"]["steps"][1]["run"]

@@ -15,6 +15,9 @@
 set -euo pipefail
 [ $# -ge 4 ] || { sed -n 's/^# \{4,\}/usage: /p' "$0" >&2; exit 2; }
 model=$1 target=$2 training=$3 testing=$4 least=${5:-0.5} out=${GATE_OUT:-gate}
+for program in jq bondx-mlops; do
+    command -v "$program" > /dev/null || { echo "gate: $program is not on the PATH: $PATH" >&2; exit 2; }
+done
 mkdir -p "$out"
 
 step() { # step NAME COMMAND…: run it, keep what it prints as NAME.json, and end with its exit code if that is not 0

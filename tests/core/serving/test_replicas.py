@@ -20,7 +20,7 @@ from core.governance.model_keys import ModelKeys
 from core.metrics.replication_metrics import ReplicationMetrics
 from core.registry import Registry, Stage
 from core.registry.manifest import check
-from core.replication import NotReplicaError
+from core.replication import NotReplicaError, contacts
 from core.replication.contacts import KEPT, ReplicaPhase, host_headers, note_contact, replica_contacts
 from core.replication.download import VersionDownload
 from core.replication.errors import UntrustedVersionError
@@ -509,3 +509,12 @@ def test_a_replica_for_other_machines_whose_desk_has_never_answered_says_that_it
     assert code == 2
     assert "by the tokens of http://127.0.0.1:1, which has not answered yet" in err
     assert "bondx serve token create" not in err, "a token of its own would open it, and is not what it lacks"
+
+
+def test_a_replica_is_listed_under_its_token_whatever_host_it_names(workspace, ana, monkeypatch):
+    token, _ = Tokens(workspace).create("replica", Role.OPERATOR, actor=ana)
+    monkeypatch.setattr(contacts, "_MOST", 2)
+    for host in ("edge-1", "replica-9", "edge-1", "edge-2"):
+        note_contact(workspace, token.actor("192.0.2.1"), host_headers(host, 5.0), utc_now())
+    listed = [(each.name, each.host, each.principal) for each in replica_contacts(workspace, utc_now())]
+    assert listed == [("replica", "edge-1", "token:t-0001"), ("replica", "replica-9", "token:t-0001")]
