@@ -112,7 +112,7 @@ def column_lines(column: MonitoredColumn, now: datetime, glyphs: Glyphs, *, besi
     if column.shares is not None:
         lines += [Line(), *_distribution_lines(column.shares, glyphs), Line()]
     lines += _facts(
-        ("evidence", f"{share(min(column.evidence, 1.0), 0)} of what decides, {counted(column.n, 'row')}"),
+        ("evidence", f"{share(min(column.evidence, 1.0), 0)} of what decides, {counted(column.n, column.unit)}"),
         ("of model", f"{share(column.importance, 0)} of its importance" if column.importance is not None else ""),
         ("together", ", ".join(beside)),
         ("trend", _trend(column, glyphs)),

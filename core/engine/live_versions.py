@@ -12,7 +12,7 @@ from core.monitoring.watch import LiveVersion
 from core.plain_files import Signatures, signatures_of
 from core.registry import ModelVersion, Registry
 from core.registry.artifacts import ArtifactStore
-from core.registry.contents import REPORT_NAME, importance_shares, parsed_object
+from core.registry.contents import REPORT_NAME, importance_shares, parsed_object, prompt_documents
 from core.registry.documents import MadeProfile
 from core.registry.errors import ChangedFileError
 from core.registry.made_profiles import OWN_NAME
@@ -87,6 +87,7 @@ class LiveVersions:
             no_profile=learned.no_profile,
             importance=learned.importance,
             rules=policy.for_model(version.model),
+            n_prompt_documents=learned.n_prompt_documents,
         )
 
     def _with_profile(self, live: LiveVersion) -> LiveVersion:
@@ -100,6 +101,7 @@ class LiveVersions:
             profile_since=learned.profile_since,
             no_profile=learned.no_profile,
             importance=learned.importance,
+            n_prompt_documents=learned.n_prompt_documents,
         )
 
     def _was_touched(self, learned: "_Learned") -> bool:
@@ -118,13 +120,15 @@ class LiveVersions:
         signatures = self._signatures(version, made)  # before the files are read: what changes meanwhile is seen later
         try:
             files = self._artifacts.contents(version.model, version.version, version.manifest_sha256, (REPORT_NAME,))
-            importance = importance_shares(parsed_object(files.get(REPORT_NAME, b"")))
+            report = parsed_object(files.get(REPORT_NAME, b""))
+            importance, n_prompt_documents = importance_shares(report), prompt_documents(report)
             profile, file = profile_and_file(self._registry, version.model, version.version)
         except ChangedFileError as error:
             why = f"{version.model} {version.version}: {error}"
             return _Learned(version, made, None, why, {}, signatures, is_changed=True)
         except ProfileError as error:  # the file of a profile that was made may have been restored at the next look
-            return _Learned(version, made, None, str(error), importance, signatures, is_changed=made is not None)
+            is_changed = made is not None
+            return _Learned(version, made, None, str(error), importance, signatures, n_prompt_documents, is_changed)
         return _Learned(version, file.made, profile, "", importance, signatures)
 
     def _live_since(self, version: ModelVersion, role: str) -> datetime | None:
@@ -147,6 +151,7 @@ class _Learned(NamedTuple):
     no_profile: str
     importance: dict[str, float]
     signatures: Signatures  # of the files that a profile is read from
+    n_prompt_documents: int = 0
     is_changed: bool = False  # the files are not as registered
 
     @property

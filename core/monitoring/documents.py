@@ -74,7 +74,8 @@ class MonitoredColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     verdict: DriftVerdict
     reason: str
     evidence: float = 0.0  # as a share of what decides: 1 decides
-    n: int = 0  # rows of the current distribution
+    n: int = 0  # rows of the current distribution, or whatever `unit` names
+    unit: str = "row"  # what is counted: "caller" of prompts
     psi: float | None = None  # nats
     ks: float | None = None
     chi_square: float | None = None

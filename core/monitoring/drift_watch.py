@@ -10,11 +10,12 @@ from core.monitoring.watch import LiveVersion, WatcherLook
 from core.settings.monitoring import MonitoringSettings
 
 if TYPE_CHECKING:
+    from core.monitoring.prompt_watch import PromptWatch
     from core.monitoring.sequential.live_drift import LiveDrift
 
 
 class DriftWatch:
-    """Keeps the sequential verdict of every live version that has a profile."""
+    """Keeps the sequential verdict of every live version that has a profile, or whose prompts are compared."""
 
     name: ClassVar[str] = "drift"
 
@@ -33,6 +34,7 @@ class DriftWatch:
         """
         self._live_file, self._settings, self._denied = live_file, settings, denied
         self._judging: LiveDrift | None = None
+        self._prompts: PromptWatch | None = None
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
         """Take in the minutes that are new, and judge.
@@ -42,6 +44,12 @@ class DriftWatch:
             now: The time.
             state: Of the last look.
         """
+        if version.n_prompt_documents:
+            if self._prompts is None:
+                from core.monitoring.prompt_watch import PromptWatch
+
+                self._prompts = PromptWatch(self._settings)
+            return self._prompts.look(version, now, state)
         if version.profile is None:
             return WatcherLook()
         if self._judging is None:

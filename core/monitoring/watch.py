@@ -36,6 +36,7 @@ class LiveVersion:
         no_profile: Why it has no profile; empty if it has.
         importance: The share of each feature in its answers.
         rules: The policy in force for the model.
+        n_prompt_documents: Of a model of language, the held-out documents that its prompts are compared with; else 0.
     """
 
     workspace: "Workspace"
@@ -50,6 +51,7 @@ class LiveVersion:
     no_profile: str
     importance: Mapping[str, float]
     rules: "ModelPolicy"
+    n_prompt_documents: int = 0
 
     @property
     def key(self) -> str:

@@ -17,6 +17,7 @@ NOT_CHECKED = "not checked"
 REPORT_NAME = "report.json"
 SIGNATURE_NAME = "signature.json"
 ENVIRONMENT_NAME = "environment.json"
+_PROMPT_DOCUMENTS = "n_prompt_documents"
 
 
 def is_own_header(path: Path) -> bool:
@@ -97,3 +98,18 @@ def sliced_by(report: dict[str, Any]) -> dict[str, str]:
     """
     found = report.get("sliced_by")
     return {str(name): str(column) for name, column in found.items()} if isinstance(found, dict) else {}
+
+
+def with_prompt_documents(n: int) -> dict[str, Any]:
+    """Return what the report of a model of language says of the documents that its prompts are compared with."""
+    return {_PROMPT_DOCUMENTS: n}
+
+
+def prompt_documents(report: dict[str, Any]) -> int:
+    """Return how many held-out documents the prompts of a version are compared with; 0 of any other version.
+
+    >>> prompt_documents(with_prompt_documents(400)), prompt_documents({})
+    (400, 0)
+    """
+    n = report.get(_PROMPT_DOCUMENTS)
+    return n if isinstance(n, int) and n > 0 else 0

@@ -39,7 +39,7 @@ from core.serving.recording import PredictionRecorder
 from core.serving.shown_json import shown_json
 from core.serving.stats import ServerStats
 from core.serving.table import Assignment, LoadedVersion, ServedModel, ServingTable, Speech
-from core.telemetry.predictions import Arm, TextCounts, request_number
+from core.telemetry.predictions import Arm, PromptRecord, TextCounts, request_number
 
 if TYPE_CHECKING:
     from core.serving.traces import RequestTraces
@@ -181,10 +181,17 @@ class Predictor:
         return found
 
     def wrote(
-        self, request_id: str, assignment: Assignment, seconds: float, texts: TextCounts | None, *, error: bool = False
+        self,
+        request_id: str,
+        assignment: Assignment,
+        seconds: float,
+        texts: TextCounts | None,
+        *,
+        prompt: PromptRecord | None = None,
+        error: bool = False,
     ) -> None:
         """Record how a request for texts was answered, as `PredictionRecorder.wrote` does."""
-        self._recorder.wrote(request_id, assignment, seconds, texts, error=error)
+        self._recorder.wrote(request_id, assignment, seconds, texts, prompt=prompt, error=error)
 
     async def admit(self, headers: Headers, client: CallerAddress) -> Caller:
         """Admit a predict request, or raise the reason for refusing it."""

@@ -26,6 +26,7 @@ from core.telemetry.predictions import (
     PredictionRecord,
     PredictionUsage,
     PredictionWriter,
+    PromptRecord,
     TextCounts,
     TrafficGrain,
     TrafficSpan,
@@ -149,7 +150,14 @@ class PredictionRecorder:
             )  # fmt: skip
 
     def wrote(
-        self, request_id: str, assignment: Assignment, seconds: float, texts: TextCounts | None, *, error: bool = False
+        self,
+        request_id: str,
+        assignment: Assignment,
+        seconds: float,
+        texts: TextCounts | None,
+        *,
+        prompt: PromptRecord | None = None,
+        error: bool = False,
     ) -> None:
         """Record how a request for texts was answered; the texts themselves are stored nowhere.
 
@@ -158,6 +166,7 @@ class PredictionRecorder:
             assignment: Its route.
             seconds: How long the answer took.
             texts: What came of its documents; None if there are none.
+            prompt: What was measured of its prompt; None if nothing was.
             error: Whether the version failed.
         """
         if not self._is_on:
@@ -166,12 +175,12 @@ class PredictionRecorder:
             self._stats.n_telemetry_dropped += 1
             return
         version = assignment.version
+        detail = None if texts is None else texts.packed() + (b"" if prompt is None else prompt.packed())
         self._add(
             self._writer,
             PredictionRecord(
                 request_id, self._clock(), version.model, version.version, seconds * 1000.0, error, None,
-                assignment.rollout_id, assignment.arm, assignment.share, assignment.unit, None, version.form,
-                None if texts is None else texts.packed(),
+                assignment.rollout_id, assignment.arm, assignment.share, assignment.unit, None, version.form, detail,
             ),
         )  # fmt: skip
 

@@ -6,10 +6,12 @@ import re
 import threading
 import time
 from collections.abc import Sequence
+from itertools import count
 from typing import NamedTuple
 
 from core.errors import CoreError, NotFoundError
 from core.serving.asgi import REQUEST_ID, NotedSend, Receive, Scope, Send, headers_of, read_body, send_json
+from core.serving.authenticator import Caller, Headers
 from core.serving.completions.answers import SYNTHETIC, CompletionAnswers
 from core.serving.completions.requests import LEFT, TIME, CompletionRequest, failure, read_request, told
 from core.serving.dialects import refusal
@@ -17,7 +19,7 @@ from core.serving.errors import BadRequestError, ServingError, status_of
 from core.serving.predict import Predictor
 from core.serving.stats import TextStats
 from core.serving.table import Assignment
-from core.telemetry.predictions import TextCounts
+from core.telemetry.predictions import PromptRecord, TextCounts, request_number
 from core.text.sampling import WrittenText
 from core.text.traffic import TextFacts, TextGauge
 
@@ -55,6 +57,16 @@ class _TextRequest(NamedTuple):
     asked: CompletionRequest
     receive: Receive
     send: NotedSend
+    caller: int  # whose prompts are alike
+
+
+class _Answered(NamedTuple):
+    """A request that has its answer, and is recorded once its prompt is measured."""
+
+    number: str
+    assignment: Assignment
+    seconds: float
+    texts: TextCounts
 
 
 class TextRoutes:
@@ -65,10 +77,14 @@ class TextRoutes:
         self._predictor = predictor
         self._answers = CompletionAnswers(predictor.limits)
         self._measuring: set[asyncio.Task[None]] = set()
+        self._numbers = count()
+        self._unrecorded: dict[int, _Answered] = {}  # by a number of their own; the last ones are recorded at the end
 
     def close(self) -> None:
         """Write no more: the documents that are being written end."""
         self._answers.close()
+        for number in list(self._unrecorded):
+            self._record(number, None)
 
     def threads(self) -> list[threading.Thread]:
         """List the threads that write."""
@@ -104,7 +120,7 @@ class TextRoutes:
         assignment = await self._predictor.text_assignment(
             name, target.version, target.label, caller, headers, asked.user
         )
-        request = _TextRequest(scope[REQUEST_ID], asked, receive, send)
+        request = _TextRequest(scope[REQUEST_ID], asked, receive, send, caller_number(caller, headers, asked.user))
         try:
             await self._write(assignment, request)
         except CoreError:
@@ -142,18 +158,28 @@ class TextRoutes:
         counted.wrote(written)
         facts = await _facts(gauge, asked.prompt, written)
         counted.judged(facts)
-        self._predictor.wrote(request.number, assignment, seconds, counts_of(asked, written, facts))
-        measuring = asyncio.create_task(self._measure(counted, gauge, asked.prompt))
+        answered = _Answered(request.number, assignment, seconds, counts_of(asked, written, facts))
+        self._unrecorded[number := next(self._numbers)] = answered
+        measuring = asyncio.create_task(self._measure(number, request, counted, gauge))
         self._measuring.add(measuring)  # the loop itself keeps no task alive
         measuring.add_done_callback(self._measuring.discard)
 
-    async def _measure(self, counted: TextStats, gauge: TextGauge, prompt: str) -> None:
-        """Measure the prompt of a request that has its answer, if a thread is free."""
+    async def _measure(self, number: int, request: "_TextRequest", counted: TextStats, gauge: TextGauge) -> None:
+        """Measure the prompt of a request that has its answer, if a thread is free, and record the request."""
+        found = None
         try:
-            counted.measured(await self._answers.beside(lambda: gauge.weigh(prompt)))
+            found = await self._answers.beside(lambda: gauge.weigh(request.asked.prompt))
         except Exception:  # whatever a prompt does to a model, its answer is sent
             log.exception("a prompt could not be measured")
-            counted.measured(None)
+        counted.measured(found)
+        rank = None if found is None else found.rank
+        prompt = None if found is None or rank is None else PromptRecord(request.caller, rank, found.is_long)
+        self._record(number, prompt)
+
+    def _record(self, number: int, prompt: PromptRecord | None) -> None:
+        """Record a request, unless it has been recorded."""
+        if (answered := self._unrecorded.pop(number, None)) is not None:
+            self._predictor.wrote(*answered, prompt=prompt)
 
     def _only_model(self) -> str:
         """Return the only live model of language, for a request that names none.
@@ -169,6 +195,17 @@ class TextRoutes:
         if len(live) > 1:
             raise BadRequestError(f"{len(live)} models of language are live; name one in `model`: {', '.join(live)}.")
         return live[0]
+
+
+def caller_number(caller: Caller, headers: Headers, user: str) -> int:
+    """Return whose prompts are alike, as a number: those of one key, else of one token, else of this machine.
+
+    Unlike the number by which a rollout routes, it is the same in every rollout and without one.
+    """
+    key = headers.get(b"x-bondx-key", b"").decode("latin-1") or user
+    if caller.has_token and key:
+        return request_number(f"key {key}")
+    return request_number(f"token {caller.actor.token_id or caller.actor.name}" if caller.has_token else "no token")
 
 
 async def _facts(gauge: TextGauge, prompt: str, written: Sequence[WrittenText]) -> TextFacts:

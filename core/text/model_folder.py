@@ -19,6 +19,7 @@ from core.settings.text_model import TextModelSettings
 from core.text.gpt2_shape import Gpt2Shape
 from core.text.language_model import LanguageModel
 from core.text.ngrams import NgramModel
+from core.text.prompt_reference import PromptReference
 from core.text.sampling import banner_of
 from core.text.tokenizers import Tokenizer, read_tokenizer, spell_tokenizer
 
@@ -88,11 +89,19 @@ class TextModelManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class TextModel:
-    """A trained model, ready to weigh and to write."""
+    """A trained model, ready to weigh and to write.
+
+    Attributes:
+        manifest: What it is.
+        tokenizer: Its tokenizer.
+        model: The model.
+        prompts: What its prompts are compared with; None of a folder, and of versions of earlier releases.
+    """
 
     manifest: TextModelManifest
     tokenizer: Tokenizer
     model: LanguageModel
+    prompts: PromptReference | None = None
 
     @property
     def banner(self) -> str:

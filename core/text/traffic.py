@@ -9,8 +9,8 @@ import msgspec
 from core.errors import CoreError
 from core.text.corpus import text_grammar
 from core.text.model_folder import TextModel
+from core.text.prompt_reference import prompt_nats
 from core.text.sampling import WrittenText
-from core.text.tokenizers.tokenizer import END
 
 if TYPE_CHECKING:
     from core.domains.grammar.grammar import DocumentGrammar
@@ -38,11 +38,16 @@ class PromptFigures(msgspec.Struct, frozen=True, kw_only=True):
         n_tokens: Its length.
         n_weighed: How many of its tokens were weighed, the first ones.
         nats: -log of the probability of these under the model, as the beginning of a document.
+        rank: The share of held-out documents whose beginnings of its length are likelier; None where nothing is known
+            of them, or the prompt is empty.
+        is_long: Whether it is longer than 95 % of these documents.
     """
 
     n_tokens: int
     n_weighed: int
     nats: float
+    rank: float | None = None
+    is_long: bool = False
 
 
 class TextGauge:
@@ -71,15 +76,18 @@ class TextGauge:
         """
         tokens = self._text.tokenizer.encode(prompt)
         first = tokens[:MOST_WEIGHED_TOKENS]
-        return PromptFigures(n_tokens=len(tokens), n_weighed=len(first), nats=self._nats(first))
-
-    def _nats(self, tokens: Sequence[int]) -> float:
-        if not tokens:
-            return 0.0
-        going = self._text.model.begin()
-        going.take(tokens)
-        ended = float(going.next_log_probabilities()[END])  # `document_nats` counts the end, which a prompt has not
-        return float(self._text.model.document_nats([tokens])[0]) + ended
+        nats = prompt_nats(self._text.model, first)
+        reference = self._text.prompts
+        if reference is None or not (length := reference.length_for(len(first))):
+            return PromptFigures(n_tokens=len(tokens), n_weighed=len(first), nats=nats)
+        begun = nats if length == len(first) else prompt_nats(self._text.model, first[:length])
+        return PromptFigures(
+            n_tokens=len(tokens),
+            n_weighed=len(first),
+            nats=nats,
+            rank=reference.rank(length, begun),
+            is_long=len(tokens) > reference.longest,
+        )
 
     @cached_property
     def _grammar(self) -> "DocumentGrammar | None":

@@ -18,10 +18,11 @@ from core.text.model_folder import (
     open_model,
     spell_model,
 )
+from core.text.prompt_reference import PromptReference, read_prompt_reference, spell_prompt_reference
 from core.text.tokenizers import read_tokenizer, spell_tokenizer
 from core.text.torch_extra import require_torch
 
-DESCRIPTION = "text.json"
+DESCRIPTION, PROMPTS = "text.json", "prompts.json"
 _SIGNATURE: dict[str, Any] = {
     "task": TEXT_TASK,
     "inputs": [{"name": "prompt", "type": "string"}],
@@ -29,12 +30,13 @@ _SIGNATURE: dict[str, Any] = {
 }
 
 
-def write_text_version(opened: TextModel, folder: Path) -> None:
+def write_text_version(opened: TextModel, folder: Path, prompts: PromptReference | None = None) -> None:
     """Write a trained model as the files of a version, which need neither its base nor any other file.
 
     Args:
         opened: The model.
         folder: An empty folder.
+        prompts: What its prompts are compared with, if anything.
     """
     weights, tokenizer = spell_model(opened.model), spell_tokenizer(opened.tokenizer)
     settings = opened.manifest.settings
@@ -48,6 +50,8 @@ def write_text_version(opened: TextModel, folder: Path) -> None:
     )
     described = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
     contents = {DESCRIPTION: described, TOKENIZER: tokenizer, WEIGHTS[manifest.architecture]: weights}
+    if prompts is not None:
+        contents[PROMPTS] = spell_prompt_reference(prompts)
     write_model(folder, {KIND: TEXT, "architecture": manifest.architecture}, contents)
     signature = msgspec.json.format(msgspec.json.encode(_SIGNATURE), indent=2) + b"\n"
     write_file(folder / SIGNATURE_NAME, signature, durable=False)
@@ -82,7 +86,8 @@ def open_text_version(folder: Path) -> TextModel:
         require_torch()
     words = read_tokenizer(tokenizer, folder / TOKENIZER)
     model = open_model(manifest, words, weights, folder / WEIGHTS[manifest.architecture])
-    return TextModel(manifest, words, model)
+    prompts = read_prompt_reference(files[PROMPTS], folder / PROMPTS) if PROMPTS in files else None
+    return TextModel(manifest, words, model, prompts)
 
 
 def _name(path: str) -> str:

@@ -12,7 +12,7 @@ from core.actor import Actor
 from core.files import write_file
 from core.progress import begins
 from core.registry import ModelVersion, Registry
-from core.registry.contents import REPORT_NAME
+from core.registry.contents import REPORT_NAME, with_prompt_documents
 from core.settings import Settings
 from core.state import Workspace
 from core.tables.signature import SIGNATURE_NAME, TEXT_TASK
@@ -20,6 +20,7 @@ from core.text.data import TextData
 from core.text.gates import text_gates, text_metrics
 from core.text.judging import TextReport
 from core.text.model_folder import CurvePoint, ModelFolder, TextModel, TextModelManifest
+from core.text.prompt_reference import make_prompt_reference
 from core.text.training import judge_trained, open_judged
 from core.text.version import write_text_version
 from core.tracking import Runs
@@ -125,8 +126,10 @@ def write_text_artifact(
         limits: Other limits of gates, as `quality_gates.limits` sets them.
     """
     manifest, metrics = opened.manifest, text_metrics(report)
-    write_text_version(opened, folder)
-    write_file(folder / REPORT_NAME, _spelled(_report(manifest, report, metrics)), durable=False)
+    prompts = make_prompt_reference(opened.model, opened.tokenizer, data.judged.documents, data.validation.documents)
+    write_text_version(opened, folder, prompts)
+    told = _report(manifest, report, metrics) | with_prompt_documents(0 if prompts is None else prompts.n_documents)
+    write_file(folder / REPORT_NAME, _spelled(told), durable=False)
     return SessionModelFacts(
         metrics=metrics,
         lineage={

@@ -156,11 +156,12 @@ def compared(metric: MonitoredMetric) -> str:
 def _undecided(columns: Sequence[MonitoredColumn]) -> str:
     """Say which columns cannot be judged yet."""
     named = [each.name for each in columns if each.verdict is DriftVerdict.INCONCLUSIVE and not each.awaits_rows]
+    units = sorted({f"{each.unit}s" for each in columns})
     if not named:
-        return "no row today or yesterday"
+        return "no row today or yesterday" if units == ["rows"] else "nobody has asked lately"
     first = ", ".join(named[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else "")
     needs = "needs" if len(named) == 1 else "need"
-    return f"{len(named)} of {len(columns)} columns {needs} more rows to rule it out ({first})"
+    return f"{len(named)} of {len(columns)} columns {needs} more {' and '.join(units)} to rule it out ({first})"
 
 
 def _worst_of(columns: Sequence[MonitoredColumn], source: str) -> JudgedSource | None:

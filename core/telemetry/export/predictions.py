@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from core.losses import AnswerForm, RecordedAnswer, probabilities_of
+from core.losses import AnswerForm, AnswerKind, RecordedAnswer, probabilities_of
 from core.telemetry.chunk import MINUTE_US, from_us, to_us
 from core.telemetry.export.columns import ExportRows
 from core.telemetry.predictions.matching import MatchedOutcome, listed, matched_outcomes
@@ -151,8 +151,10 @@ def _routes_of(connection: sqlite3.Connection, model: str | None) -> dict[int, _
     return {route: _Route(*rest) for route, *rest in connection.execute(_ROUTES, (model,))}
 
 
-def _answer(form: AnswerForm, detail: bytes) -> str:
-    """Spell what is stored of a class: its name, or the probability of each."""
+def _answer(form: AnswerForm, detail: bytes) -> str | None:
+    """Spell what is stored of a class: its name, or the probability of each; nothing of a text, which is not stored."""
+    if form.kind is AnswerKind.TEXT:
+        return None
     probabilities = probabilities_of(RecordedAnswer(form, None, detail))
     if probabilities is None:
         return detail.decode(errors="replace")

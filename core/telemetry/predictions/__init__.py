@@ -10,6 +10,7 @@ waiting.py    outcomes that came before their prediction
 reader.py     incremental reading with a cursor
 recent.py     the recent traffic of a version, for a plan; delays.py how long its outcomes take
 labelled.py   answers with their outcomes, of all versions; cursor.py a position in the store
+prompts.py    what was measured of the prompts of a model of language
 matching.py   the prediction that an outcome is about
 usage.py      what the stored predictions take on the disk
 reporting.py  what an outcome may be
@@ -19,6 +20,7 @@ from core.telemetry.predictions.cursor import Cursor
 from core.telemetry.predictions.delays import OutcomeDelay
 from core.telemetry.predictions.labelled import AnswerCounts, LabelledAnswers, LabelledBatch
 from core.telemetry.predictions.matching import MatchedOutcome
+from core.telemetry.predictions.prompts import MeasuredPrompt, PromptPage
 from core.telemetry.predictions.reader import (
     AnswerPair,
     Batch,
@@ -29,7 +31,14 @@ from core.telemetry.predictions.reader import (
     ServedRequest,
 )
 from core.telemetry.predictions.recent import RecentTraffic
-from core.telemetry.predictions.records import Arm, OutcomeRecord, PredictionRecord, TextCounts, request_number
+from core.telemetry.predictions.records import (
+    Arm,
+    OutcomeRecord,
+    PredictionRecord,
+    PromptRecord,
+    TextCounts,
+    request_number,
+)
 from core.telemetry.predictions.reporting import OUTCOME_LIMIT, OutcomeError, check_against, checked_outcome
 from core.telemetry.predictions.traffic import TrafficGrain, TrafficSpan, traffic_period
 from core.telemetry.predictions.usage import ModelUsage, PredictionUsage
@@ -46,6 +55,7 @@ __all__ = [
     "LabelledAnswers",
     "LabelledBatch",
     "MatchedOutcome",
+    "MeasuredPrompt",
     "ModelUsage",
     "OutcomeDelay",
     "OutcomeError",
@@ -55,6 +65,8 @@ __all__ = [
     "PredictionRecord",
     "PredictionUsage",
     "PredictionWriter",
+    "PromptPage",
+    "PromptRecord",
     "RecentTraffic",
     "Scored",
     "ScoredPair",

@@ -26,6 +26,7 @@ from core.telemetry.predictions.matching import (
     outcomes_by_request,
     requests_with_outcomes,
 )
+from core.telemetry.predictions.prompts import PromptPage, measured_prompts
 from core.telemetry.predictions.recent import RecentTraffic, recent_traffic
 from core.telemetry.predictions.records import Arm, TextCounts, request_number
 from core.telemetry.predictions.routes import StoredRoute, form_of_version, routes_of
@@ -40,6 +41,7 @@ MAX_ROWS = 10_000
 """Of a page of a rollout: read in less than 50 ms, also from a backlog of millions."""
 _MAX_LABELLED = 20_000
 MAX_COUNTED = 2_000_000
+MAX_PROMPTS = 100_000
 _N_RECENT = 5_000
 _FURTHEST_AHEAD = timedelta(minutes=1)  # a later timestamp was written before the clock was set back
 _RECENT_SEGMENTS = 2
@@ -249,6 +251,23 @@ class PredictionReader:
             found = count_answers(connection, segments, start, until)
             outcome = after.outcome if after.store == store else 0
         return AnswerCounts(found, Cursor(store=store, prediction=until, outcome=outcome), until == newest)
+
+    def prompts(self, model: str, version: str, after: Cursor, *, n: int = MAX_PROMPTS) -> PromptPage:
+        """Return what was measured of the prompts of a version after a cursor; the cursor is as for `labelled`.
+
+        Args:
+            model: The model.
+            version: Its version.
+            after: The cursor.
+            n: The maximum number of requests.
+        """
+        with self.snapshot() as connection:
+            if connection is None or (store := _store_of(connection)) is None:
+                return PromptPage([], after, True)
+            start = after.prediction if after.store == store else 0
+            found, until, is_last = measured_prompts(connection, segments_of(connection), model, version, start, n)
+            outcome = after.outcome if after.store == store else 0
+        return PromptPage(found, Cursor(store=store, prediction=until, outcome=outcome), is_last)
 
     def answers(self, request_ids: Iterable[str]) -> dict[str, RecordedAnswer]:
         """Return the latest stored answer to each request, by its id; ids of which nothing is stored are left out."""

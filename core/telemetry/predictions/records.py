@@ -48,7 +48,39 @@ class TextCounts(NamedTuple):
         >>> TextCounts.unpacked(TextCounts(3, 1, 2, 0).packed())
         TextCounts(n_documents=3, n_cut=1, n_judged=2, n_contradicted=0)
         """
-        return cls(*detail) if detail is not None and len(detail) == len(cls._fields) else None
+        n = len(cls._fields)
+        return cls(*detail[:n]) if detail is not None and len(detail) in (n, n + PROMPT_BYTES) else None
+
+
+PROMPT_BYTES = 10
+
+
+class PromptRecord(NamedTuple):
+    """What is recorded of the prompt of a request for texts, behind its `TextCounts`."""
+
+    caller: int  # 64 bits, the same in every rollout and without one
+    rank: float  # the share of held-out documents whose beginnings are likelier, to half a percent
+    is_long: bool  # longer than nearly all of these documents
+
+    def packed(self) -> bytes:
+        """Return it as the end of the detail of a prediction."""
+        return bytes((round(_RANKS * self.rank), self.is_long)) + self.caller.to_bytes(8, "big", signed=True)
+
+    @classmethod
+    def unpacked(cls, detail: bytes | None) -> "PromptRecord | None":
+        """Read what `packed` wrote behind the counts of texts; None if it is nothing of the kind.
+
+        >>> PromptRecord.unpacked(TextCounts(1, 0, 1, 0).packed() + PromptRecord(-7, 0.25, True).packed())
+        PromptRecord(caller=-7, rank=0.25, is_long=True)
+        """
+        begin = len(TextCounts._fields)
+        if detail is None or len(detail) != begin + PROMPT_BYTES:
+            return None
+        rank, is_long, *_ = own = detail[begin:]
+        return cls(int.from_bytes(own[2:], "big", signed=True), rank / _RANKS, bool(is_long))
+
+
+_RANKS = 200
 
 
 class PredictionRecord(NamedTuple):
@@ -67,7 +99,7 @@ class PredictionRecord(NamedTuple):
     unit: int | None = None  # `Route.unit` if requests are routed by the caller's key; None: each request separately
     slices: int | None = None  # the levels of the slice columns, packed; None: there are no slices
     form: AnswerForm = _UNKNOWN  # what the version answers
-    detail: bytes | None = None  # `pack_probabilities` of all classes, the name of the answered class, or `TextCounts`
+    detail: bytes | None = None  # `pack_probabilities` of all classes, the answered class, or `TextCounts` and a prompt
 
 
 class OutcomeRecord(NamedTuple):
