@@ -54,7 +54,19 @@ def without_denied_columns(
         return named or any(_tells_denied(gate, cells) for gate in _gates_in(contents.get(source.id)))
 
     kept = tuple(replace(source, content=None) if is_hidden(source) else source for source in sources)
-    return tuple(sections if pattern is None else (_silent(section, pattern) for section in sections)), kept
+    found = tuple(sections)
+    if pattern is not None:
+        found = tuple(_silent(each, pattern, "name a column of explanation.denied_columns") for each in found)
+    masked = denied_names(contents.values(), cells) - denied_names(contents.values(), denied)
+    if (values := _telling_values(masked)) is not None:
+        found = tuple(_silent(each, values, "tell a value of a masked column") for each in found)
+    return found, kept
+
+
+def _telling_values(columns: Iterable[str]) -> "re.Pattern[str] | None":
+    """Return the pattern of texts with a slice of one of the columns, such as `town=Ana` or `town in {Ana}`."""
+    names = naming(columns)
+    return None if names is None else re.compile(rf"{names.pattern} ?(?:=|in {{)")
 
 
 def _gates_in(document: Any) -> Iterator[GateResult]:
@@ -75,7 +87,7 @@ def _tells_denied(gate: GateResult, denied: DenyList) -> bool:
     return gates_as_shown([gate], denied) != (gate,)
 
 
-def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSection:
+def _silent(section: EvidenceSection, pattern: "re.Pattern[str]", which: str) -> EvidenceSection:
     facts = tuple(each for each in section.facts if not pattern.search(f"{each.name} {each.value.text}"))
     tables = [
         replace(table, rows=tuple(row for row in table.rows if not any(pattern.search(cell.text) for cell in row)))
@@ -104,7 +116,7 @@ def _silent(section: EvidenceSection, pattern: "re.Pattern[str]") -> EvidenceSec
     return replace(
         found,
         status=SectionStatus.PARTIAL if has_content else SectionStatus.MISSING,
-        missing=(*section.missing, "Entries that name a column of explanation.denied_columns are left out."),
+        missing=(*section.missing, f"Entries that {which} are left out."),
     )
 
 
