@@ -55,12 +55,16 @@ def add_parser(commands: Subparsers) -> None:
         verb.set_defaults(command=function)
 
 
-def add_key_arguments(parser: argparse.ArgumentParser, *, default: object = "", of: str = "encrypted backups") -> None:
+def add_key_arguments(
+    parser: argparse.ArgumentParser, *, default: object = "", of: str = "encrypted backups", prefix: str = ""
+) -> None:
     """Accept the source of the key."""
-    sources = parser.add_mutually_exclusive_group()
-    sources.add_argument("--key-file", metavar="FILE", default=default, help=f"the file with the key of {of}, mode 600")
-    sources.add_argument("--key-env", metavar="NAME", default=default, help="the environment variable with the key")
-    sources.add_argument("--key-command", metavar="COMMAND", default=default, help="a command that prints the key")
+    sources, name, key = parser.add_mutually_exclusive_group(), f"--{prefix}key", f"the {prefix.replace('-', ' ')}key"
+    sources.add_argument(
+        f"{name}-file", metavar="FILE", default=default, help=f"the file with the key of {of}, mode 600"
+    )
+    sources.add_argument(f"{name}-env", metavar="NAME", default=default, help=f"the environment variable with {key}")
+    sources.add_argument(f"{name}-command", metavar="COMMAND", default=default, help=f"a command that prints {key}")
 
 
 def make_backup(args: argparse.Namespace) -> int:

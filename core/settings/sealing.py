@@ -1,8 +1,10 @@
 """The key of sealed files: of the settings for what is written, of the workspace of a file for what is read."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -25,11 +27,34 @@ from core.sealed_files import (
 )
 from core.settings.encryption import SealedKind
 from core.settings.errors import SettingsError
-from core.settings.in_force import SETTINGS_NAME, settings_in_force
+from core.settings.in_force import SETTINGS_NAME, settings_in_force, settings_unread
 
 OF = "sealed files"
+NO_KEY_NAMED: Final = "no key is named"
+"""What the sentence about a sealed file holds that could not be read because nobody named a key."""
+SEALED_WITH_ANOTHER: Final = "with another key"
 _PLACE = "keys/sealing.json"
 _CHANGE = "bondx data seal --old-key-file FILE takes the files of a workspace from the former key to the new one"
+
+
+_keys_of_others: dict[str, bytes | None] = {}
+
+
+@contextmanager
+def opened_by_key(root: Path, key: bytes | None) -> Iterator[None]:
+    """Within it, a key alone opens the sealed files of a workspace that somebody else made; its settings are not read.
+
+    Args:
+        root: The folder of the workspace.
+        key: The key that a person named; None: sealed files stay shut.
+    """
+    place = os.path.realpath(root)
+    with settings_unread(root):
+        _keys_of_others[place] = key
+        try:
+            yield
+        finally:
+            del _keys_of_others[place]
 
 
 def sealer_to_write(root: Path, kind: SealedKind) -> FileSealer | None:
@@ -123,9 +148,9 @@ def sealer_for(path: Path, named: KeySource | None = None) -> FindSealer:
                 raise SealedFileError(f"{shown(str(path), most=300)} is sealed, and {error}.") from None
         about = f"{shown(str(path), most=300)} is sealed"
         if has_key:
-            raise AnotherSealKeyError(f"{about} with another key than that of the settings: {_CHANGE}.")
+            raise AnotherSealKeyError(f"{about} {SEALED_WITH_ANOTHER} than that of the settings: {_CHANGE}.")
         raise SealedFileError(
-            f"{about}, and no key is named: set encryption.key_file, key_env or key_command in bondx.yaml of the "
+            f"{about}, and {NO_KEY_NAMED}: set encryption.key_file, key_env or key_command in bondx.yaml of the "
             "workspace in use, or unseal it with bondx data unseal."
         )
 
@@ -189,6 +214,10 @@ def _keys(path: Path, named: KeySource | None) -> Iterator[bytes]:
         yield named.read(of=OF) or b""
         return
     inside = path.absolute().parents
+    if other := next((each for each in _keys_of_others if each in map(os.path.realpath, inside)), None):
+        if (key := _keys_of_others[other]) is not None:
+            yield key
+        return
     for root in filter(_is_opened, roots_near(path)):
         try:
             key = _key_of(root)

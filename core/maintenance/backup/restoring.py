@@ -2,6 +2,9 @@
 
 A whole restoration continues the audit log of the backup, keys included, with a record of itself. The restoration of
 one model begins a new log, whose first record names the backup and its position in the old log.
+
+Whoever wrote a backup may have named commands in its settings: they are restored and not read. The key of sealed files
+comes from the person who restores.
 """
 
 import io
@@ -41,8 +44,8 @@ from core.registry.documents import MADE_PROFILES, ModelVersion
 from core.registry.manifest import check
 from core.registry.records import DATABASE as REGISTRY
 from core.registry.records import Records
-from core.settings.encryption import SealedKind
-from core.settings.sealing import sealer_to_write
+from core.sealed_files import SealedFileError
+from core.settings.sealing import NO_KEY_NAMED, SEALED_WITH_ANOTHER, opened_by_key
 from core.state.encoding import StoredDocument, fields_of, plain
 from core.state.filesystem import require_local
 from core.state.generation import load
@@ -68,6 +71,7 @@ class RestoreResult(msgspec.Struct, frozen=True, kw_only=True):
     n_files: int
     n_bytes: int
     n_versions: int
+    n_uncompared: int = 0  # versions with sealed files that no key was named for, so that they are restored as they are
     n_records: int  # verified records of the audit log
     seconds: float
     problems: tuple[str, ...] = ()  # what was missing or damaged already when the backup was taken
@@ -80,6 +84,7 @@ def restore_workspace(
     *,
     actor: Actor,
     reason: str = "",
+    sealed_key: bytes | None = None,
     clock: Clock = utc_now,
     option: str = "--workspace",
 ) -> RestoreResult:
@@ -91,6 +96,7 @@ def restore_workspace(
         target: The folder.
         actor: The author, for the audit log of the restored workspace.
         reason: The reason, likewise.
+        sealed_key: Opens the sealed files of versions; without it they are restored and not compared.
         clock: The time.
         option: How the person named the folder.
 
@@ -98,6 +104,7 @@ def restore_workspace(
         FolderInUseError: The folder is not empty.
         NotFoundError: There is no such backup.
         BackupDamagedError: A byte of the backup is not what was written, or what was restored does not verify.
+        SealedFileError: Versions are sealed with another key.
         FileAccessError: The folder cannot be written.
     """
     begun = time.monotonic()
@@ -106,13 +113,14 @@ def restore_workspace(
 
     def fill(folder: Path) -> None:
         _write(repository, manifest.files, folder)
-        workspace = Workspace.open(folder)
-        verified.extend(_verify(workspace, manifest))
-        with audited(workspace, RECORDED_IN, actor=actor, reason=reason, clock=clock) as change:
-            change.record("workspace.restore", manifest.workspace, after=_origin(manifest))
+        with opened_by_key(folder, sealed_key):
+            workspace = Workspace.open(folder)
+            verified.extend(_verify(workspace, manifest))
+            with audited(workspace, RECORDED_IN, actor=actor, reason=reason, clock=clock) as change:
+                change.record("workspace.restore", manifest.workspace, after=_origin(manifest))
 
     _into(target, fill, option)
-    n_versions, n_records = verified
+    n_versions, n_uncompared, n_records = verified
     return RestoreResult(
         workspace=str(target),
         backup_id=backup_id,
@@ -120,6 +128,7 @@ def restore_workspace(
         n_files=len(manifest.files),
         n_bytes=manifest.n_bytes,
         n_versions=n_versions,
+        n_uncompared=n_uncompared,
         n_records=n_records,
         seconds=time.monotonic() - begun,
         problems=manifest.problems,
@@ -134,6 +143,7 @@ def restore_model(
     *,
     actor: Actor,
     reason: str = "",
+    sealed_key: bytes | None = None,
     clock: Clock = utc_now,
     option: str = "--workspace",
 ) -> RestoreResult:
@@ -149,6 +159,7 @@ def restore_model(
         target: The folder.
         actor: The author, for the audit log of the new workspace.
         reason: The reason, likewise.
+        sealed_key: Opens the sealed files of versions; without it they are restored and not compared.
         clock: The time.
         option: How the person named the folder.
 
@@ -156,6 +167,7 @@ def restore_model(
         FolderInUseError: The folder is not empty.
         NotFoundError: There is no such backup, or no such model in it.
         BackupDamagedError: A byte of the backup is not what was written, or what was restored does not verify.
+        SealedFileError: Versions are sealed with another key.
         FileAccessError: The folder cannot be written.
     """
     begun = time.monotonic()
@@ -163,6 +175,7 @@ def restore_model(
     files = {file.path: file for file in manifest.files}
     written: list[StoredFile] = []
     versions: list[ModelVersion] = []
+    uncompared: list[str] = []
 
     def fill(folder: Path) -> None:
         old = folder / _OLD
@@ -173,17 +186,18 @@ def restore_model(
             raise NotFoundError(f"{backup_id} holds no model {shown(model)}. Models: {', '.join(known) or 'none'}.")
         written.extend(_files_of(model, files))
         _write(repository, written, folder)
-        workspace = Workspace.open(folder)
-        with audited(workspace, REGISTRY, actor=actor, reason=reason, clock=clock) as change:
-            for name in _OF_A_MODEL:
-                if documents := _documents_of(model, tables.get(name, {}), name):
-                    change.db.storage.write_table(name, documents)
-            change.record("model.restore", model, after=_origin(manifest))
-        remove_tree(old, root=folder)
-        versions.extend(Records(workspace).versions.all())
-        _require_versions(workspace, versions, manifest)
-        _require_profiles(workspace, manifest)
-        _require_log(workspace, manifest)
+        with opened_by_key(folder, sealed_key):
+            workspace = Workspace.open(folder)
+            with audited(workspace, REGISTRY, actor=actor, reason=reason, clock=clock) as change:
+                for name in _OF_A_MODEL:
+                    if documents := _documents_of(model, tables.get(name, {}), name):
+                        change.db.storage.write_table(name, documents)
+                change.record("model.restore", model, after=_origin(manifest))
+            remove_tree(old, root=folder)
+            versions.extend(Records(workspace).versions.all())
+            uncompared.extend(_require_versions(workspace, versions, manifest))
+            _require_profiles(workspace, manifest)
+            _require_log(workspace, manifest)
 
     _into(target, fill, option)
     return RestoreResult(
@@ -193,6 +207,7 @@ def restore_model(
         n_files=len(written),
         n_bytes=sum(file.size for file in written),
         n_versions=len(versions),
+        n_uncompared=len(uncompared),
         n_records=1,
         seconds=time.monotonic() - begun,
         problems=tuple(problem for problem in manifest.problems if problem.startswith(f"{model} ")),
@@ -285,11 +300,11 @@ class _Chunks(io.RawIOBase):
         return n
 
 
-def _verify(workspace: Workspace, manifest: BackupManifest) -> tuple[int, int]:
+def _verify(workspace: Workspace, manifest: BackupManifest) -> tuple[int, int, int]:
     """Verify a restored workspace: its log, its documents, its stores, its versions.
 
     Returns:
-        The number of versions, and of records of the audit log.
+        The number of versions, of those that are sealed and were not compared, and of records of the audit log.
 
     Raises:
         BackupDamagedError: Something does not verify that was sound when it was backed up.
@@ -299,9 +314,9 @@ def _verify(workspace: Workspace, manifest: BackupManifest) -> tuple[int, int]:
         if file.path.startswith("telemetry/") and (problem := _store_problem(workspace.root / file.path)):
             raise BackupDamagedError(file.path, f"is damaged: {problem}")
     versions = Records(workspace).versions.all()
-    _require_versions(workspace, versions, manifest)
+    uncompared = _require_versions(workspace, versions, manifest)
     _require_profiles(workspace, manifest)
-    return len(versions), n_records
+    return len(versions), len(uncompared), n_records
 
 
 def _store_problem(file: Path) -> str | None:
@@ -316,28 +331,52 @@ def _require_log(workspace: Workspace, manifest: BackupManifest) -> int:
     return verdict.n_records
 
 
-def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], manifest: BackupManifest) -> None:
+def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], manifest: BackupManifest) -> list[str]:
     """Refuse a version that differs from the registered one, unless it did when the backup was taken.
+
+    Returns:
+        The versions with sealed files that could not be compared, since no key was named.
 
     Raises:
         BackupDamagedError: One differs.
-        UsageError: Versions are sealed, and the key cannot be had.
+        SealedFileError: One is sealed with another key than the one that was named.
     """
-    sealer_to_write(workspace.root, SealedKind.ARTIFACTS)
+    uncompared = []
     for version in versions:
         begins(f"verifying {version.model} {version.version}")
-        problems = check(workspace.artifacts_dir / version.path, version.manifest_sha256)
+        found = check(workspace.artifacts_dir / version.path, version.manifest_sha256)
+        problems = [problem for problem in found if NO_KEY_NAMED not in problem]
+        if len(problems) < len(found):
+            uncompared.append(version.key)
+        _require_named_key(version.key, problems)
         was_damaged = any(problem.startswith(f"{version.model} {version.version}:") for problem in manifest.problems)
         if problems and not was_damaged:
             raise BackupDamagedError(version.key, f"is not what was registered: {problems[0]}")
+    return uncompared
 
 
 def _require_profiles(workspace: Workspace, manifest: BackupManifest) -> None:
     """Refuse a profile that differs from its record, unless it did when the backup was taken."""
     for found in Registry(workspace).profile_problems():
+        if found.is_orphan or NO_KEY_NAMED in found.problem:
+            continue
         name = found.file.relative_to(workspace.artifacts_dir).as_posix()
-        if not found.is_orphan and not any(name in problem for problem in manifest.problems):
+        _require_named_key(name, [found.problem])
+        if not any(name in problem for problem in manifest.problems):
             raise BackupDamagedError(name, f"is not what was recorded: {found.problem}")
+
+
+def _require_named_key(name: str, problems: list[str]) -> None:
+    """Tell another key from damage.
+
+    Raises:
+        SealedFileError: A file is sealed with another key than the one that was named.
+    """
+    if any(SEALED_WITH_ANOTHER in problem for problem in problems):
+        raise SealedFileError(
+            f"{shown(name)} is sealed {SEALED_WITH_ANOTHER} than the one that was named. Name that of the workspace "
+            "that was backed up, or none: the versions are restored without comparing them then."
+        )
 
 
 def _origin(manifest: BackupManifest) -> dict[str, Any]:

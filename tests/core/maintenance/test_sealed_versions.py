@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from core import sealed_files
 from core.errors import ExitCode, UsageError
 from core.explain.conformal import Conformal
 from core.explain.stored import read_explanation
-from core.key_source import KeySourceError
 from core.maintenance.backup import BackupRepository, create_backup, restore_workspace
 from core.maintenance.doctor import examine
 from core.maintenance.sealing import SealingResult, seal_as_configured, unseal
@@ -24,7 +25,7 @@ from core.registry.artifacts import MEMORY_FOLDER, ArtifactStore
 from core.registry.errors import HashMismatchError
 from core.registry.manifest import MANIFEST_NAME, check
 from core.registry.version_bump import Makeup, part_to_raise
-from core.sealed_files import is_sealed
+from core.sealed_files import SealedFileError, is_sealed
 from core.state import Workspace
 from tests.prices import prices, train_on_prices
 from tests.retraining_world import ANA
@@ -282,7 +283,7 @@ def test_a_damaged_sealed_file_is_told_from_one_without_a_key(sealed: Workspace)
         Registry(sealed).load_path("pricing", "1.0.0")
 
 
-def test_backups_hold_versions_sealed_compare_their_contents_once_and_are_restored_with_the_key_alone(
+def test_backups_hold_versions_sealed_compare_their_contents_once_and_are_restored_with_their_key_or_uncompared(
     sealed: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_process: Callable[[], None]
 ) -> None:
     first = create_backup(sealed, tmp_path / "backups", None, actor=ANA)
@@ -292,11 +293,16 @@ def test_backups_hold_versions_sealed_compare_their_contents_once_and_are_restor
     second = create_backup(sealed, tmp_path / "backups", None, actor=ANA)
     assert second.problems == ()  # unchanged since it was compared
     repository = BackupRepository.open(tmp_path / "backups", None)
-    with pytest.raises(KeySourceError, match="SEAL_KEY"):
-        restore_workspace(repository, second.backup_id, tmp_path / "restored", actor=ANA)
-    assert not (tmp_path / "restored").exists()
+    with pytest.raises(SealedFileError, match="sealed with another key than the one that was named"):
+        restore_workspace(repository, second.backup_id, tmp_path / "other", actor=ANA, sealed_key=NEW.encode())
+    assert not (tmp_path / "other").exists()
+    unread = restore_workspace(repository, second.backup_id, tmp_path / "unread", actor=ANA)
+    assert (unread.n_versions, unread.n_uncompared) == (3, 3)
+    compared = restore_workspace(
+        repository, second.backup_id, tmp_path / "restored", actor=ANA, sealed_key=KEY.encode()
+    )
+    assert (compared.n_versions, compared.n_uncompared) == (3, 0)
     monkeypatch.setenv("SEAL_KEY", KEY)
-    restore_workspace(repository, second.backup_id, tmp_path / "restored", actor=ANA)
     restored = Workspace.open(tmp_path / "restored")
     assert all(map(is_sealed, files_of(restored)))
     assert all(result.ok for result in Registry(restored).verify(None))
@@ -311,5 +317,30 @@ def test_a_backup_without_the_key_is_whole_and_says_what_was_not_compared(
     assert len(made.problems) == len(list(files_of(sealed)))
     assert all("could not be compared" in problem and "SEAL_KEY" in problem for problem in made.problems)
     monkeypatch.setenv("SEAL_KEY", KEY)
-    restore_workspace(BackupRepository.open(tmp_path / "backups", None), made.backup_id, tmp_path / "back", actor=ANA)
+    repository = BackupRepository.open(tmp_path / "backups", None)
+    restore_workspace(repository, made.backup_id, tmp_path / "back", actor=ANA, sealed_key=KEY.encode())
     assert all(result.ok for result in Registry(Workspace.open(tmp_path / "back")).verify(None))
+
+
+@pytest.mark.parametrize("model", ["", "pricing"])
+@pytest.mark.parametrize("key", ["", "SEAL_KEY"])
+def test_a_restoration_runs_nothing_that_the_backup_names(
+    sealed: Workspace, tmp_path: Path, new_process: Callable[[], None], called: Any, model: str, key: str
+) -> None:
+    run = f"{sys.executable} -c \"open('{tmp_path}/ran', 'w'); print('{KEY}')\""
+    create_backup(sealed, tmp_path / "backups", None, actor=ANA)
+    for settings in (f"encryption:\n  apply_to: [artifacts]\n  key_command: >-\n    {run}\n", "encryption: [\n"):
+        settle(sealed, settings)
+        with suppress(UsageError):
+            create_backup(sealed, tmp_path / "backups", None, actor=ANA)
+        (tmp_path / "ran").unlink(missing_ok=True)
+        new_process()
+        words = ["restore", "--from", tmp_path / "backups", "--workspace", tmp_path / f"restored {len(settings)}"]
+        more = (["--model", model] if model else []) + (["--sealed-key-env", key] if key else [])
+        code, out, err = called(main, *words, *more)
+        assert code == ExitCode.GOOD, err
+        assert (tmp_path / f"restored {len(settings)}" / "bondx.yaml").read_text() == settings
+        assert not (tmp_path / "ran").exists()
+        assert ("restored without comparing them, since their key is not named" in err) == (not key)
+        n = len(Registry(sealed).versions(model or None))
+        assert f"Verified: {n if key else 0} version" in out
