@@ -26,7 +26,7 @@ import msgspec
 from core.clock import to_iso, utc_now
 from core.errors import UsageError
 from core.escape import escaped
-from core.files import UNFINISHED
+from core.files import PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED, make_folder, open_to_write, write_all
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupBusyError
 from core.maintenance.backup.place import TargetError
@@ -109,6 +109,7 @@ class RemotePlace:
             BackupBusyError: Another process writes to it.
             TargetError: It cannot be written.
         """
+        self._close_to_others()
         self._writer = writer = self._acquired()
         is_over = threading.Event()
         alive = threading.Thread(target=self._stay_alive, args=(is_over,), name="backup-alive", daemon=True)
@@ -129,6 +130,20 @@ class RemotePlace:
             with suppress(TargetError):  # it counts as dead, since this process does not hold it any more
                 self.remove(self._files_of(writer))
             _held.discard(writer.token)
+
+    def _close_to_others(self) -> None:
+        """Close a folder of this machine, and what is in it, to other accounts, as far as the file system can."""
+        if (folder := self._address.folder) is None:
+            return
+        for place, folders, files in os.walk(folder):
+            with suppress(OSError):
+                os.chmod(place, PRIVATE_FOLDER)
+            if Path(place) == folder:
+                folders[:] = [name for name in folders if name in (_BACKUPS, _OBJECTS)]
+            for name in files:
+                with suppress(OSError):
+                    if stat.S_ISREG(mode := os.lstat(file := f"{place}/{name}").st_mode) and mode & 0o077:
+                        os.chmod(file, PRIVATE_FILE)
 
     def _acquired(self) -> BackupWriter:
         """Leave a file that says who writes, unless somebody else writes."""
@@ -413,6 +428,9 @@ class RemotePlace:
 
     def _put(self, name: str, content: bytes) -> None:
         def put(file_system: Any, path: str) -> None:
+            if self._address.folder is not None:
+                _write_private(Path(path), content)
+                return
             for _ in range(_ATTEMPTS - 1):
                 try:
                     file_system.pipe_file(path, content)
@@ -511,6 +529,22 @@ def _reason(error: BaseException, file_system: Any = None) -> str:
             if isinstance(value, str) and value and any(each in str(name).lower() for each in _SECRETS):
                 text = text.replace(value, MASK)
     return escaped(text)[:_MOST_OF_REASON].rstrip(". ")
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Write a file of this machine that no other account can read, whatever the umask is; fsspec follows that.
+
+    Raises:
+        OSError: It cannot be written, or it is a link.
+    """
+    make_folder(path.parent)
+    descriptor = open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW)
+    try:
+        os.fchmod(descriptor, PRIVATE_FILE)
+        os.ftruncate(descriptor, 0)
+        write_all(descriptor, content)
+    finally:
+        os.close(descriptor)
 
 
 def _told() -> bytes:

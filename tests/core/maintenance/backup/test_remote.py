@@ -322,6 +322,26 @@ def test_the_backup_of_a_writer_that_others_may_take_for_dead_does_not_count(
     assert opened(elsewhere).verify(made.backup_id).ok
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+@pytest.mark.parametrize("scheme", ["file", "local"])
+def test_a_folder_that_an_address_names_is_closed_to_other_accounts(full, tmp_path, scheme, umask):
+    def left_open() -> list[Path]:
+        places = [tmp_path / "elsewhere", *(tmp_path / "elsewhere").rglob("*")]
+        return [path for path in places if path.stat().st_mode & 0o077]
+
+    address = f"{scheme}://{tmp_path}/elsewhere"
+    former = os.umask(umask)
+    try:
+        backed_up(full, address)
+        assert left_open() == []
+        for path in (tmp_path / "elsewhere", *(tmp_path / "elsewhere").rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)  # as releases before left them
+        backed_up(full, address)
+        assert left_open() == []
+    finally:
+        os.umask(former)
+
+
 @pytest.mark.parametrize("harm", ["cut", "changed", "emptied", "removed", "exchanged", "a pipe"])
 def test_harmed_content_is_found_and_named(full, elsewhere, tmp_path, harm):
     made = backed_up(full, elsewhere, KEY)
