@@ -91,7 +91,7 @@ def root(folders, tmp_path):
     return path
 
 
-def under_traffic(root, running, prompt, *, n=400):
+def under_traffic(root, running, prompt, *, n=400, candidate="1.1.0", usual="fine", more=None):
     """Start a rollout on the command line, let callers ask, and return it once it has ended, with who answered whom."""
     workspace = Workspace.open(root)
     _, secret = Tokens(workspace).create("desk", Role.OPERATOR, actor=ANA)
@@ -100,16 +100,16 @@ def under_traffic(root, running, prompt, *, n=400):
         server.until(lambda: server.ask("/ready").status == 200, "the model")
         server.token = secret
         at = ["--workspace", str(root)]
-        assert command_line(["rollout", "start", "prose", "1.1.0", "--reason", "more documents", *at]) == 0
+        assert command_line(["rollout", "start", "prose", candidate, "--reason", "more documents", *at]) == 0
         rollouts, worker = Rollouts(workspace), RolloutWorker(workspace)
         worker.tick(utc_now())
 
-        def version_for(caller: str, prompt: str = "fine") -> str:
-            answer = server.ask("/v1/completions", {"prompt": prompt, "user": caller})
+        def version_for(caller: str, prompt: str = usual) -> str:
+            answer = server.ask("/v1/completions", {"prompt": prompt, "user": caller, **(more or {})})
             assert answer.status == 200, answer.body
             return answer.json["version"]
 
-        server.until(lambda: "1.1.0" in {version_for(f"early {number}") for number in range(8)}, "the candidate")
+        server.until(lambda: candidate in {version_for(f"early {number}") for number in range(8)}, "the candidate")
         for number in range(n):
             caller = f"caller {number % 200}"
             versions.setdefault(caller, set()).add(version_for(caller, prompt))
