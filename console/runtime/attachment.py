@@ -9,6 +9,7 @@ Source:
 """
 
 import socket
+import time
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,7 @@ from core.json_documents import decode_json
 
 PROTOCOL = 1
 MOST_BYTES = 65_536
+_LEAST_SECONDS = 0.001  # a time of 0 would not wait at all
 
 TerminalWord = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?![\s\S])")]
 
@@ -55,20 +57,31 @@ def send_line(connection: socket.socket, message: AttachRequest | AttachAnswer, 
     connection.sendall(content[n_sent:])
 
 
-def receive_line(connection: socket.socket, *, n_descriptors: int = 0) -> tuple[bytes, list[int]]:
+def receive_line(
+    connection: socket.socket, *, n_descriptors: int = 0, within_seconds: float | None = None
+) -> tuple[bytes, list[int]]:
     """Receive one line, b"" at the end of the connection, and the descriptors that came with it.
 
+    Args:
+        connection: Where it comes from.
+        n_descriptors: The most descriptors that are taken.
+        within_seconds: The time for the whole line, however many pieces it comes in; None: no limit of our own.
     Raises:
         OSError: Nothing comes in time.
         ValueError: The line is too long.
     """
     content, descriptors = b"", list[int]()
+    end = None if within_seconds is None else time.monotonic() + within_seconds
     while not content.endswith(b"\n"):
+        if end is not None:
+            connection.settimeout(max(_LEAST_SECONDS, end - time.monotonic()))
         chunk, found, _, _ = socket.recv_fds(connection, 4_096, n_descriptors, socket.MSG_CMSG_CLOEXEC)
         descriptors += found
         content += chunk
         if not chunk:
             return b"", descriptors
+        if end is not None and time.monotonic() > end:
+            raise TimeoutError(f"no line within {within_seconds:g} s")
         if len(content) > MOST_BYTES:
             raise ValueError(f"a line of more than {MOST_BYTES:,} bytes")
     return content, descriptors

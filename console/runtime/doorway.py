@@ -35,7 +35,9 @@ MOST_CONSOLES = 16
 MOST_OF_AN_ACCOUNT = 4
 """The consoles that may be attached at once, in all and of one account: each takes about 100 MB."""
 MOST_A_MINUTE = 20  # of an account, admitted or not
-_MOST_CALLERS = 64  # of all accounts together, with those whose consoles are open
+MOST_REFUSALS_A_MINUTE = 200
+"""Of accounts that may have no console, together: each is a record, and one account can have thousands of others."""
+_MOST_CALLERS = 64  # of all accounts together, who have not said yet what they want
 _GREETING_SECONDS = 5.0
 _A_MINUTE = 60.0
 _PAUSE_SECONDS = 1.0
@@ -58,9 +60,10 @@ class Doorway:
         self._path = path
         self._listener: socket.socket | None = None
         self._counted = threading.Lock()
-        self._callers: Counter[str] = Counter()
-        self._n_consoles = 0
+        self._callers: dict[socket.socket, str] = {}  # who has said nothing yet, the oldest first
+        self._consoles: Counter[str] = Counter()
         self._asked: dict[str, list[float]] = {}
+        self._refused: list[float] = []
 
     @classmethod
     def of(cls, workspace: "Workspace", settings: "ConsoleSettings") -> "Doorway | None":
@@ -107,10 +110,16 @@ class Doorway:
                 continue
             account = account_at(connection)
             with self._counted:
-                if self._callers[account] >= MOST_OF_AN_ACCOUNT or self._callers.total() >= _MOST_CALLERS:
+                callers = list(self._callers.values())
+                if callers.count(account) >= MOST_OF_AN_ACCOUNT:
                     connection.close()  # without waiting for what it says: each caller takes a thread of the engine
                     continue
-                self._callers[account] += 1
+                if len(callers) >= _MOST_CALLERS:  # the oldest gives way: who means it has said all at once
+                    oldest = next(iter(self._callers))
+                    del self._callers[oldest]
+                    with contextlib.suppress(OSError):
+                        oldest.shutdown(socket.SHUT_RDWR)
+                self._callers[connection] = account
             attend = threading.Thread(
                 target=self._attend, args=(connection, account), name="doorway-console", daemon=True
             )
@@ -129,20 +138,22 @@ class Doorway:
             log.exception("A console of another account could not be started.")
         finally:
             with self._counted:
-                self._callers[account] -= 1
-                if not self._callers[account]:
-                    del self._callers[account]
+                self._callers.pop(connection, None)
 
     def _answer(self, connection: socket.socket, account: str) -> "subprocess.Popen[bytes] | None":
         """Start the console of a caller, or say why there is none."""
-        connection.settimeout(_GREETING_SECONDS)
-        content, _ = receive_line(connection)
+        content, _ = receive_line(connection, within_seconds=_GREETING_SECONDS)
+        with self._counted:
+            self._callers.pop(connection, None)
         if not content:
             return None
+        connection.settimeout(_GREETING_SECONDS)
         try:
             request = _read_request(content)
             self._require_patience(account)
-            ConsoleAdmission(self._workspace, account).enter()
+            admission = ConsoleAdmission(self._workspace, account)
+            self._require_few_refusals(admission.refusal())
+            admission.enter()
             process, controlling = self._start(connection, account, request)
         except CoreError as error:
             log.debug("no console for %s: %s", account, error)
@@ -159,8 +170,7 @@ class Doorway:
 
     def _see_off(self, process: "subprocess.Popen[bytes]", account: str) -> None:
         code = process.wait()
-        with self._counted:
-            self._n_consoles -= 1
+        self._give_place_up(account)
         log.info("the console of %s, process %d, ended with %d", account, process.pid, code)
 
     def _require_patience(self, account: str) -> None:
@@ -178,13 +188,38 @@ class Doorway:
             for name in [name for name, times in self._asked.items() if now - times[-1] >= _A_MINUTE]:
                 del self._asked[name]
 
-    def _take_place(self) -> None:
+    def _require_few_refusals(self, refusal: str | None) -> None:
+        """Refuse without a record whom a console is refused, once that was recorded too often.
+
+        Raises:
+            RefusedError: It was.
+        """
+        if refusal is None:
+            return
+        now = time.monotonic()
         with self._counted:
-            if self._n_consoles >= MOST_CONSOLES:
+            self._refused = [at for at in self._refused if now - at < _A_MINUTE]
+            if len(self._refused) < MOST_REFUSALS_A_MINUTE:
+                self._refused.append(now)
+                return
+        log.warning("more than %d consoles a minute are refused; this one is not recorded", MOST_REFUSALS_A_MINUTE)
+        raise RefusedError(refusal)
+
+    def _take_place(self, account: str) -> None:
+        with self._counted:
+            if self._consoles[account] >= MOST_OF_AN_ACCOUNT:
+                raise RefusedError(f"{account} has {MOST_OF_AN_ACCOUNT} consoles here already: leave one first.")
+            if self._consoles.total() >= MOST_CONSOLES:
                 raise RefusedError(
                     f"{MOST_CONSOLES} consoles of other accounts are attached already; come back once one has left."
                 )
-            self._n_consoles += 1
+            self._consoles[account] += 1
+
+    def _give_place_up(self, account: str) -> None:
+        with self._counted:
+            self._consoles[account] -= 1
+            if not self._consoles[account]:
+                del self._consoles[account]
 
     def _start(
         self, connection: socket.socket, account: str, request: AttachRequest
@@ -194,12 +229,11 @@ class Doorway:
         Raises:
             RefusedError: There are too many, or this machine has no room for another one.
         """
-        self._take_place()
+        self._take_place(account)
         try:
             return self._started(connection, account, request)
         except BaseException as error:
-            with self._counted:
-                self._n_consoles -= 1
+            self._give_place_up(account)
             if isinstance(error, OSError):
                 raise RefusedError(f"The console could not be started: {error.strerror or error}.") from None
             raise

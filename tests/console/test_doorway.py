@@ -44,11 +44,12 @@ def waiting() -> int:
     return sum(thread.name == "doorway-console" for thread in threading.enumerate())
 
 
-def test_many_strangers_take_a_bounded_number_of_threads(door, named):
+def test_many_strangers_take_a_bounded_number_of_threads(door, named, monkeypatch):
+    monkeypatch.setattr(doorway, "_GREETING_SECONDS", 600.0)
     callers = [called(door) for _ in range(200)]
-    turned_away = [each for each in callers[64:] if each.recv(1) == b""]
+    turned_away = [each for each in callers[:-64] if each.recv(1) == b""]
     assert len(turned_away) == 200 - 64
-    assert waiting() == 64
+    until(lambda: waiting() == 64, "the end of the threads of those who gave way")
     for each in callers:
         each.close()
     until(lambda: waiting() == 0, "the end of the threads")
@@ -87,6 +88,43 @@ def test_an_account_that_asks_again_and_again_waits(door, workspace, monkeypatch
         receive_line(connection)
     told = {asked(door, b"{}\n").refusal.partition(":")[0] for _ in range(doorway.MOST_A_MINUTE + 5)}
     assert "nobody has asked for 20 consoles within a minute" in told
+
+
+def test_strangers_who_say_nothing_keep_nobody_out(door, named, monkeypatch):
+    monkeypatch.setattr(doorway, "_GREETING_SECONDS", 600.0)
+    silent = [called(door) for _ in range(64)]
+    for each in silent:
+        each.sendall(b"{")
+    answer = asked(door, b"{}\n")
+    assert answer is not None
+    assert "may have no console here" in answer.refusal or "A console shows the whole" in answer.refusal
+    for each in silent:
+        each.close()
+
+
+def test_a_line_has_its_time_as_a_whole_however_it_drips():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        dripping = threading.Event()
+
+        def drip() -> None:
+            while not dripping.wait(0.02):
+                theirs.send(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        with pytest.raises(TimeoutError):
+            receive_line(ours, within_seconds=0.3)
+        dripping.set()
+        thread.join()
+
+
+def test_refusals_are_recorded_up_to_a_number(door, named, workspace, monkeypatch):
+    monkeypatch.setattr(doorway, "MOST_REFUSALS_A_MINUTE", 3)
+    n_before = len(AuditLog(workspace).tail(100))
+    told = [asked(door, b"{}\n") for _ in range(5)]
+    assert all(answer is not None and "stranger" in answer.refusal for answer in told)
+    assert len(AuditLog(workspace).tail(100)) == n_before + 3
 
 
 def test_the_environment_has_the_terminal_of_the_other_and_nothing_of_ours(tmp_path):
