@@ -46,6 +46,11 @@ def add_parser(commands: Subparsers) -> None:
         verbs, "verify", help="read every byte of backups and compare it with its hash: exit code 1 if one is damaged"
     )
     verify.add_argument("backup", metavar="BACKUP", nargs="*", help="b-20261127T201724Z (default: all)")
+    verify.add_argument(
+        "--set-aside",
+        action="store_true",
+        help="rename damaged content to NAME.damaged, so that the next backup writes it again",
+    )
     for verb, function in ((listing, list_backups), (verify, verify_backups)):
         verb.add_argument(
             "--from", dest="folder", metavar="FOLDER", help="the folder or the address (default: backup.to)"
@@ -92,8 +97,9 @@ def make_backup(args: argparse.Namespace) -> int:
         how = "encrypted" if result.is_encrypted else "not encrypted"
         print(f"{result.backup_id} in {result.folder}, {how}")
         print(
-            f"{counted(result.n_files, 'file')}, {size(result.n_bytes)}; {size(result.n_new_bytes)} new there; "
-            f"verified in {result.seconds:.1f} s; changes waited {1000 * result.held_seconds:.0f} ms"
+            f"{counted(result.n_files, 'file')}, {size(result.n_bytes)}; {size(result.n_new_bytes)} new there, "
+            f"read again; what was there fits in size; {result.seconds:.1f} s; "
+            f"changes waited {1000 * result.held_seconds:.0f} ms"
         )
         if result.removed:
             print(f"removed {counted(len(result.removed), 'older backup')}: {', '.join(result.removed)}")
@@ -159,6 +165,12 @@ def verify_backups(args: argparse.Namespace) -> int:
                 print(f"{verdict.backup_id}: intact ({counted(verdict.n_files, 'file')}, {size(verdict.n_bytes)})")
             else:
                 complain(f"{verdict.backup_id} is damaged. {verdict.damage[0]}{_more(verdict)}")
+    damaged = sorted({name for verdict in verdicts for name in verdict.content})
+    if args.set_aside and damaged:
+        for place in repository.set_aside(damaged):
+            complain(
+                f"{place} was set aside. Take another backup: it writes this content if the workspace still has it."
+            )
     return ExitCode.GOOD if all(verdict.ok for verdict in verdicts) else ExitCode.FAILING
 
 

@@ -19,7 +19,7 @@ def test_a_backup_is_made_listed_verified_and_restored(run, called, workspace, t
     assert (code, err) == (ExitCode.GOOD, "")
     backup_id = out.split()[0]
     assert f"in {tmp_path}/safe, not encrypted" in out
-    assert "verified in" in out
+    assert "new there, read again; what was there fits in size;" in out
     code, out, _ = run("backup", "list", "--from", tmp_path / "safe")
     assert (code, backup_id in out) == (ExitCode.GOOD, True)
     code, out, _ = run("backup", "verify", "--from", tmp_path / "safe")
@@ -40,6 +40,24 @@ def test_a_damaged_backup_is_a_finding(run, tmp_path):
     assert (code, out) == (ExitCode.FAILING, "")
     assert "is damaged." in err
     assert place.name in err
+
+
+@pytest.mark.parametrize("kind", ["a folder", "an address"])
+def test_damaged_content_is_set_aside_and_the_next_backup_writes_it_again(run, workspace, tmp_path, kind):
+    to = tmp_path / "safe" if kind == "a folder" else f"file://{tmp_path}/safe"
+    (workspace.datasets_dir / "rows.bin").write_bytes(os.urandom(10_000))
+    run("backup", "--to", to)
+    place = max((tmp_path / "safe" / "objects").glob("*/*"), key=lambda path: path.stat().st_size)
+    content = place.read_bytes()
+    place.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    code, out, err = run("backup", "verify", "--set-aside", "--from", to)
+    assert (code, out) == (ExitCode.FAILING, "")
+    assert f"{place.name} was set aside. Take another backup" in err
+    assert place.with_name(f"{place.name}.damaged").is_file()
+    code, _, err = run("backup", "--to", to)
+    assert (code, err) == (ExitCode.GOOD, "")
+    code, out, _ = run("backup", "verify", "--from", to)
+    assert (code, out.count("intact")) == (ExitCode.GOOD, 2)
 
 
 def test_the_settings_name_folder_key_and_number(run, workspace, tmp_path):

@@ -209,6 +209,7 @@ class _Creation:
             with suppress(CoreError):  # a damaged one: the files are read
                 manifest = self._repository.read(backup_id)
                 if manifest.workspace == str(self._root):
+                    self._repository.learn_sizes(manifest.files)
                     return {file.path: file for file in manifest.files if file.identity is not None}
         return {}
 
@@ -308,6 +309,9 @@ class _Creation:
             known = self._known.get(path)
             is_known = size is None and known is not None and known.identity == identity
             if known is not None and is_known and all(map(self._repository.has, known.chunks)):
+                if not known.stored_sizes:  # of a release before
+                    known = msgspec.structs.replace(known, stored_sizes=self._repository.sizes_of(known.chunks))
+                    self._known[path] = known
                 return known
             length = status.st_size if size is None else size
             return self._stored(path, stream, length, identity=identity if size is None else None)
@@ -336,7 +340,13 @@ class _Creation:
         if identity is not None and n_read != identity.size:
             identity = None  # it changes while it is read: looked at anew next time
         return StoredFile(
-            path=path, size=n_read, sha256=hashed.hexdigest(), mode=mode, chunks=tuple(chunks), identity=identity
+            path=path,
+            size=n_read,
+            sha256=hashed.hexdigest(),
+            mode=mode,
+            chunks=tuple(chunks),
+            identity=identity,
+            stored_sizes=self._repository.sizes_of(chunks),
         )
 
     def _judge_versions(self, progress: _Progress, instant: WorkspaceInstant) -> None:

@@ -1,9 +1,16 @@
 """What can be wrong with backups and with their key."""
 
 from pathlib import Path
+from typing import Final
 
 from core.errors import ConflictError, ExitCode, RefusedError, UsageError
 from core.escape import shown
+
+REMEDY: Final = (
+    "`bondx backup verify --set-aside` moves damaged content aside; the next backup writes it again if the workspace "
+    "still has it."
+)
+"""What heals damaged content."""
 
 
 class BackupKeyError(UsageError):
@@ -30,7 +37,7 @@ class BackupDamagedError(RefusedError):
     def __init__(self, place: Path | str, problem: str) -> None:
         self.place = str(place)
         self.problem = problem
-        super().__init__(f"{place} {problem}. Take another backup; `bondx backup verify` lists what is damaged.")
+        super().__init__(f"{place} {problem}. {REMEDY}")
 
 
 class ImpossibleNameError(BackupDamagedError):

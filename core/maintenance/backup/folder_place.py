@@ -23,6 +23,7 @@ from core.files import (
 )
 from core.lock_files import locked_within, open_lock, unlock
 from core.maintenance.backup.errors import BackupBusyError
+from core.maintenance.backup.place import ASIDE
 from core.plain_files import open_regular
 from core.state.file_lock import holder_of
 
@@ -65,9 +66,23 @@ class FolderPlace:
     def swept(self) -> None:
         """Do nothing: whatever has its name is whole."""
 
-    def has(self, name: str) -> bool:
-        """Say whether some content is here."""
-        return (self.folder / name).is_file()
+    def size_of(self, name: str) -> int | None:
+        """Return the size of some content; None if it is not here."""
+        try:
+            return (self.folder / name).lstat().st_size
+        except OSError:
+            return None
+
+    def set_aside(self, name: str) -> None:
+        """Give damaged content another name.
+
+        Raises:
+            FileAccessError: It cannot be renamed.
+        """
+        try:
+            rename(self.folder / name, self.folder / (name + ASIDE))
+        except OSError as error:
+            raise access_error(self.folder / name, "rename", error) from error
 
     def stage(self, name: str, content: bytes) -> None:
         """Write new content under a name of its own.

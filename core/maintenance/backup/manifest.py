@@ -31,6 +31,7 @@ class StoredFile(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
     chunks: tuple[str, ...]
     identity: FileIdentity | None = None  # None: read anew each time
+    stored_sizes: tuple[int, ...] = ()  # of the chunks as they lie in the place; empty: of a release before
     content_sha256: str = ""  # of a sealed file whose content was compared with a record
 
 

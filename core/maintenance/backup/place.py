@@ -6,9 +6,12 @@ Names are relative and use slashes: `objects/ab/abcd…`, `backups/b-….json`.
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.errors import CoreError
+
+ASIDE: Final = ".damaged"
+"""How the name of content ends that was set aside."""
 
 
 class BackupPlace(Protocol):
@@ -41,8 +44,15 @@ class BackupPlace(Protocol):
     def swept(self) -> None:
         """Learn that no content is here any more that may be cut short."""
 
-    def has(self, name: str) -> bool:
-        """Say whether some content is here; with the place held, after `begin`."""
+    def size_of(self, name: str) -> int | None:
+        """Return the size of some content; None if it is not here; with the place held, after `begin`."""
+
+    def set_aside(self, name: str) -> None:
+        """Give damaged content another name, so that it counts no more; with the place held.
+
+        Raises:
+            CoreError: It cannot be renamed.
+        """
 
     def stage(self, name: str, content: bytes) -> None:
         """Write new content, which is durable and has its name after `settle`.

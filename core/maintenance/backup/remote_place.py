@@ -29,7 +29,7 @@ from core.escape import escaped
 from core.files import PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED, make_folder, open_to_write, write_all
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupBusyError
-from core.maintenance.backup.place import TargetError
+from core.maintenance.backup.place import ASIDE, TargetError
 from core.maintenance.backup.writer import (
     ALIVE_EVERY,
     LOST_AFTER,
@@ -233,9 +233,18 @@ class RemotePlace:
         """Learn that nothing is here any more that may be cut short."""
         self._is_unclean = False
 
-    def has(self, name: str) -> bool:
-        """Say whether some content is here."""
-        return name in self._present
+    def size_of(self, name: str) -> int | None:
+        """Return the size of some content; None if it is not here."""
+        return self._present.get(name)
+
+    def set_aside(self, name: str) -> None:
+        """Give damaged content another name.
+
+        Raises:
+            TargetError: It cannot be renamed.
+        """
+        self._asked("rename", name, lambda file_system, path: file_system.mv(path, path + ASIDE))
+        self._present.pop(name, None)
 
     def stage(self, name: str, content: bytes) -> None:
         """Send new content, several files at once.

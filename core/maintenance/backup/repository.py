@@ -80,6 +80,7 @@ class BackupVerdict(msgspec.Struct, frozen=True, kw_only=True):
     n_files: int
     n_bytes: int
     damage: tuple[str, ...] = ()  # a sentence for each file that cannot be restored
+    content: tuple[str, ...] = ()  # the names of content that is damaged or missing
 
 
 class BackupRepository:
@@ -91,6 +92,7 @@ class BackupRepository:
         self._sealer = sealer
         self._written: list[str] = []  # names of content that this backup was the first to write
         self._pending: set[str] = set()  # of these, what has no name yet
+        self._sizes: dict[str, int] = {}  # of content that is known to be whole at this size
 
     @classmethod
     def open(cls, target: BackupTarget, key: bytes | None) -> "BackupRepository":
@@ -204,9 +206,47 @@ class BackupRepository:
             return f"{error.place} {error.problem}"
         return ""
 
+    def learn_sizes(self, files: Iterable[StoredFile]) -> None:
+        """Learn how large content was when it was written and read again."""
+        for file in files:
+            self._sizes.update(zip(file.chunks, file.stored_sizes, strict=False))
+
+    def sizes_of(self, chunks: Iterable[str]) -> tuple[int, ...]:
+        """Return the sizes of content that this backup has written or found."""
+        return tuple(self._sizes[chunk] for chunk in chunks)
+
     def has(self, name: str) -> bool:
-        """Say whether some content is here."""
-        return name in self._pending or self.place.has(_object(name))
+        """Say whether some content is here: as large as it was written, or else read and compared with its name.
+
+        Raises:
+            CoreError: The place does not answer.
+        """
+        if name in self._pending:
+            return True
+        size = self.place.size_of(_object(name))
+        if size is None or (self._sizes.get(name) != size and self._damage(name)):
+            return False
+        self._sizes[name] = size
+        return True
+
+    def set_aside(self, names: Iterable[str]) -> list[str]:
+        """Give damaged content other names, so that the next backup writes it again; what is sound stays.
+
+        Returns:
+            How messages name what was set aside.
+
+        Raises:
+            BackupBusyError: Another process writes to the place.
+            CoreError: It cannot be written.
+        """
+        found = []
+        with self.locked():
+            self.begin()
+            for name in names:
+                if self.place.size_of(_object(name)) is not None and self._damage(name):
+                    self.place.set_aside(_object(name))
+                    found.append(str(self.place.where(_object(name))))
+        return found
 
     def put(self, content: bytes) -> str:
         """Store some content unless it is here already, and return its name; durable after `settle`.
@@ -217,7 +257,9 @@ class BackupRepository:
         name = self._sealer.name_of(content)
         if self.has(name):
             return name
-        self.place.stage(_object(name), self._sealer.seal(name, content))
+        sealed = self._sealer.seal(name, content)
+        self.place.stage(_object(name), sealed)
+        self._sizes[name] = len(sealed)
         self._pending.add(name)
         self._written.append(name)
         return name
@@ -405,6 +447,7 @@ class BackupRepository:
             n_files=len(manifest.files),
             n_bytes=manifest.n_bytes,
             damage=tuple(damage),
+            content=tuple(sorted({chunk for file in sound for chunk in file.chunks if known.get(chunk)})),
         )
 
     def _problem(self, file: StoredFile, known: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from core.confinement import LeadsOutError
@@ -12,7 +13,7 @@ from core.errors import NotFoundError, RefusedError, UsageError
 from core.files import DiskFullError, FileAccessError, FolderInUseError
 from core.governance import AuditFilter, AuditLog
 from core.key_source import KeySource, KeySourceError
-from core.maintenance.backup import BackupDamagedError, BackupKeyError, BackupRepository, create_backup
+from core.maintenance.backup import BackupDamagedError, BackupKeyError, BackupRepository, create_backup, target_of
 from core.maintenance.backup.errors import BackupBusyError, BackupStoppedError
 from core.maintenance.backup.history import BackupHistory
 from core.registry import Registry
@@ -121,6 +122,28 @@ def test_torn_and_missing_content_is_named_with_the_files_that_need_it(full, bac
     assert not verdict.ok
     assert len(verdict.damage) == 1
     assert verdict.damage[0].startswith(f"datasets/rows.csv cannot be restored: {place} is ")
+
+
+@pytest.mark.parametrize("kind", ["folder", "address"])
+@pytest.mark.parametrize("n_left", [0, 30])
+@pytest.mark.parametrize("release", ["this", "before"])
+def test_content_that_does_not_fit_by_size_is_written_again(full, safe, kind, n_left, release):
+    target = safe if kind == "folder" else target_of(f"file://{safe}")
+    first = create_backup(full, target, KEY, actor=ANA)
+    repository = BackupRepository.open(target, KEY)
+    manifest = repository.read(first.backup_id)
+    if release == "before":
+        files = tuple(msgspec.structs.replace(file, stored_sizes=()) for file in manifest.files)
+        with repository.locked():
+            repository.write(msgspec.structs.replace(manifest, files=files))
+    harmed = [path for path in (safe / "objects").glob("*/*") if path.stat().st_size > n_left]
+    for place in harmed:
+        place.write_bytes(place.read_bytes()[:n_left])
+    assert not BackupRepository.open(target, KEY).verify(first.backup_id).ok
+    second = create_backup(full, target, KEY, actor=ANA)
+    assert BackupRepository.open(target, KEY).verify(second.backup_id).ok
+    third = create_backup(full, target, KEY, actor=ANA)
+    assert third.n_unchanged_files > 5
 
 
 def test_an_encrypted_folder_shows_neither_content_nor_names_of_it(full, back_up, safe, repository):
