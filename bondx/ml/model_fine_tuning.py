@@ -247,15 +247,17 @@ def draft(
     """
     from core.api.config import MLOpsConfig
     from core.domains.etrm.drafting.risk_notes import beginning_of_note, checked_risk_note, draft_risk_note
+    from core.domains.narrative import QuotedCells
     from core.evidence import NarrativeDrafts
 
     config, path = config or MLOpsConfig.from_yaml(), Path(reports)
+    quoting = QuotedCells.in_force(config.workspace.root)
     if by is None:
-        note = draft_risk_note(path, book=book, date=date)
+        note = draft_risk_note(path, book=book, date=date, quoting=quoting)
         return NarrativeDrafts(config.workspace).record(note, actor=config.actor, is_worded_here=True, reason=reason)
-    beginning = beginning_of_note(path, book=book, date=date)
+    beginning = beginning_of_note(path, book=book, date=date, quoting=quoting)
     written = write(by, beginning, version=version, seed=seed, config=config)
-    note = checked_risk_note(written.text, path, book=book, date=date)
+    note = checked_risk_note(written.text, path, book=book, date=date, quoting=quoting)
     return NarrativeDrafts(config.workspace).record(note, actor=config.actor, written=written, reason=reason)
 
 

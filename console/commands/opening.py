@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.actor import Actor
+    from core.domains.narrative import QuotedCells
     from core.explain.deny_list import DenyList
     from core.state import Workspace
 
@@ -158,6 +159,19 @@ def unquoted_columns(args: argparse.Namespace) -> "DenyList":
 
     workspace = Workspace(workspace_root(args))
     return DenyList.of_cells_in_force(workspace.root) if workspace.settings_file.is_file() else NONE_DENIED
+
+
+def quoted_cells(args: argparse.Namespace) -> "QuotedCells":
+    """Return the cells that the narrative of a command without a workspace may quote; all, if there is no workspace.
+
+    Raises:
+        SettingsError: The settings cannot be read.
+    """
+    from core.domains.narrative import ALL_QUOTED, QuotedCells
+    from core.state import Workspace
+
+    workspace = Workspace(workspace_root(args))
+    return QuotedCells.in_force(workspace.root) if workspace.settings_file.is_file() else ALL_QUOTED
 
 
 def open_workspace(args: argparse.Namespace) -> "Workspace":

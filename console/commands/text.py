@@ -3,7 +3,7 @@
 import argparse
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from console.commands.opening import (
     Subparsers,
@@ -13,12 +13,13 @@ from console.commands.opening import (
     noun_parser,
     open_workspace,
     person,
+    quoted_cells,
 )
 from console.commands.typed_numbers import count, day, number, share, whole
 from core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from core.domains.narrative import DraftedNarrative
+    from core.domains.narrative import DraftedNarrative, QuotedCells
     from core.settings.text_model import TextModelSettings
     from core.text.judging import TextReport
     from core.text.prepared import TextProgress
@@ -379,6 +380,12 @@ def serve_model(args: argparse.Namespace) -> int:
     return ExitCode.GOOD
 
 
+class _ChosenRow(TypedDict):
+    book: str | None
+    date: str | None
+    quoting: "QuotedCells"
+
+
 def draft_note(args: argparse.Namespace) -> int:
     """Draft the narrative of a risk report, let a version write it, or check one; keep it, if that is asked for."""
     from console.cli.output import print_json
@@ -392,7 +399,11 @@ def draft_note(args: argparse.Namespace) -> int:
     if args.risk_report is not None and (args.book, args.date) != (None, None):
         raise UsageError("--risk-report names the book and the day: leave --book and --date out.")
     book, on = args.risk_report or (args.book, args.date)
-    chosen = {"book": book, "date": None if on is None else on.isoformat()}
+    chosen: _ChosenRow = {
+        "book": book,
+        "date": None if on is None else on.isoformat(),
+        "quoting": quoted_cells(args),
+    }
     if args.by is not None or args.record:
         return _drafted_in_workspace(args, chosen)
     if args.check is not None:
@@ -407,13 +418,13 @@ def draft_note(args: argparse.Namespace) -> int:
         return ExitCode.FAILING if any(each.column is None for each in numbers) else ExitCode.GOOD
     note = draft_risk_note(args.reports, **chosen)
     if args.json:
-        print_json(note)
+        print_json(_without_columns(note))
     else:
         _print_draft(note)
     return ExitCode.FAILING if note.n_unconfirmed else ExitCode.GOOD
 
 
-def _drafted_in_workspace(args: argparse.Namespace, chosen: dict[str, str | None]) -> int:
+def _drafted_in_workspace(args: argparse.Namespace, chosen: "_ChosenRow") -> int:
     """Draft with a registered version, or keep a draft; both need the workspace and a right in it."""
     import msgspec
 
@@ -446,7 +457,7 @@ def _drafted_in_workspace(args: argparse.Namespace, chosen: dict[str, str | None
         )
     if args.json:
         notice = {} if written is None else {"notice": DRAFT_BANNER, "written_by": f"{written.model} {written.version}"}
-        print_json({**notice, **msgspec.structs.asdict(note if kept is None else kept)})
+        print_json({**notice, **(_without_columns(note) if kept is None else msgspec.structs.asdict(kept))})
     else:
         if written is not None:
             print(f"{DRAFT_BANNER}\nwritten by {written.model} {written.version}, seed {written.seed}")
@@ -454,6 +465,14 @@ def _drafted_in_workspace(args: argparse.Namespace, chosen: dict[str, str | None
         if kept is not None:
             print(f"recorded as {kept.draft_id}: bondx evidence build … --draft {kept.draft_id} puts it in a pack")
     return ExitCode.FAILING if note.n_unconfirmed else ExitCode.GOOD
+
+
+def _without_columns(note: "DraftedNarrative") -> dict[str, Any]:
+    """Return a draft as it is printed: which columns it could quote is for those that keep it."""
+    import msgspec
+
+    left_out = ("unnamed", "named_by", "columns", "of_row")
+    return {name: value for name, value in msgspec.structs.asdict(note).items() if name not in left_out}
 
 
 def _print_draft(note: "DraftedNarrative") -> None:

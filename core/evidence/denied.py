@@ -5,7 +5,7 @@ hash alone. Lines of the audit log stay: they are the proof.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -34,6 +34,8 @@ def without_denied_columns(
     sources: Sequence[EvidenceSource],
     denied: DenyList,
     cells: DenyList | None = None,
+    *,
+    withheld: Collection[str] = (),
 ) -> tuple[tuple[EvidenceSection, ...], tuple[EvidenceSource, ...]]:
     """Leave out what names a denied column.
 
@@ -42,6 +44,7 @@ def without_denied_columns(
         sources: Of the same pack; records of the audit log have no content yet.
         denied: The columns.
         cells: The columns of which no source may be quoted, since it may hold their values; by default the same.
+        withheld: Further sources that may hold such values, by id.
     """
     cells = denied if cells is None else cells
     if not (denied.patterns or cells.patterns):
@@ -51,7 +54,11 @@ def without_denied_columns(
 
     def is_hidden(source: EvidenceSource) -> bool:
         named = quoted is not None and quoted.search(source.content or "") is not None
-        return named or any(_tells_denied(gate, cells) for gate in _gates_in(contents.get(source.id)))
+        return (
+            named
+            or source.id in withheld
+            or any(_tells_denied(gate, cells) for gate in _gates_in(contents.get(source.id)))
+        )
 
     kept = tuple(replace(source, content=None) if is_hidden(source) else source for source in sources)
     found = tuple(sections)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from core.actor import Actor
-from core.domains.narrative import narratives_of
+from core.domains.narrative import QuotedCells, narratives_of
 from core.errors import UsageError
 from core.evidence.drafts import NarrativeDrafts, RecordedDraft
 from core.files import write_file
@@ -50,7 +50,8 @@ def record_draft(
 ) -> RecordedDraft:
     """Draft the narrative of one of some rows, trace its numbers to their cells, and record it for evidence packs.
 
-    The rows are kept in the workspace as the file that the draft is traced to.
+    The rows are kept in the workspace as the file that the draft is traced to. Neither the draft nor a refusal holds a
+    cell of a column that is denied, masked, personal or secret, unless `wish.text` does.
 
     Args:
         workspace: Where it is recorded.
@@ -74,16 +75,17 @@ def record_draft(
     drafts, offer, written = NarrativeDrafts(workspace), narratives_of(wish.domain), None
     if wish.changes:
         drafts.get(wish.changes)
+    quoting = QuotedCells.in_force(workspace.root)
     with rows_as_file(rows) as file:
         if wish.by is not None:
             options = sampling_options(seed=DRAFT_SEED if wish.seed is None else wish.seed)
-            beginning = offer.beginning(file, book=wish.book, date=wish.date)
+            beginning = offer.beginning(file, book=wish.book, date=wish.date, quoting=quoting)
             written = write_with_version(workspace, wish.by, wish.version, beginning, options, actor=actor)
         text = wish.text if written is None else written.text
         if text is None:
-            note = offer.worded(file, book=wish.book, date=wish.date)
+            note = offer.worded(file, book=wish.book, date=wish.date, quoting=quoting)
         else:
-            note = offer.checked(text, file, book=wish.book, date=wish.date)
+            note = offer.checked(text, file, book=wish.book, date=wish.date, quoting=quoting)
         content = read_file(file)
     kept = workspace.reports_dir / _FOLDER / f"{note.sha256}.jsonl"
     write_file(kept, content)

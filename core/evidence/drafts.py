@@ -12,7 +12,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
-from core.domains.narrative import DraftedNarrative, TracedFact
+from core.domains.narrative import WITHHELD, DraftedNarrative, QuotedCells, TracedFact
 from core.files import sha256_of
 from core.governance.audit import audited
 from core.governance.record import Evidence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "evidence"
 TABLE: Final = "drafts"
+TEXT_WITHHELD: Final = "withheld: it rests on a column of which no value may be quoted"
+_SOME_ROW: Final = "a row of its file"
+_PROBLEM_WITHHELD: Final = "it is not confirmed"
 
 
 class RecordedDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +48,9 @@ class RecordedDraft(msgspec.Struct, frozen=True, kw_only=True):
         manifest_sha256: Of that version.
         seed: That it was drawn with.
         changes: The draft whose text this one edits; empty: none.
+        unnamed: The row in words without any cell; empty in drafts of earlier releases, as the next two.
+        named_by: The columns whose cells are in `about`.
+        columns: The columns that its text may quote.
         drafted_at: When it was recorded.
         drafted_by: Who recorded it.
     """
@@ -63,6 +69,9 @@ class RecordedDraft(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str = ""
     seed: int | None = None
     changes: str = ""
+    unnamed: str = ""
+    named_by: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     drafted_at: datetime
     drafted_by: str
     revision: int = 0
@@ -75,6 +84,45 @@ class RecordedDraft(msgspec.Struct, frozen=True, kw_only=True):
         if self.is_worded_here:
             return "worded by this program from the cells of the row; no model wrote it"
         return "written by a person or another program, and checked here"
+
+    def is_withheld(self, quoting: QuotedCells) -> bool:
+        """Say whether it may hold a cell of a column of which none is quoted now.
+
+        What a draft of an earlier release may quote beside its facts is known only where the program worded it.
+        """
+        if self.unnamed:
+            return any(map(quoting.hides, self.columns))
+        is_known = self.is_worded_here or not quoting.hides_some
+        return not is_known or any(quoting.hides(fact.fact) for fact in self.facts)
+
+    def as_shown(self, quoting: QuotedCells) -> "RecordedDraft":
+        """Return it as it is shown: without its text and the cells of hidden columns, where it may hold one."""
+        named = self.without_names(quoting)
+        if not self.is_withheld(quoting):
+            return named
+        facts = [fact for fact in self.facts if not quoting.leaves_out(fact.fact)]
+        return msgspec.structs.replace(
+            named,
+            about=self.about_as_shown(quoting),
+            text=TEXT_WITHHELD,
+            facts=tuple(_shown_fact(fact, quoting, self._is_quoted(fact)) for fact in facts),
+        )
+
+    def without_names(self, quoting: QuotedCells) -> "RecordedDraft":
+        """Return it without the names of columns that are not named."""
+        columns, named_by = (
+            tuple(each for each in names if not quoting.leaves_out(each)) for names in (self.columns, self.named_by)
+        )
+        return msgspec.structs.replace(self, columns=columns, named_by=named_by)
+
+    def _is_quoted(self, fact: TracedFact) -> bool:
+        """Whether a fact holds its cell as it is; where the column was hidden already, it holds a pseudonym."""
+        return not self.unnamed or fact.fact in self.columns
+
+    def about_as_shown(self, quoting: QuotedCells) -> str:
+        """Return its row in words, named by its place where a cell in these words may not be quoted."""
+        is_named = not any(map(quoting.hides, self.named_by)) if self.unnamed else not self.is_withheld(quoting)
+        return self.about if is_named else self.unnamed or _SOME_ROW
 
 
 class ToldDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +163,20 @@ class NarrativeDrafts:
         return sorted(self._documents.all(), key=_number, reverse=True)
 
     def told(self) -> list[ToldDraft]:
-        """Return every draft, the newest first, with what has changed since it was recorded."""
+        """Return every draft, the newest first, with what has changed since it was recorded.
+
+        None holds a cell of a column that is denied, masked, personal or secret by the settings in force.
+
+        Raises:
+            SettingsError: The settings cannot be read.
+        """
         known = self.all()
+        if not known:
+            return []
+        quoting = QuotedCells.in_force(self._workspace.root)
         return [
-            ToldDraft(draft=each, author=each.author, changes=tuple(self.changes_of(each, known))) for each in known
+            ToldDraft(draft=each.as_shown(quoting), author=each.author, changes=tuple(self.changes_of(each, known)))
+            for each in known
         ]
 
     def get(self, draft_id: str) -> RecordedDraft:
@@ -156,6 +214,7 @@ class NarrativeDrafts:
         require_text("The text of the draft", draft.text)
         require_reason(reason)
         model = "" if written is None else written.model
+        quoting = QuotedCells.in_force(self._workspace.root)
         with audited(self._workspace, DATABASE, actor=actor, reason=reason, clock=self._clock) as change:
             if changes:
                 self.get(changes)
@@ -176,6 +235,9 @@ class NarrativeDrafts:
                     manifest_sha256="" if written is None else written.manifest_sha256,
                     seed=None if written is None else written.seed,
                     changes=changes,
+                    unnamed=draft.unnamed,
+                    named_by=draft.named_by,
+                    columns=draft.columns if model or is_worded_here else draft.of_row,
                     drafted_at=self._clock(),
                     drafted_by=str(actor),
                 )
@@ -183,11 +245,11 @@ class NarrativeDrafts:
             change.record(
                 "draft.record",
                 stored.draft_id,
-                after={"about": stored.about, "written": stored.author, "changes": changes},
+                after={"about": stored.about_as_shown(quoting), "written": stored.author, "changes": changes},
                 evidence=[Evidence(stored.file, stored.sha256)],
                 model=model or None,
             )
-        return stored
+        return stored.without_names(quoting)
 
     def changes_of(self, draft: RecordedDraft, among: Iterable[RecordedDraft] | None = None) -> list[str]:
         """Say what has changed since a draft was recorded, a sentence each: its text, and the file of its row.
@@ -203,6 +265,16 @@ class NarrativeDrafts:
             for each in later
         ]
         return said + change_of_file(draft)
+
+
+def _shown_fact(fact: TracedFact, quoting: QuotedCells, is_quoted: bool) -> TracedFact:
+    """Return a fact of a withheld draft without a part of its text, and without a cell of a hidden column."""
+    problem = _PROBLEM_WITHHELD if fact.problem else ""
+    if fact.fact and not (is_quoted and quoting.hides(fact.fact)):
+        return msgspec.structs.replace(fact, problem=problem)
+    instead = WITHHELD if not fact.fact or fact.cell is None else quoting.instead(fact.fact, fact.cell)
+    cell = None if fact.cell is None else instead
+    return msgspec.structs.replace(fact, written=instead or WITHHELD, cell=cell, problem=problem)
 
 
 def change_of_file(draft: RecordedDraft) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from core.actor import Actor
 from core.clock import Clock, utc_now
+from core.domains.narrative import QuotedCells
 from core.errors import NotFoundError
 from core.escape import shown
 from core.evidence.bill import bill_of_version
@@ -239,9 +240,14 @@ class EvidencePacks:
         add_drafts(self._workspace, subject, drafts)
         subject.denied = DenyList.in_force(self._workspace.root)
         # A document that names a personal column may quote its values, too: it is cited by its hash alone.
-        subject.denied_cells = cells = DenyList.of_cells_in_force(self._workspace.root)
+        cells = DenyList.of_cells_in_force(self._workspace.root)
+        subject.quoting = QuotedCells.in_force(self._workspace.root)
         written = sections_of(subject)
-        sections, shown = without_denied_columns(written, subject.book.sources, subject.denied, cells)
+        # So is a draft whose words may quote one: they need not name the column.
+        withheld = {recorded.source for recorded, draft, _ in subject.drafts if draft.is_withheld(subject.quoting)}
+        sections, shown = without_denied_columns(
+            written, subject.book.sources, subject.denied, cells, withheld=withheld
+        )
         files = self._attached(subject)
         begins("proving the records")
         sources, proof = close(self._workspace, shown)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from core.clock import from_iso
+from core.domains.narrative import ALL_QUOTED, QuotedCells
 from core.errors import NotFoundError, UsageError
 from core.escape import shown
 from core.evidence.drafts import DATABASE as DRAFTS
@@ -79,7 +80,7 @@ class Subject:
     records: list[AuditRecord] = field(default_factory=list)
     drafts: list[tuple[Recorded, RecordedDraft, list[str]]] = field(default_factory=list)  # and what changed since
     denied: DenyList = NONE_DENIED  # the columns that must not appear
-    denied_cells: DenyList = NONE_DENIED  # the columns of which no value may be quoted
+    quoting: QuotedCells = ALL_QUOTED  # the cells that may be quoted
 
     @property
     def version(self) -> VersionFacts | None:

@@ -1,6 +1,6 @@
 """The annex: drafts of narratives, each with what it is, what was traced to cells, and what could not be checked."""
 
-from core.evidence.drafts import RecordedDraft
+from core.evidence.drafts import TEXT_WITHHELD, RecordedDraft
 from core.evidence.pack import EvidenceSection, Figure
 from core.evidence.sections.writing import SectionDraft
 from core.evidence.sources import Recorded
@@ -13,7 +13,6 @@ _ABOUT = (
     "the table of its facts names the cell and calls it confirmed; what is not confirmed is marked in the text."
 )
 _ALL_CHECKED = "nothing: every statement was held against the row"
-_WITHHELD = "withheld: it rests on a column of which no value may be quoted"
 
 
 def annex(subject: Subject) -> EvidenceSection | None:
@@ -23,13 +22,9 @@ def annex(subject: Subject) -> EvidenceSection | None:
     section = SectionDraft(NUMBER, "Annex: drafts of narratives")
     section.say(_ABOUT)
     for recorded, draft, changes in subject.drafts:
-        _add(section, recorded, draft, changes, is_withheld=_is_denied(draft, subject))
+        is_withheld = draft.is_withheld(subject.quoting)
+        _add(section, recorded, draft.as_shown(subject.quoting), changes, is_withheld=is_withheld)
     return section.written()
-
-
-def _is_denied(draft: RecordedDraft, subject: Subject) -> bool:
-    columns = {fact.fact for fact in draft.facts}
-    return bool(subject.denied.among(columns) or subject.denied_cells.among(columns))
 
 
 def _add(
@@ -39,7 +34,7 @@ def _add(
     rows: list[tuple[str, Figure | str]] = [
         ("what it is", draft.author),
         ("about", recorded.figure(draft.about)),
-        ("text", _WITHHELD if is_withheld else recorded.figure(draft.text)),
+        ("text", TEXT_WITHHELD if is_withheld else recorded.figure(draft.text)),
         ("source file", recorded.figure(draft.file)),
         ("SHA-256 of the source file", recorded.figure(draft.sha256)),
         ("facts not confirmed", recorded.figure(draft.n_unconfirmed)),

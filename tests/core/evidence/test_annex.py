@@ -2,15 +2,18 @@
 
 import json
 
+import msgspec
 import pytest
 
 from core.access import AccessRefusedError, Principal, PrincipalKind
 from core.actor import Actor, Origin
 from core.domains.etrm.drafting.risk_notes import MARK, beginning_of_note, checked_risk_note, draft_risk_note
+from core.domains.narrative import ALL_QUOTED, QuotedCells
 from core.errors import NotFoundError
 from core.evidence import EvidencePacks, NarrativeDrafts, verify_pack
 from core.evidence.log_proof import UnprovenLogError
 from core.evidence.pdf import pdf_of
+from core.explain.deny_list import DenyList
 from core.governance import AuditFilter, AuditLog
 from core.governance.grants import Grants
 from core.settings import Settings
@@ -129,3 +132,22 @@ def test_a_draft_is_recorded_by_those_alone_who_may(demo, drafts, report):
         drafts.record(draft_risk_note(report), actor=Actor("ben", "desk", Origin.COMMAND_LINE), is_worded_here=True)
     assert drafts.all() == []
     assert AuditLog(demo).tail(1)[0].verb == "access.refuse"
+
+
+def test_a_draft_of_an_earlier_release_that_may_quote_any_column_is_withheld_once_one_is_classed(drafts, report):
+    kept = drafts.record(checked_risk_note("Nothing of GAS_DESK.", report), actor=ANA)
+    earlier = msgspec.structs.replace(kept, unnamed="", named_by=(), columns=())
+    assert earlier.as_shown(ALL_QUOTED) == earlier
+    told = earlier.as_shown(QuotedCells(DenyList(["iban"])))
+    assert (told.about, told.text[:9]) == ("a row of its file", "withheld:")
+    worded = msgspec.structs.replace(earlier, is_worded_here=True)
+    assert worded.as_shown(QuotedCells(DenyList(["iban"]))) == worded
+    assert kept.as_shown(QuotedCells(DenyList(["iban"]))) == kept
+
+
+def test_the_audit_log_names_no_classed_book_even_where_a_caller_drafted_with_it(demo, drafts, report):
+    (demo.root / "bondx.yaml").write_text("protection: {secret: [book]}\n")
+    drafts.record(draft_risk_note(report), actor=ANA, is_worded_here=True)
+    (record,) = AuditLog(demo).search(AuditFilter(verb="draft.record"))
+    assert record.after["about"] == "risk report in line 2"
+    assert "GAS_DESK" not in str(drafts.told())

@@ -2,7 +2,8 @@
 
 No model writes the numbers. A sentence takes them from cells; a statement that follows from cells, such as "above the
 limits", is computed anew, and one that the row contradicts or cannot prove is marked. A cell is a figure, a day, a flag
-or a name: another one would stand in the text as a sentence of this program, so it is refused.
+or a name: another one would stand in the text as a sentence of this program, so it is refused. A cell of a column that
+may not be quoted is in no sentence and in no refusal.
 """
 
 import math
@@ -10,12 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from core.domains.etrm.data.texts import grammar, write_document
-from core.domains.narrative import DraftedNarrative, NarrativeOffer, TracedFact
+from core.domains.narrative import ALL_QUOTED, DraftedNarrative, NarrativeOffer, QuotedCells, TracedFact
 from core.errors import NotFoundError, UsageError
 from core.escape import shown, spelled_out
 from core.tables import ColumnKind, Table, read_table
@@ -61,46 +62,48 @@ class CheckedNumber(msgspec.Struct, frozen=True):
     column: str | None
 
 
-def draft_risk_note(path: Path, *, book: str | None = None, date: str | None = None) -> DraftedNarrative:
+def draft_risk_note(
+    path: Path, *, book: str | None = None, date: str | None = None, quoting: QuotedCells = ALL_QUOTED
+) -> DraftedNarrative:
     """Draft the narrative of one row.
 
     Args:
         path: A file with the columns of `risk_reports.csv`.
         book: Of the row; None: the only book.
         date: Of the row, such as 2024-03-28; None: the last day of the book.
+        quoting: Which cells may be quoted.
     Raises:
         TableError: The file cannot be used, or lacks a column.
         NotFoundError: It has no such row.
         UsageError: Several rows fit.
     """
-    table, row = chosen_row(path, book=book, date=date)
-    cells = _cells(table, row)
-    place, problems = table.place(row), _problems(cells)
-    facts = {name: _written(name, cells[name]) for name in NEEDED if name != "breach_flag"}
-    facts["verdict"] = "above" if cells["breach_flag"] else "within"
+    row = _opened_row(path, book, date, quoting)
+    cells, problems = row.cells, _problems(row.cells, quoting)
+    quoted = {name: _quoted(name, cells[name], quoting) for name in _QUOTED if name in cells}
+    facts = {name: quoted[name] for name in NEEDED if name != "breach_flag"}
+    verdict = "above" if cells["breach_flag"] else "within"
+    quoted["breach_flag"] = facts["verdict"] = quoted["breach_flag"] if quoting.hides("breach_flag") else verdict
     choices = grammar()["risk"]
-    sentences = [write_document("", "risk", facts, [0.0] * len(choices)).strip()]
-    traced = [_traced(name, facts[name], cells, place, problems) for name in facts if name != "verdict"]
-    traced.append(_traced("breach_flag", facts["verdict"], cells, place, problems))
-    for names, word in _MORE:
-        if all(name in cells for name in names):
-            sentences.append(word({name: _written(name, cells[name]) for name in names}, cells))
-            traced += [_traced(name, _written(name, cells[name]), cells, place, problems) for name in names]
-    marked = [
-        sentence + (MARK if any(fact.problem and fact.written in sentence for fact in traced) else "")
-        for sentence in sentences
+    sentences: list[tuple[tuple[str, ...], str]] = [
+        (NEEDED, write_document("", "risk", facts, [0.0] * len(choices)).strip())
     ]
-    return DraftedNarrative(
-        about=_about(cells),
-        text=" ".join(marked),
-        facts=tuple(traced),
-        file=str(path),
-        sha256=table.source.sha256,
-        n_unconfirmed=sum(bool(fact.problem) for fact in traced),
-    )
+    sentences += [(names, word(quoted)) for names, word in _MORE if all(name in cells for name in names)]
+    text, traced = [], list[TracedFact]()
+    for names, sentence in sentences:
+        own = [_traced(name, quoted[name], row, problems, quoting) for name in names if not quoting.leaves_out(name)]
+        text.append(sentence + (MARK if any(fact.problem for fact in own) else ""))
+        traced += own
+    return _drafted(row, " ".join(text), traced, quoting)
 
 
-def check_narrative(text: str, path: Path, *, book: str | None = None, date: str | None = None) -> list[CheckedNumber]:
+def check_narrative(
+    text: str,
+    path: Path,
+    *,
+    book: str | None = None,
+    date: str | None = None,
+    quoting: QuotedCells = ALL_QUOTED,
+) -> list[CheckedNumber]:
     """Look for every number of a text in a row, as the text rounds it.
 
     Args:
@@ -108,6 +111,7 @@ def check_narrative(text: str, path: Path, *, book: str | None = None, date: str
         path: The file.
         book: Of the row; None: the only book.
         date: Of the row; None: the last day of the book.
+        quoting: Which cells may be quoted; no number is traced to another one.
     Returns:
         The numbers of the text in their order, dates and the levels in names of measures left out.
     Raises:
@@ -115,8 +119,7 @@ def check_narrative(text: str, path: Path, *, book: str | None = None, date: str
         NotFoundError: It has no such row.
         UsageError: Several rows fit.
     """
-    table, row = chosen_row(path, book=book, date=date)
-    return _numbers(text, _cells(table, row))
+    return _numbers(text, _quotable(_opened_row(path, book, date, quoting), quoting))
 
 
 def _numbers(text: str, cells: "_Cells") -> list[CheckedNumber]:
@@ -140,7 +143,14 @@ def _numbered_names(cells: "_Cells") -> list[re.Pattern[str]]:
 WORDS_UNCHECKED = "The words beside the numbers and dates: nothing was held against them."
 
 
-def checked_risk_note(text: str, path: Path, *, book: str | None = None, date: str | None = None) -> DraftedNarrative:
+def checked_risk_note(
+    text: str,
+    path: Path,
+    *,
+    book: str | None = None,
+    date: str | None = None,
+    quoting: QuotedCells = ALL_QUOTED,
+) -> DraftedNarrative:
     """Trace what a person or a model has written about a row: its numbers and dates, each to its cell or marked.
 
     Args:
@@ -148,54 +158,52 @@ def checked_risk_note(text: str, path: Path, *, book: str | None = None, date: s
         path: The file.
         book: Of the row; None: the only book.
         date: Of the row; None: the last day of the book.
+        quoting: Which cells may be quoted; no number is traced to another one.
     Raises:
         TableError: The file cannot be used.
         NotFoundError: It has no such row.
         UsageError: Several rows fit.
     """
-    table, row = chosen_row(path, book=book, date=date)
-    cells, place = _cells(table, row), table.place(row)
-    day = _written("as_of_date", cells["as_of_date"])
+    row = _opened_row(path, book, date, quoting)
+    cells = _quotable(row, quoting)
+    day = _written("as_of_date", cells["as_of_date"]) if "as_of_date" in cells else None
     found = [(found.start(), found[0], "as_of_date" if found[0] == day else None) for found in _DATE.finditer(text)] + [
         (each.start, each.written, each.column) for each in _numbers(text, cells)
     ]
     found.sort()
-    facts = tuple(
+    unknown = "no cell of the row says it" if len(cells) == len(row.cells) else _NOT_SHOWN
+    facts = [
         TracedFact(
             fact=column or "",
             written=written,
             cell=None if column is None else _as_held(column, cells[column]),
-            place=place,
-            problem="" if column is not None else "no cell of the row says it",
+            place=row.place,
+            problem="" if column is not None else unknown,
         )
         for _, written, column in found
-    )
-    return DraftedNarrative(
-        about=_about(cells),
-        text=marked_narrative(text, [CheckedNumber(written, start, column) for start, written, column in found]),
-        facts=facts,
-        file=str(path),
-        sha256=table.source.sha256,
-        n_unconfirmed=sum(bool(fact.problem) for fact in facts),
-        unchecked=(WORDS_UNCHECKED,),
-    )
+    ]
+    marked = marked_narrative(text, [CheckedNumber(written, start, column) for start, written, column in found])
+    return msgspec.structs.replace(_drafted(row, marked, facts, quoting), unchecked=(WORDS_UNCHECKED,))
 
 
-def beginning_of_note(path: Path, *, book: str | None = None, date: str | None = None) -> str:
+def beginning_of_note(
+    path: Path, *, book: str | None = None, date: str | None = None, quoting: QuotedCells = ALL_QUOTED
+) -> str:
     """Return the beginning of a risk note, with cells of a row, for a model of language to go on from.
 
     Args:
         path: A file with the columns of `risk_reports.csv`.
         book: Of the row; None: the only book.
         date: Of the row; None: the last day of the book.
+        quoting: Which cells may be quoted.
     Raises:
         TableError: The file cannot be used, or lacks a column.
         NotFoundError: It has no such row.
         UsageError: Several rows fit.
     """
-    table, row = chosen_row(path, book=book, date=date)
-    cells = _cells(table, row)
-    day, name, var, limit = (_written(each, cells[each]) for each in ("as_of_date", "book", "var99_hist", "limit_var"))
+    cells = _opened_row(path, book, date, quoting).cells
+    quoted = [_quoted(each, cells[each], quoting) for each in ("as_of_date", "book", "var99_hist", "limit_var")]
+    day, name, var, limit = quoted
     return f"Risk note {day}: VaR 99 of {name} is {var} EUR against a limit of {limit} EUR"
 
 
@@ -207,14 +215,29 @@ def marked_narrative(text: str, numbers: Sequence[CheckedNumber]) -> str:
     return text
 
 
-def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table, int]:
-    """Return a file of risk reports, and the position of one row.
+class _Row(NamedTuple):
+    """A row of a file: its cells, None where one is empty."""
+
+    table: Table
+    place: str
+    cells: dict[str, Any]
+
+
+def _opened_row(path: Path, book: str | None, date: str | None, quoting: QuotedCells) -> _Row:
+    """Read one row of a file of risk reports.
 
     Raises:
-        TableError: The file cannot be used, or lacks a column.
+        TableError: The file cannot be used, lacks a column, or has a cell of a kind that no narrative quotes.
         NotFoundError: It has no such row.
         UsageError: Several rows fit.
     """
+    with quoting.withholding():
+        table, row = _chosen_row(path, book, date, quoting)
+        return _Row(table, table.place(row), _cells(table, row))
+
+
+def _chosen_row(path: Path, book: str | None, date: str | None, quoting: QuotedCells) -> tuple[Table, int]:
+    """Return a file of risk reports, and the position of one row."""
     table = read_table(path)
     for name in NEEDED:
         if name not in table.frame:
@@ -222,18 +245,25 @@ def chosen_row(path: Path, *, book: str | None, date: str | None) -> tuple[Table
     table.require_clear(NEEDED)
     days = table.frame["as_of_date"].astype(str).str[:10].tolist()
     books = table.frame["book"].astype(str).tolist()
+    hides_book, hides_day = quoting.hides("book"), quoting.hides("as_of_date")
+    whose = "any book" if book is None else "the book asked for" if hides_book else shown(book)
     if book is not None and book not in books:
-        raise NotFoundError(f"{path} has no report of {shown(book)}. Books: {_listed(sorted(set(books)))}.")
+        known = (
+            "No book is named: a value of it cannot be told" if hides_book else f"Books: {_listed(sorted(set(books)))}"
+        )
+        raise NotFoundError(f"{path} has no report of {whose}. {known}.")
     own = [row for row, each in enumerate(books) if book in (None, each)]
     first, last = min(days[row] for row in own), max(days[row] for row in own)
     wanted = date or last
     rows = [row for row in own if days[row] == wanted]
     if not rows:
-        whose = "any book" if book is None else shown(book)
-        raise NotFoundError(f"{path} has no report of {whose} on {wanted}. Days: {first} to {last}.")
+        known = "No day is named: a value of it cannot be told" if hides_day else f"Days: {first} to {last}"
+        on = "the day asked for" if hides_day else wanted
+        raise NotFoundError(f"{path} has no report of {whose} on {on}. {known}.")
     if len(rows) > 1:
-        fitting = _listed(list(dict.fromkeys(books[row] for row in rows)))
-        raise UsageError(f"{path} has {len(rows):,} reports on {wanted}: {fitting}. Name the book of one.")
+        on = "that day" if hides_day else wanted
+        fitting = "" if hides_book else f": {_listed(list(dict.fromkeys(books[row] for row in rows)))}"
+        raise UsageError(f"{path} has {len(rows):,} reports on {on}{fitting}. Name the book of one.")
     return table, rows[0]
 
 
@@ -246,23 +276,22 @@ def _listed(names: Sequence[str]) -> str:
 _Cells = Mapping[str, Any]
 
 
-def _shortfall(written: Mapping[str, str], _: _Cells) -> str:
+def _shortfall(written: Mapping[str, str]) -> str:
     return (
         f"Expected shortfall 97.5 is {written['es975']} EUR; the gross exposure is {written['gross_exposure']} EUR of "
         f"a limit of {written['limit_exposure']} EUR."
     )
 
 
-def _next_day(written: Mapping[str, str], cells: _Cells) -> str:
-    beyond = "beyond" if cells["exceed99"] else "within"
-    return f"The next day brought {written['actual_pnl_next_day']} EUR, {beyond} the VaR 99."
+def _next_day(written: Mapping[str, str]) -> str:
+    return f"The next day brought {written['actual_pnl_next_day']} EUR, {written['exceed99']} the VaR 99."
 
 
-def _driver(written: Mapping[str, str], _: _Cells) -> str:
+def _driver(written: Mapping[str, str]) -> str:
     return f"The top driver is {written['top_driver']}."
 
 
-_MORE: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, str], _Cells], str]], ...] = (
+_MORE: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, str]], str]], ...] = (
     (("es975", "gross_exposure", "limit_exposure"), _shortfall),
     (("actual_pnl_next_day", "exceed99"), _next_day),
     (("top_driver",), _driver),
@@ -288,8 +317,8 @@ def _cells(table: Table, row: int) -> dict[str, Any]:
             try:
                 found[name] = read(found[name])
             except ValueError:
-                problem = f"{shown(str(found[name]), most=_LONGEST_SHOWN)} is no {what}"
-                raise table.error(problem, _CURE, column=name, row=row) from None
+                cell = shown(str(found[name]), most=_LONGEST_SHOWN)
+                raise table.error(f"is no {what}", _CURE, column=name, row=row, cell=cell) from None
     return found
 
 
@@ -338,12 +367,43 @@ _TYPES: tuple[tuple[tuple[str, ...], Callable[[Any], Any], str], ...] = (
 )
 
 
+_QUOTED = tuple(name for names, _, _ in _TYPES for name in names)
+_NOT_SHOWN = "no cell of the row that may be quoted says it"
+
+
 def _as_held(name: str, value: Any) -> str:
     return _written(name, value) if name == "as_of_date" else str(value)
 
 
-def _about(cells: _Cells) -> str:
-    return f"risk report of {cells['book']} on {_written('as_of_date', cells['as_of_date'])}"
+def _quotable(row: _Row, quoting: QuotedCells) -> "_Cells":
+    return {name: cell for name, cell in row.cells.items() if not quoting.hides(name)}
+
+
+def _drafted(row: _Row, text: str, facts: Sequence[TracedFact], quoting: QuotedCells) -> DraftedNarrative:
+    """Return a draft that names its row by its book and day, and by its place where one of these may not be quoted."""
+    source, cells = row.table.source, _quotable(row, quoting)
+    named_by = tuple(name for name in ("book", "as_of_date") if name in cells)
+    whose = f" of {cells['book']}" if "book" in cells else ""
+    place = "" if len(named_by) == len(("book", "as_of_date")) else f" in {row.place}"
+    on = f" on {_written('as_of_date', cells['as_of_date'])}" if "as_of_date" in cells else ""
+    return DraftedNarrative(
+        about=f"risk report{whose}{place}{on}",
+        text=text,
+        facts=tuple(facts),
+        file=str(row.table.path),
+        sha256=source.sha256,
+        n_unconfirmed=sum(bool(fact.problem) for fact in facts),
+        unnamed=f"risk report in {row.place}",
+        named_by=named_by,
+        columns=tuple(name for name in cells if name in _QUOTED or any(fact.fact == name for fact in facts)),
+        of_row=(*row.cells, *row.table.left_out),
+    )
+
+
+def _quoted(name: str, cell: Any, quoting: QuotedCells) -> str:
+    if not quoting.hides(name):
+        return _written(name, cell)
+    return _written(name, None) if (instead := quoting.instead(name, cell)) is None else instead
 
 
 def _is_number(value: object) -> bool:
@@ -364,16 +424,19 @@ def _written(name: str, value: Any) -> str:
     )
 
 
-def _traced(name: str, written: str, cells: _Cells, place: str, problems: Mapping[str, str]) -> TracedFact:
-    cell = cells[name]
+def _traced(name: str, written: str, row: _Row, problems: Mapping[str, str], quoting: QuotedCells) -> TracedFact:
+    cell = row.cells[name]
     problem = "the cell is empty" if cell is None else problems.get(name, "")
-    return TracedFact(
-        fact=name, written=written, cell=None if cell is None else _as_held(name, cell), place=place, problem=problem
-    )
+    held = None if cell is None else written if quoting.hides(name) else _as_held(name, cell)
+    return TracedFact(fact=name, written=written, cell=held, place=row.place, problem=problem)
 
 
-def _problems(cells: _Cells) -> dict[str, str]:
+def _problems(cells: _Cells, quoting: QuotedCells) -> dict[str, str]:
     """Compute what follows from other cells, and name every fact that the row contradicts or cannot prove."""
+
+    def quotes(*names: str) -> bool:
+        return not any(map(quoting.hides, names))
+
     found: dict[str, str] = {}
     said, var, limit, exposure, exposure_limit, pnl, exceeded = (
         _at(cells, name)
@@ -387,16 +450,22 @@ def _problems(cells: _Cells) -> dict[str, str]:
             "exceed99",
         )
     )
+    is_told = quotes("var99_hist", "limit_var", "gross_exposure", "limit_exposure")
     if all(map(_is_number, (said, var, limit, exposure, exposure_limit))):
         true = max(var / limit, exposure / exposure_limit) if limit and exposure_limit else math.inf
         if not math.isclose(said, true, rel_tol=1e-6, abs_tol=_CLOSE):
-            found["utilisation"] = f"it does not follow from the VaR, the exposure and their limits: {true:.4f}"
+            value = f": {true:.4f}" if is_told else ""
+            found["utilisation"] = f"it does not follow from the VaR, the exposure and their limits{value}"
     else:
-        found["utilisation"] = "gross_exposure and limit_exposure are missing, so it cannot be computed"
+        why = "gross_exposure and limit_exposure are missing, so it" if is_told else "it"
+        found["utilisation"] = f"{why} cannot be computed"
     if _is_number(said) and cells.get("breach_flag") is not None and bool(cells["breach_flag"]) != (said > 1):
-        found["breach_flag"] = f"the utilisation is {said:.4f}"
+        is_told = quotes("utilisation")
+        found["breach_flag"] = f"the utilisation is {said:.4f}" if is_told else "it does not follow from the row"
     if _is_number(pnl) and _is_number(var) and exceeded is not None and bool(exceeded) != (pnl < -var):
-        found["exceed99"] = f"the next day brought {pnl:.2f} EUR, the VaR 99 is {var:.2f} EUR"
+        is_told = quotes("actual_pnl_next_day", "var99_hist")
+        figures = f"the next day brought {pnl:.2f} EUR, the VaR 99 is {var:.2f} EUR"
+        found["exceed99"] = figures if is_told else "it does not follow from the row"
     return found
 
 
