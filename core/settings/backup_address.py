@@ -5,6 +5,7 @@ So an address can stand in settings, records, logs and messages as it is.
 """
 
 import re
+import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,9 @@ from core.home_paths import at_home
 EXTRA: Final = "fsspec"
 MASK: Final = "***"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_USER = re.compile(r"(?<=://)[^/\s'\"]*@")
-_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?'\"]*)\?[^\s'\"]+")
-_UP_TO_LAST_AT = re.compile(r"://.*@")
+_USER = re.compile(r"(?<=://)[^/\s'\"]*[@\uff20\ufe6b]")
+_QUERY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s?#'\"]*)([?#])[^\s'\"]+")
+_ADDRESS_LIKE = re.compile(r"\s*[A-Za-z][A-Za-z0-9+._-]*:")  # with one slash or none, or a scheme that nobody knows
 _HOST = re.compile(r"(\[[^]]*\]|[^:]*)(:[0-9]{1,5})?")  # what is no number after a colon begins a password
 _FOLDER_SCHEMES = ("file", "local")
 _KEPT_BY_NOBODY = ("memory",)  # gone with the process
@@ -51,12 +52,17 @@ BackupTarget = Path | BackupAddress
 
 
 def is_address(text: str) -> bool:
-    """Say whether a text names an address, and not a folder.
+    """Say whether a text names an address, if perhaps a mistyped one, and not a folder.
 
-    >>> is_address("s3://safe/desk"), is_address("../backups"), is_address("a://b::c://d")
-    (True, False, True)
+    A folder whose name begins with a word and a colon is named as ./NAME.
+
+    >>> [is_address(text) for text in ("s3://safe/desk", "a://b::c://d", "ftp:/host/safe", "ftp:host", "arrow_hdfs://h")]
+    [True, True, True, True, True]
+    >>> [is_address(text) for text in ("../backups", "/safe/desk", "./a:b", "2026-11-30T10:00")]
+    [False, False, False, False]
     """
-    return _SCHEME.match(text) is not None or ("::" in text and "://" in text)
+    plain = unicodedata.normalize("NFKC", text)  # as a full-width colon or @
+    return "://" in plain or _ADDRESS_LIKE.match(plain) is not None
 
 
 def target_of(text: str, root: Path | None = None) -> BackupTarget:
@@ -90,15 +96,21 @@ def problem_of(text: str) -> str:
     Source:
         RFC 8089: the host of a file address is this machine if it is empty or "localhost".
     """
-    text_shown = masked(_UP_TO_LAST_AT.sub(f"://{MASK}@", text))  # a password may hold slashes
+    text_shown = _without_secrets(text)
     named = f"The address {text_shown}"
     elsewhere = (
         "Leave it out: the library reads it from the environment or from its own configuration (docs/backup.md)."
     )
     if not is_shown_as_is(text) or " " in text:
         return f"The address {shown(text_shown, most=200)} holds blanks or hidden characters. Name it without them."
+    text = unicodedata.normalize("NFKC", text)
     if "::" in text:
         return f"{named} is a chain of two. Name one file system: a cache between would be verified in its place."
+    if _SCHEME.match(text) is None:
+        return (
+            f"{named} is in no form that is known. Name it as in s3://safe/desk, with two slashes; a folder of such a "
+            "name as ./NAME."
+        )
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -115,10 +127,31 @@ def problem_of(text: str) -> str:
         return f"{named} is the memory of this process, which keeps nothing. Name a place that lasts."
     if scheme in _FOLDER_SCHEMES and parts.netloc.lower() not in ("", "localhost"):
         return (
-            f"{named} names the host {shown(parts.netloc)}, and a file address means this machine. "
+            f"{named} names the host {shown(host)}, and a file address means this machine. "
             f"Name the whole path after three slashes, such as {scheme}:///safe/desk."
         )
     return ""
+
+
+def _without_secrets(text: str) -> str:
+    """Return an address as a refusal shows it: whatever may be a password, a token or a query is left out.
+
+    >>> [_without_secrets(text) for text in ("ftp:/bob:PW@h/x", "ftp://bob:P/W\uff20h/x", "s3://b/x#PW", "ftp:bob:PW")]
+    ['ftp:/***@h/x', 'ftp://***@h/x', 's3://b/x#***', 'ftp:***']
+    """
+    plain = unicodedata.normalize("NFKC", text)
+    scheme, colon, rest = plain.partition(":")
+    place = rest.lstrip("/")
+    slashes = rest[: len(rest) - len(place)]
+    _, at, place = place.rpartition("@")  # a password may hold slashes
+    if end := re.search(r"[?#]", place):
+        place = f"{place[: end.end()]}{MASK}"
+    host, slash, path = place.partition("/")
+    if not _HOST.fullmatch(host):
+        host, slash, path = MASK, "", ""
+    if ":" in path:
+        path = MASK
+    return f"{scheme}{colon}{slashes}{f'{MASK}@' if at else ''}{host}{slash}{path}"
 
 
 def masked(text: str) -> str:
@@ -127,7 +160,7 @@ def masked(text: str) -> str:
     >>> masked("cannot open ftp://ana:p%40ss@host/safe?sig=abc now")
     'cannot open ftp://***@host/safe?*** now'
     """
-    return _QUERY.sub(rf"\1?{MASK}", _USER.sub(f"{MASK}@", text))
+    return _QUERY.sub(rf"\1\2{MASK}", _USER.sub(f"{MASK}@", text))
 
 
 def require_extra(address: BackupAddress) -> None:

@@ -11,10 +11,12 @@ import ftplib
 import functools
 import os
 import random
+import re
 import socket
 import stat
 import threading
 import time
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -49,6 +51,7 @@ _FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "
 """File systems without folders: making one would make a bucket of a mistyped name."""
 _WITHOUT_RANGES = ("ftp", "ftps")
 _MOST_OF_REASON = 300
+_LEAST_OF_SECRET, _LEAST_OF_ENCODED = 8, 4
 _ATTEMPTS, _MOST_PAUSE_SECONDS = 4, 2.0
 _now = time.time
 _held: set[str] = set()
@@ -533,11 +536,42 @@ def _reason(error: BaseException, file_system: Any = None) -> str:
     from fsspec.config import conf  # what the environment and its own files say, of every file system
 
     text = masked(" ".join(str(error).split()) or type(error).__name__)
-    for options in (*conf.values(), getattr(file_system, "storage_options", None)):
-        for name, value in options.items() if isinstance(options, dict) else ():
-            if isinstance(value, str) and value and any(each in str(name).lower() for each in _SECRETS):
-                text = text.replace(value, MASK)
+    environ = {name: value for name, value in os.environ.items() if len(value) >= _LEAST_OF_SECRET}
+    for secret in _secrets_in([environ, conf, getattr(file_system, "storage_options", None)]):
+        text = _spellings_of(secret).sub(MASK, text)
     return escaped(text)[:_MOST_OF_REASON].rstrip(". ")
+
+
+def _secrets_in(options: Any, name: str = "") -> Iterator[str]:
+    """Yield the values that may be credentials, however deep they lie in options."""
+    if isinstance(options, Mapping):
+        for inner, value in options.items():
+            yield from _secrets_in(value, inner if isinstance(inner, str) else name)
+    elif isinstance(options, list | tuple):
+        for value in options:
+            yield from _secrets_in(value, name)
+    elif isinstance(options, str) and options and any(each in name.lower() for each in _SECRETS):
+        yield options
+
+
+def _spellings_of(secret: str) -> re.Pattern[str]:
+    """Return what finds a secret: as it is, percent-encoded, as hex digits, and in base64.
+
+    >>> spelled = "p@ss word", "P%40ss+word", "7040737320776f7264", "70 40 73 73 20 77 6F 72 64", "cEBzcyB3b3Jk"
+    >>> {_spellings_of("p@ss word").sub("***", text) for text in spelled}
+    {'***'}
+    """
+    spelled = [re.escape(secret)]
+    if len(encoded := secret.encode(errors="surrogatepass")) >= _LEAST_OF_ENCODED:
+        forms = (_forms_of(each) for each in encoded)
+        spelled += ["".join(forms)]
+        spelled += [re.escape(make(encoded).decode().rstrip("=")) + "=*" for make in (b64encode, urlsafe_b64encode)]
+    return re.compile("|".join(spelled), re.IGNORECASE)
+
+
+def _forms_of(byte: int) -> str:
+    character = re.escape(chr(byte)) + (r"|\+" if byte == ord(" ") else "")
+    return rf"(?:{character}|(?:%|\\x|0x|[\s:,=-])*{byte:02x})"
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Backups at addresses that fsspec opens: what lies there is whole, whoever is killed, and no credential is shown."""
 
+import base64
 import json
 import os
 import re
@@ -8,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import fsspec
 import pytest
 
-from core.errors import NotFoundError, RefusedError, UsageError
+from console.cli.main import main
+from core.errors import ExitCode, NotFoundError, RefusedError, UsageError
 from core.files import UNFINISHED
 from core.maintenance.backup import BackupDamagedError, BackupRepository, create_backup, restore_workspace, target_of
 from core.maintenance.backup import remote_place as remote
@@ -22,6 +25,7 @@ from core.maintenance.backup.place import TargetError
 from core.maintenance.backup.repository import MARKER
 from core.maintenance.backup.writer import DEAD_AFTER, BackupWriter, is_dead, this_machine, this_writer, writers
 from core.settings import backup_address
+from core.settings.backup import BackupSettings
 from core.state import Workspace
 from tests.core.maintenance.backup.conftest import ANA, KEY, add_version
 from tests.ftp_server import PASSWORD, USER, serving
@@ -430,6 +434,17 @@ def test_the_workspace_itself_is_no_place_for_its_backups(full):
         ("file://safe/desk", "names the host 'safe', and a file address means this machine"),
         ("local://127.0.0.1/desk", "names the host '127.0.0.1'"),
         ("s3://safe/a b", "holds blanks or hidden characters"),
+        ("ftp:/bob:s3cret@h/x", "ftp:/***@h/x is in no form that is known"),
+        ("ftp:bob:s3cret@h/x", "ftp:***@h/x is in no form that is known"),
+        (" ftp://bob:s3cret@h/x", "***@h/x' holds blanks"),
+        ("file:/x/y", "file:/x/y is in no form that is known. Name it as in s3://safe/desk"),
+        ("arrow_hdfs://h", "arrow_hdfs://h is in no form that is known"),
+        ("://bob:s3cret@h", "is in no form that is known"),
+        ("ftp://bob:s3cret\uff20h/x", "ftp://***@h/x holds a password"),
+        ("ftp\uff1a//bob:s3cret@h/x", "ftp://***@h/x holds a password"),
+        ("s3://b/x#s3cret", "s3://b/x#*** holds a query or a fragment"),
+        ("ftp://bob:s3cret", "holds a password"),
+        ("a://bob:s3cret@h::b://c", "is a chain of two"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_showing_its_secret(text, complaint):
@@ -437,6 +452,20 @@ def test_an_address_that_cannot_be_used_is_refused_without_showing_its_secret(te
         target_of(text)
     assert complaint in str(raised.value)
     assert "s3cret" not in str(raised.value)
+    with pytest.raises(ValueError, match="to: The address") as raised:
+        BackupSettings(to=text)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_mistyped_address_makes_no_folder_and_its_password_stands_nowhere(full, called, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    for words in (("backup", "--to"), ("backup", "verify", "--from"), ("restore", "--from")):
+        code, _, err = called(main, "--workspace", full.root, *words, "ftp:/bob:HUNTER2@h/x")
+        assert (code, "is in no form that is known" in err, "HUNTER2" in err) == (ExitCode.USAGE, True, False)
+    assert sorted(tmp_path.iterdir()) == before
+    files = [path for path in full.root.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"HUNTER2" in path.read_bytes()]
 
 
 def test_the_account_of_a_server_that_refuses_it_is_not_shown(full, ftp, monkeypatch):
@@ -457,6 +486,35 @@ def test_a_credential_in_the_words_of_a_library_is_not_shown(full, elsewhere, mo
     with pytest.raises(TargetError, match=r"cannot log in as keeper with \*\*\*") as raised:
         opened(elsewhere)
     assert PASSWORD not in str(raised.value)
+
+
+@pytest.mark.parametrize("where", ["options", "deep options", "environment"])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        quote,
+        quote_plus,
+        lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
+        lambda text: text.encode().hex(),
+        lambda text: text.encode().hex(" ").upper(),
+        lambda text: base64.b64encode(text.encode()).decode(),
+    ],
+)
+def test_a_credential_that_a_server_spells_otherwise_is_not_shown(full, elsewhere, monkeypatch, where, spell):
+    secret = "p@ss/w\u00f6rd &HUNTER2"
+    backed_up(full, elsewhere)
+    if where == "environment":
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    else:
+        options = {"password": secret}
+        monkeypatch.setitem(fsspec.config.conf, "file", {"client_kwargs": options} if where[0] == "d" else options)
+
+    def refuse(self, file_system, path, most):
+        raise OSError(f"no login with [{spell(secret)}]")
+
+    monkeypatch.setattr(remote.RemotePlace, "_content", refuse)
+    with pytest.raises(TargetError, match=r"no login with \[\*\*\*\]"):
+        opened(elsewhere)
 
 
 def test_no_credential_is_written_anywhere(full, ftp, monkeypatch, caplog):
