@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from core.errors import ConflictError, ExitCode, RefusedError, UsageError
-from core.escape import shown
+from core.escape import escaped, shown
 
 REMEDY: Final = (
     "`bondx backup verify --set-aside` moves damaged content aside; the next backup writes it again if the workspace "
@@ -20,8 +20,8 @@ class BackupKeyError(UsageError):
 class BackupBusyError(ConflictError):
     """Another process writes a backup of this workspace, or to this folder."""
 
-    def __init__(self, place: Path | str, holder: str) -> None:
-        super().__init__(f"Another backup is being written: {holder} holds {place}. Wait until it has ended.")
+    def __init__(self, place: Path | str, holder: str, *, remedy: str = "") -> None:
+        super().__init__(f"Another backup is being written: {holder} holds {place}. Wait until it has ended.{remedy}")
 
 
 class TargetInUseError(RefusedError):
@@ -35,9 +35,9 @@ class BackupDamagedError(RefusedError):
     """Something in a folder of backups is not what was written there."""
 
     def __init__(self, place: Path | str, problem: str) -> None:
-        self.place = str(place)
-        self.problem = problem
-        super().__init__(f"{place} {problem}. {REMEDY}")
+        self.place = escaped(str(place))  # whoever made a backup chose the names in it
+        self.problem = escaped(problem)
+        super().__init__(f"{self.place} {self.problem}. {REMEDY}")
 
 
 class ImpossibleNameError(BackupDamagedError):

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from core.escape import escaped, is_shown_as_is
+
 FORMAT = 1
 _MOST_OF_PART, _MOST_BYTES = 255, 4_000  # of the file systems of Linux
 CHUNK_BYTES = 4 << 20
@@ -47,7 +49,9 @@ def impossible_names(files: Iterable[StoredFile]) -> dict[str, str]:
     for file in files:
         name = PurePosixPath(file.path)
         sizes = [len(os.fsencode(each)) for each in (file.path, *name.parts)]
-        if name.is_absolute() or ".." in name.parts or not name.parts or "\0" in file.path:
+        if not is_shown_as_is(file.path) and "\0" not in file.path:
+            found[file.path] = "holds characters that no file may have"
+        elif name.is_absolute() or ".." in name.parts or not name.parts or "\0" in file.path:
             found[file.path] = "is no name of a file in a workspace"
         elif sizes[0] > _MOST_BYTES or max(sizes[1:]) > _MOST_OF_PART:
             most = f"{_MOST_OF_PART} bytes, and {_MOST_BYTES:,} with its folders"
@@ -74,6 +78,18 @@ class BackupManifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[StoredFile, ...]
     problems: tuple[str, ...] = ()  # what is missing or damaged in the workspace itself, a sentence each
     left_out: tuple[str, ...] = ()  # links and what is no file
+
+    def legible(self) -> "BackupManifest":
+        """Return the manifest with texts that a terminal shows: whoever wrote it chose them."""
+        return msgspec.structs.replace(
+            self,
+            workspace=escaped(self.workspace),
+            host=escaped(self.host),
+            release=escaped(self.release),
+            audit_hash=escaped(self.audit_hash),
+            problems=tuple(map(escaped, self.problems)),
+            left_out=tuple(map(escaped, self.left_out)),
+        )
 
     @property
     def n_bytes(self) -> int:

@@ -53,6 +53,7 @@ _WITHOUT_RANGES = ("ftp", "ftps")
 _MOST_OF_REASON = 300
 _LEAST_OF_SECRET, _LEAST_OF_ENCODED = 8, 4
 _ATTEMPTS, _MOST_PAUSE_SECONDS = 4, 2.0
+_REMEDY = " If that process is gone, remove this file; after an hour without a sign of life nobody waits for it."
 _now = time.time
 _held: set[str] = set()
 PlaceAnswer = TypeVar("PlaceAnswer")
@@ -177,7 +178,7 @@ class RemotePlace:
         others = [each for each in found if own is None or each.token != own.token]
         for each in others:
             if not is_dead(each, _now(), _held):
-                raise BackupBusyError(self.where(f"{_BACKUPS}/{each.name}"), self._described(each))
+                raise BackupBusyError(self.where(f"{_BACKUPS}/{each.name}"), self._described(each), remedy=_REMEDY)
         if own is not None:
             self.remove(f"{_BACKUPS}/{name}" for each in others for name in names if _is_of(name, each))
 

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from core.errors import NotFoundError, UsageError
-from core.escape import shown
+from core.escape import escaped, shown
 from core.files import FolderInUseError, access_error, digest
 from core.home_paths import at_home
 from core.json_documents import decode_json
@@ -389,7 +389,7 @@ class BackupRepository:
             raise BackupDamagedError(place, f"is damaged: {shown(str(error), most=200)}") from None
         if manifest.backup_id != backup_id:
             raise BackupDamagedError(place, f"is the manifest of {shown(manifest.backup_id)}")
-        return manifest
+        return manifest.legible()
 
     def listed(self) -> list[ListedBackup]:
         """Return every backup, the newest first; of a damaged manifest, what is wrong with it."""
@@ -438,7 +438,7 @@ class BackupRepository:
 
         for file, problem in zip(sound, self.each(problem_of, sound), strict=True):
             if problem:
-                damage.append(f"{file.path} cannot be restored: {problem}")
+                damage.append(f"{escaped(file.path)} cannot be restored: {escaped(problem)}")
         if damage and backup_id not in self.ids():
             raise NotFoundError(f"{backup_id} was removed while it was verified; a newer backup took its place.")
         return BackupVerdict(

@@ -18,7 +18,7 @@ import msgspec
 from core.actor import Actor
 from core.clock import Clock, utc_now
 from core.errors import NotFoundError, RefusedError, UsageError
-from core.escape import shown
+from core.escape import escaped, shown
 from core.files import (
     FolderInUseError,
     abandoned_folders,
@@ -183,7 +183,8 @@ def restore_model(
         tables = load(old / "state" / f"{REGISTRY}.json").tables
         known = sorted(str(fields_of(document)["model"]) for document in tables.get("models", {}).values())
         if model not in known:
-            raise NotFoundError(f"{backup_id} holds no model {shown(model)}. Models: {', '.join(known) or 'none'}.")
+            names = escaped(", ".join(known)) or "none"
+            raise NotFoundError(f"{backup_id} holds no model {shown(model)}. Models: {names}.")
         written.extend(_files_of(model, files))
         _write(repository, written, folder)
         with opened_by_key(folder, sealed_key):

@@ -76,7 +76,7 @@ def is_dead(writer: BackupWriter, now: float, held: Iterable[str]) -> bool:
         held: The tokens of the writers in this process that are at work.
     """
     if writer.machine != this_machine():
-        return now - writer.alive_at > DEAD_AFTER.total_seconds()
+        return abs(now - writer.alive_at) > DEAD_AFTER.total_seconds()  # a time far ahead is no sign of life either
     if writer.pid == os.getpid():
         return writer.token not in held
     return _began(writer.pid) != writer.began

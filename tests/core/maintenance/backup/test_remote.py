@@ -269,10 +269,12 @@ def test_who_counts_as_dead():
     elsewhere = BackupWriter(token="0" * 16, machine="f" * 12, pid=own.pid, began=own.began, alive_at=int(now))
     assert not is_dead(elsewhere, now + DEAD_AFTER.total_seconds(), ())
     assert is_dead(elsewhere, now + DEAD_AFTER.total_seconds() + 1, ())
+    assert not is_dead(elsewhere, now - DEAD_AFTER.total_seconds(), ())
+    assert is_dead(elsewhere, now - DEAD_AFTER.total_seconds() - 1, ()), "its time is ahead, which is no sign of life"
     assert writers([own.name, "lock-x.json", "unfinished", "b-20261127T201724Z.json"]) == [own]
 
 
-@pytest.mark.parametrize(("minutes", "is_waited_for"), [(59, True), (61, False)])
+@pytest.mark.parametrize(("minutes", "is_waited_for"), [(59, True), (61, False), (-59, True), (-61, False)])
 def test_a_writer_of_another_machine_is_waited_for_until_it_shows_no_life_for_an_hour(
     full, elsewhere, tmp_path, minutes, is_waited_for
 ):
@@ -281,7 +283,7 @@ def test_a_writer_of_another_machine_is_waited_for_until_it_shows_no_life_for_an
     other = BackupWriter(token="0" * 16, machine="f" * 12, pid=1, began=1, alive_at=alive_at)
     (tmp_path / "elsewhere" / "backups" / other.name).write_bytes(b"{")
     if is_waited_for:
-        with pytest.raises(BackupBusyError, match="another process holds"):
+        with pytest.raises(BackupBusyError, match=r"another process holds .* If that process is gone, remove"):
             backed_up(full, elsewhere)
         assert left_in(tmp_path / "elsewhere") == {other.name}
     else:

@@ -10,7 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from console.cli.main import main
 from core.errors import ExitCode, NotFoundError, RefusedError
+from core.escape import is_shown_as_is
 from core.files import DiskFullError, FolderInUseError, write_new
 from core.governance import AuditFilter, AuditLog
 from core.maintenance.backup import (
@@ -108,6 +110,7 @@ def test_a_damaged_byte_anywhere_restores_nothing(full, back_up, repository, tar
         ("bondx.yaml", "is named twice"),
         ("./bondx.yaml", "is named twice"),
         ("bondx.yaml/x", "is below a file"),
+        *((f"state/a{each}b", "holds characters that no file may have") for each in "\n\x1b\u202e\u2028\x85"),
     ],
 )
 def test_a_name_that_no_file_of_a_workspace_can_have_restores_nothing(full, back_up, repository, target, path, says):
@@ -124,6 +127,29 @@ def test_a_name_that_no_file_of_a_workspace_can_have_restores_nothing(full, back
     assert not (target.parent / "outside.txt").exists()
     (damage,) = repository().verify(evil.backup_id).damage
     assert says in damage
+    assert is_shown_as_is(damage)
+
+
+def test_no_text_of_a_backup_makes_lines_of_its_own(full, back_up, repository, target, safe, called):
+    evil = "x\nb-20990101T000000Z: intact (1 file, 1 B)\r\x1b[2J\u2028\u202e"
+    backup = back_up()
+    manifest = repository().read(backup.backup_id)
+    file, chunks = manifest.files[0], {"rows": ("0" * 64,), "name": (evil,)}
+    lost = [msgspec.structs.replace(file, path=f"state/{name}", chunks=each) for name, each in chunks.items()]
+    texts = dict.fromkeys(("workspace", "host", "release", "audit_hash"), evil)
+    several = dict.fromkeys(("problems", "left_out"), (evil,))
+    for number, files in enumerate((manifest.files, (*manifest.files, *lost)), start=1):
+        backup_id = f"b-20990101T00000{number}Z"
+        repository().write(msgspec.structs.replace(manifest, backup_id=backup_id, files=files, **texts, **several))
+    for words in (("backup", "list"), ("backup", "verify"), ("restore",), ("restore", "b-20990101T000001Z")):
+        root = target if words[0] == "restore" else full.root
+        _, out, err = called(main, *words, "--from", safe, "--workspace", root)
+        lines = (out + err).split("\n")
+        assert all(map(is_shown_as_is, lines))
+        assert not [line for line in lines if line.removeprefix("bondx: ").startswith("b-20990101T000000Z: intact")]
+    assert target.is_dir()
+    (rows, name) = repository().verify("b-20990101T000002Z").damage
+    assert is_shown_as_is(rows + name)
 
 
 def test_a_state_file_that_was_edited_before_the_backup_is_not_restored_as_if_it_were_sound(
