@@ -122,11 +122,11 @@ XGBOOST_TESTS := $(addprefix tests/core/,training/test_xgboost_sessions.py model
 
 TEXT_TESTS := tests/core/text core/text
 
-NETWORK_TESTS := $(addprefix tests/core/explain/,test_networks.py test_prediction_function.py)
+NETWORK_TESTS := $(addprefix tests/core/,explain/test_networks.py explain/test_prediction_function.py interop/test_saved_model.py)
 
 PROMETHEUS_TESTS := $(addprefix tests/core/serving/,test_prometheus.py test_metric_catalogue.py)
 
-interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow Serving, MLflow, NannyML, model-signing, CycloneDX, S3, Prometheus, XGBoost, shap and torch
+interop: $(INTEROP)/.ready ## Test interoperability with MLServer, Triton's and KServe's clients, TensorFlow, TensorFlow Serving, MLflow, NannyML, model-signing, CycloneDX, S3, Prometheus, XGBoost, shap and torch
 	@$(INTEROP)/xgboost/bin/python -m pytest -q -n 0 -p no:cacheprovider $(XGBOOST_TESTS)
 	@$(INTEROP)/text/bin/python -m pytest -q -n 0 -p no:cacheprovider $(TEXT_TESTS)
 	@$(INTEROP)/networks/bin/python -m pytest -q -rs -W ignore -p no:cacheprovider $(NETWORK_TESTS)

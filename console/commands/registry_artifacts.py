@@ -18,7 +18,7 @@ from core.errors import ExitCode
 
 LINEAGE_REACH = 10  # versions around the requested one that are never folded
 LINEAGE_COLUMNS = ("", "version", "stage", "aliases", "changed", "created", "metric", "data", "run")
-FORMATS = ("onnx", "kserve")
+FORMATS = ("onnx", "kserve", "saved-model")
 BUMPS = ("auto", "major", "minor", "patch")
 
 
@@ -68,13 +68,19 @@ def add_verbs(verbs: Subparsers) -> None:
     prune.set_defaults(command=prune_versions)
 
     export = command_parser(
-        verbs, "export", help="write a version as ONNX, or for Triton, MLServer and KServe, once it answers alike"
+        verbs,
+        "export",
+        help="write a version as ONNX, or for Triton, MLServer, KServe or TensorFlow Serving, once it answers alike",
     )
     export.add_argument("model", metavar="MODEL")
     export.add_argument("version", metavar="VERSION")
     export.add_argument("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
     export.add_argument(
-        "--out", type=Path, required=True, metavar="PATH", help="a new file; for kserve a new or an empty folder"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="a new file; for kserve and saved-model a new or an empty folder",
     )
     export.add_argument(
         "--storage-uri",
@@ -223,7 +229,8 @@ def export_one(args: argparse.Namespace) -> int:
         print_json(made)
         return ExitCode.GOOD
     parity = made.parity
-    print(f"{made.model} {made.version} is in {printable(made.out)} ({size(made.n_bytes)} of ONNX)")
+    form = "a SavedModel" if made.format is VersionFormat.SAVED_MODEL else "ONNX"
+    print(f"{made.model} {made.version} is in {printable(made.out)} ({size(made.n_bytes)} of {form})")
     print(
         f"It answers {parity.n_held_out:,} held-out rows and {parity.n_made:,} made ones as the version does: they "
         f"differ by {parity.largest:.1g} of the answer at most."

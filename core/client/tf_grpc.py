@@ -23,9 +23,9 @@ from core.client.errors import (
 from core.client.retry_policy import Seconds, Timeouts
 from core.client.rows import RequestRows
 from core.client.tf_rest import SIGNATURE, health_of, require_one_a_row
-from core.client.tf_versions import number_of
 from core.client.wire import Wire
 from core.plain_files import read_file
+from core.tf_versions import number_of
 
 try:
     import grpc

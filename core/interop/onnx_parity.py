@@ -1,4 +1,4 @@
-"""Whether a file of ONNX answers as the version does: on the version's held-out rows, and on rows made to tell."""
+"""Whether a file for other servers answers as the version does: on its held-out rows, and on rows made to tell."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -23,15 +23,17 @@ UNSEEN: Final = "a level that no training row has"
 MISSING: Final = ""  # how a request of ONNX leaves out a text
 
 ScoredRows = Callable[[Rows], AnyArray]
+AnsweredFeeds = Callable[[Mapping[str, AnyArray]], AnyArray]
+"""Answers the inputs of a file, which may be more than it reads."""
 
 
 class ParityError(RefusedError):
     """The file answers a row otherwise than the version."""
 
-    def __init__(self, row: Mapping[str, object], found: AnyArray, expected: AnyArray) -> None:
+    def __init__(self, form: str, row: Mapping[str, object], found: AnyArray, expected: AnyArray) -> None:
         told = msgspec.json.encode(row).decode()
         super().__init__(
-            f"The ONNX file answers {_told(found)} where the version answers {_told(expected)}, for the row {told}. "
+            f"The {form} answers {_told(found)} where the version answers {_told(expected)}, for the row {told}. "
             "Nothing was written."
         )
 
@@ -63,29 +65,8 @@ def feeds_of(fields: Sequence[Field], rows: Rows, spelled: Spelling = as_it_is) 
     return feeds
 
 
-def compare(
-    content: bytes,
-    scored: ScoredRows,
-    fields: Sequence[Field],
-    held_out: pd.DataFrame | None,
-    splits: Mapping[str, FloatArray],
-    *,
-    denied: DenyList | None = None,
-    spelled: Spelling = as_it_is,
-) -> Parity:
-    """Let onnxruntime answer rows, and compare the answers with the version's own.
-
-    Args:
-        content: The file.
-        scored: Answers rows as the version does.
-        fields: The columns of a request, numbers first.
-        held_out: The rows that the version keeps; None if it keeps none.
-        splits: Of columns of numbers, where the trees split.
-        denied: Columns that no row that is shown has.
-        spelled: Returns how the file writes a level of a column.
-    Raises:
-        ParityError: An answer differs.
-    """
+def answers_of_onnx(content: bytes) -> AnsweredFeeds:
+    """Return what onnxruntime answers from a file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,12 +74,43 @@ def compare(
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     asked = {each.name for each in session.get_inputs()}
+
+    def answered(feeds: Mapping[str, AnyArray]) -> AnyArray:
+        return np.asarray(session.run(None, {name: values for name, values in feeds.items() if name in asked})[0])
+
+    return answered
+
+
+def compare(
+    answers: AnsweredFeeds,
+    scored: ScoredRows,
+    fields: Sequence[Field],
+    held_out: pd.DataFrame | None,
+    splits: Mapping[str, FloatArray],
+    *,
+    denied: DenyList | None = None,
+    spelled: Spelling = as_it_is,
+    form: str = "ONNX file",
+) -> Parity:
+    """Let a file answer rows, and compare the answers with the version's own.
+
+    Args:
+        answers: Answers from the file.
+        scored: Answers rows as the version does.
+        fields: The columns of a request, numbers first.
+        held_out: The rows that the version keeps; None if it keeps none.
+        splits: Of columns of numbers, where the trees split.
+        denied: Columns that no row that is shown has.
+        spelled: Returns how the file writes a level of a column.
+        form: What to call the file.
+    Raises:
+        ParityError: An answer differs.
+    """
     kept = [] if held_out is None else [_rows_of(fields, held_out.head(MOST_ROWS))]
     made = [_drawn(fields), _edges(fields, splits)]
     largest, scale = 0.0, 0.0
     for rows in (*kept, *made):
-        feeds = {name: values for name, values in feeds_of(fields, rows, spelled).items() if name in asked}
-        found = np.asarray(session.run(None, feeds)[0], dtype=np.float64).reshape(len(rows), -1)
+        found = np.asarray(answers(feeds_of(fields, rows, spelled)), dtype=np.float64).reshape(len(rows), -1)
         expected = np.asarray(scored(rows), dtype=np.float64).reshape(len(rows), -1)
         # The size of a usual answer, known from the first rows: an answer near zero is not held to its own digits.
         scale = scale or float(np.nanmedian(np.abs(expected))) or 1.0
@@ -107,7 +119,7 @@ def compare(
         gap[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0.0
         worst = int(np.argmax(np.nan_to_num(gap, nan=np.inf).max(axis=1)))
         if not gap[worst].max() <= TOLERANCE:
-            raise ParityError(_told_row(fields, rows, worst, denied or DenyList()), found[worst], expected[worst])
+            raise ParityError(form, _told_row(fields, rows, worst, denied or DenyList()), found[worst], expected[worst])
         largest = max(largest, float(gap.max()))
     return Parity(n_held_out=sum(map(len, kept)), n_made=sum(map(len, made)), largest=largest)
 

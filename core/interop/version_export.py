@@ -1,4 +1,5 @@
-"""Export of a version for other servers: a file of ONNX, or the folder from which Triton, MLServer and KServe serve it.
+"""Export of a version for other servers: a file of ONNX, or the folder from which Triton, MLServer and KServe serve it,
+or TensorFlow Serving.
 
 The answers of the file are compared with the version's own before anything is written.
 """
@@ -15,13 +16,14 @@ from core.explain.deny_list import DenyList
 from core.files import FolderInUseError, digest, is_occupied, write_folder
 from core.interop.kserve_layout import default_storage, require_storage, write_layout
 from core.interop.onnx_model import OnnxInput, require_onnx, written_onnx
-from core.interop.onnx_parity import Parity, compare
+from core.interop.onnx_parity import AnsweredFeeds, Parity, answers_of_onnx, compare
+from core.interop.saved_model import number_to_serve, require_tensorflow, saved_model_of, write_repository
 from core.monitoring.estimation.held_out import HELD_OUT_NAME, HeldOutRows
 from core.output_files import require_new_output, require_output, write_new_output
 from core.progress import begins
 from core.protection import key_of
 from core.protection.pseudonyms import Pseudonyms
-from core.registry import Registry
+from core.registry import ModelVersion, Registry, Stage
 from core.settings import settings_in_force
 from core.state import Workspace
 
@@ -31,6 +33,7 @@ class VersionFormat(StrEnum):
 
     ONNX = "onnx"
     KSERVE = "kserve"
+    SAVED_MODEL = "saved-model"
 
 
 class ExportedVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +41,8 @@ class ExportedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         out: The file, or the folder.
-        onnx_sha256: The hash of the file of ONNX.
-        n_bytes: Its size.
+        onnx_sha256: The hash of the file of ONNX, from which the others are made.
+        n_bytes: The size of the model in the form in which it was written.
         inputs: Its inputs.
         parity: How its answers were compared with the version's.
         pseudonyms: The inputs that are pseudonyms, by the key of the workspace, and no values.
@@ -71,12 +74,13 @@ def export_version(
         workspace: Where it is registered.
         model: Its model.
         version: Its number.
-        out: The file of ONNX, or the folder of KServe; it must be new, or an empty folder.
+        out: The file of ONNX, or the folder; it must be new, or an empty folder.
         format: What to write.
         storage_uri: Where KServe will find the folder `models`; by default in the claim `bondx-models`.
     Raises:
         UsageError: The extra is not installed, the place cannot be used, a part of the model has no form in ONNX, or
-            it reads a category whose levels must not be shown and there is no key of pseudonyms.
+            it reads a category whose levels must not be shown and there is no key of pseudonyms, or the version has no
+            number for TensorFlow Serving.
         ParityError: The file answers a row otherwise than the version.
         RefusedError: The place is in a workspace.
         HashMismatchError: The files of the version are not those that were registered.
@@ -85,7 +89,7 @@ def export_version(
     """
     if storage_uri is not None:
         if format is not VersionFormat.KSERVE:
-            raise UsageError("--storage-uri goes with --format kserve: a file of ONNX names no storage.")
+            raise UsageError("--storage-uri goes with --format kserve: nothing else that is written names a storage.")
         require_storage(storage_uri)
     if format is VersionFormat.ONNX:
         require_new_output(out)
@@ -96,6 +100,9 @@ def export_version(
     require_onnx()
     registry = Registry(workspace)
     found = registry.get(model, version)
+    if format is VersionFormat.SAVED_MODEL:
+        require_tensorflow()
+        number_to_serve(found.version)
     notes = {
         "bondx.model": found.model,
         "bondx.version": found.version,
@@ -107,23 +114,35 @@ def export_version(
         written = written_onnx(load_model(folder), notes, names.spelled)
         held_out = HeldOutRows.read(folder, found.key).rows if (folder / HELD_OUT_NAME).exists() else None
     content = written.onnx.content
-    begins("comparing its answers with the version's")
     denied = DenyList.of_cells_in_force(workspace.root)
-    parity = compare(
-        content, written.scored, written.fields, held_out, written.splits, denied=denied, spelled=names.spelled
-    )
+
+    def compared(form: str, answers: AnsweredFeeds) -> Parity:
+        begins(f"comparing the answers of the {form} with the version's")
+        of_version = written.scored, written.fields, held_out, written.splits
+        return compare(answers, *of_version, denied=denied, spelled=names.spelled, form=form)
+
+    parity = compared("ONNX file", answers_of_onnx(content))
+    if format is VersionFormat.SAVED_MODEL:
+        begins("writing it as a SavedModel")
+        saved = saved_model_of(written.onnx)
+        parity = compared("SavedModel", saved.answers)
+        content = saved.content
+    named = {"model": found.model, "version": found.version}
     if format is VersionFormat.ONNX:
         write_new_output(out, content)
-    else:
+    elif format is VersionFormat.KSERVE:
         storage = storage_uri or default_storage(found.model, found.version)
-        facts = {"model": found.model, "version": found.version, "manifest_sha256": found.manifest_sha256}
-        write_folder(out, lambda place: write_layout(place, written.onnx, **facts, storage_uri=storage))
+        facts = named | {"manifest_sha256": found.manifest_sha256, "storage_uri": storage}
+        write_folder(out, lambda place: write_layout(place, written.onnx, **facts))
+    else:
+        labels = _labels(registry, found)
+        write_folder(out, lambda place: write_repository(place, saved, **named, labels=labels))
     return ExportedVersion(
         model=found.model,
         version=found.version,
         format=format,
         out=str(out),
-        onnx_sha256=digest(content),
+        onnx_sha256=digest(written.onnx.content),
         n_bytes=len(content),
         inputs=written.onnx.inputs,
         parity=parity,
@@ -165,3 +184,10 @@ class LevelsAsExported:
             self._pseudonyms = Pseudonyms(key)
         self.columns.add(column)
         return self._pseudonyms.of(level, column) or level
+
+
+def _labels(registry: Registry, version: ModelVersion) -> tuple[str, ...]:
+    """Return the names by which callers of a server choose a version: the stage of a live one, and its aliases."""
+    stages = [version.stage.lower()] if version.stage in (Stage.STAGING, Stage.PRODUCTION) else []
+    aliases = [alias for alias, number in registry.aliases(version.model).items() if number == version.version]
+    return tuple(dict.fromkeys([*stages, *sorted(aliases)]))

@@ -20,10 +20,13 @@ from core.settings.errors import SettingsError
 from core.settings.served_models import MODEL_NAME, MODEL_RULE, VERSION, ServedModelSettings
 from core.settings.source import Place, YamlSource, read_text
 from core.settings.text_proto import ProtoField, ProtoMessage, parse_text_proto
+from core.tf_versions import version_of
 
 LIST = "model_config_list"
 _IGNORED = ("base_path", "model_type", "model_platform", "logging_config")
 _MOST_VERSIONS = 10_000
+_LEAST_NUMBER = 10**9
+"""Larger whole numbers stand for versions of three parts, as in the lists that `registry export` writes."""
 
 
 def read_model_config_file(file: Path) -> dict[str, dict[str, Any]]:
@@ -182,8 +185,10 @@ class _Reader:
 
     def _version(self, field: ProtoField, *, is_label: bool = False) -> int | str:
         value = field.value
-        if type(value) is int and 0 <= value < 10**9:
+        if type(value) is int and 0 <= value < _LEAST_NUMBER:
             return value
+        if type(value) is int and (version := version_of(value)) != str(value):
+            return version
         if type(value) is str and (re.search(VERSION, value) or (is_label and value.strip())):
             return value
         wanted = ' such as 1 or "1.2.0"' + (", or the name of a stage or an alias" if is_label else "")

@@ -14,7 +14,6 @@ import numpy as np
 from typing_extensions import override
 
 from core.client.tf_messages import PredictRequest, PredictResponse, SpecRequest
-from core.client.tf_versions import number_of, version_of
 from core.escape import shown
 from core.serving.dialects.dialect import Answered, Reader, ReadRequest
 from core.serving.dialects.open_inference_tensors import MOST_RANK, Tensor, TensorReader, check_rank
@@ -25,6 +24,7 @@ from core.serving.predict import Target
 from core.serving.rpc.counting import CountedPart, CountedParts
 from core.serving.rpc.predicting import MOST_MORE, RpcDialect, check_size, message_of
 from core.serving.signature import ServingSignature
+from core.tf_versions import number_of, version_of
 
 # number -> name, element type, field of a tensor that holds its values
 _TYPES = {

@@ -13,7 +13,6 @@ from core.client.tf_messages import (
     GetModelStatusResponse,
     SignatureDefMap,
 )
-from core.client.tf_versions import number_of
 from core.escape import shown
 from core.serving.dialects.dialect import State, loaded, not_loaded
 from core.serving.dialects.tf_serving import SIGNATURE, method_of
@@ -24,6 +23,7 @@ from core.serving.rpc.predicting import predict_method, small_message_of
 from core.serving.rpc.tf_predict import DOUBLE, TfPredict, fill_spec, which
 from core.serving.signature import ServingSignature
 from core.serving.table import ServedModel
+from core.tf_versions import number_of
 
 _STATES = {State.RESTING: 10, State.LOADING: 20, State.LOADED: 30, State.FAILED: 50}
 _UNKNOWN_ERROR = 2

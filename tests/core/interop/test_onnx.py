@@ -15,7 +15,7 @@ from core.errors import UsageError
 from core.explain.deny_list import DenyList
 from core.interop.onnx_learners import NotWrittenInOnnxError
 from core.interop.onnx_model import require_onnx, written_onnx
-from core.interop.onnx_parity import ParityError, compare
+from core.interop.onnx_parity import ParityError, answers_of_onnx, compare
 from core.models.learners.algorithms import fit_once
 from core.models.learners.blend import BlendLearner
 from core.models.learners.samples import JudgingFold, Matrices, Sample
@@ -87,7 +87,7 @@ def with_learner(model: TableModel, learner) -> TableModel:
 
 def parity(model, frame: pd.DataFrame | None = None):
     written = written_onnx(model, {})
-    return compare(written.onnx.content, written.scored, written.fields, frame, written.splits)
+    return compare(answers_of_onnx(written.onnx.content), written.scored, written.fields, frame, written.splits)
 
 
 SMALL_FOREST = {"n_estimators": 8}
@@ -269,11 +269,21 @@ def test_a_column_of_dates_is_refused():
 def test_an_answer_that_differs_by_more_than_a_millionth_is_refused_with_its_row():
     written = written_onnx(table_model("rent", "linear"), {})
     arguments = (written.fields, rows(), written.splits)
-    assert compare(written.onnx.content, lambda some: written.scored(some) * (1 + 1e-7), *arguments).largest > 5e-8
+    assert (
+        compare(
+            answers_of_onnx(written.onnx.content), lambda some: written.scored(some) * (1 + 1e-7), *arguments
+        ).largest
+        > 5e-8
+    )
     with pytest.raises(ParityError, match=r'for the row \{"area m²":.*"floor":.*Nothing was written'):
-        compare(written.onnx.content, lambda some: written.scored(some) * (1 + 3e-6), *arguments)
+        compare(answers_of_onnx(written.onnx.content), lambda some: written.scored(some) * (1 + 3e-6), *arguments)
     with pytest.raises(ParityError) as refused:
-        compare(written.onnx.content, lambda some: some.numbers[:, 0], *arguments, denied=DenyList(["area*"]))
+        compare(
+            answers_of_onnx(written.onnx.content),
+            lambda some: some.numbers[:, 0],
+            *arguments,
+            denied=DenyList(["area*"]),
+        )
     assert '"floor":' in str(refused.value)
     assert "area" not in str(refused.value)
 
