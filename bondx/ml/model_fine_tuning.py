@@ -41,6 +41,7 @@ class ModelConfig:
         batch_size: Documents in a step.
         epochs: How often training sees each document at most.
         learning_rate: Peak learning rate.
+        optimizer: "adamw", or "muon" for the matrices of the layers.
         hidden_dim: Width of the feed-forward layers.
         num_heads: Heads of attention.
         num_layers: Layers.
@@ -63,6 +64,7 @@ class ModelConfig:
     batch_size: int = 32
     epochs: int = 10
     learning_rate: float = 0.001
+    optimizer: str = "adamw"
     hidden_dim: int = 256
     num_heads: int = 8
     num_layers: int = 4

@@ -44,7 +44,11 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     max_steps: Annotated[
         int, Meta(ge=0, le=10_000_000, description="Most steps; 0: those of the epochs. The schedule ends with it.")
     ] = 0
-    learning_rate: Annotated[float, Meta(gt=0, le=1, description="Peak learning rate of AdamW.")] = 0.001
+    optimizer: Annotated[
+        Literal["adamw", "muon"],
+        Meta(description="AdamW for all weights, or Muon for the matrices of the layers and AdamW for the others."),
+    ] = "adamw"
+    learning_rate: Annotated[float, Meta(gt=0, le=1, description="Peak learning rate.")] = 0.001
     schedule: Annotated[
         Literal["cosine", "linear", "constant"],
         Meta(description="How the rate falls after warm-up: to a tenth by a cosine, to 0 on a line, or not at all."),
@@ -55,6 +59,9 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     accumulation: Annotated[
         int, Meta(ge=1, le=1_024, description="Parts in which a step's documents are computed, to save memory.")
     ] = 1
+    gradient_checkpointing: Annotated[
+        bool, Meta(description="Compute the activations of layers twice, to save memory; the model is the same.")
+    ] = False
     evaluation_steps: Annotated[int, Meta(ge=1, le=1_000_000, description="Steps between two evaluations.")] = 100
     patience: Annotated[
         int, Meta(ge=0, le=10_000, description="Evaluations without a better loss that end training early; 0: none.")

@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from core.settings.text_model import TextModelSettings
 
@@ -33,6 +34,8 @@ class Decoder(nn.Module):
         super().__init__()
         width, heads = settings.embedding_dim, settings.num_heads
         self.max_length = settings.max_length
+        self.recomputes = False
+        """Whether training computes the activations of each layer a second time instead of keeping them."""
         self.embedding = nn.Embedding(n_tokens, width)
         self.dropout = nn.Dropout(settings.dropout)
         self.layers = nn.ModuleList(
@@ -60,7 +63,8 @@ class Decoder(nn.Module):
         state = self.dropout(self.embedding(tokens))
         kept: list[KeyValues] = []
         for place, layer in enumerate(self.layers):
-            state, cache = layer(state, rotation, caches[place] if caches else None)
+            given = (state, rotation, caches[place] if caches else None)
+            state, cache = recomputed(layer, *given) if self.recomputes and self.training else layer(*given)
             kept.append(cache)
         return functional.linear(self.norm(state), self.embedding.weight), kept
 
@@ -71,6 +75,16 @@ class Decoder(nn.Module):
             is_residual = name.endswith(("attention.output.weight", "feed_forward.down.weight"))
             sd = _INITIAL_SD / math.sqrt(2 * n_layers) if is_residual else _INITIAL_SD
             nn.init.normal_(weight, std=sd)
+
+
+def recomputed(layer: nn.Module, *given: object) -> tuple[Tensor, KeyValues]:
+    """Apply a layer, and keep what it was given instead of what it computed; dropout draws the same both times.
+
+    Source:
+        Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016 (arXiv 1604.06174).
+    """
+    found: tuple[Tensor, KeyValues] = checkpoint(layer, *given, use_reentrant=False)
+    return found
 
 
 class _Layer(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.text.gpt2_shape import Gpt2Shape
-from core.text.neural.decoder import KeyValues
+from core.text.neural.decoder import KeyValues, recomputed
 
 
 class Gpt2(nn.Module):
@@ -24,6 +24,7 @@ class Gpt2(nn.Module):
         """
         super().__init__()
         self.max_length = shape.n_positions
+        self.recomputes = False
         self.embedding = nn.Embedding(shape.vocab_size, shape.n_embd)
         self.positions = nn.Embedding(shape.n_positions, shape.n_embd)
         self.dropout = nn.Dropout(dropout)
@@ -37,7 +38,8 @@ class Gpt2(nn.Module):
         state = self.dropout(self.embedding(tokens) + self.positions(places))
         kept: list[KeyValues] = []
         for place, layer in enumerate(self.layers):
-            state, cache = layer(state, caches[place] if caches else None)
+            given = (state, caches[place] if caches else None)
+            state, cache = recomputed(layer, *given) if self.recomputes and self.training else layer(*given)
             kept.append(cache)
         return functional.linear(self.norm(state), self.embedding.weight), kept
 

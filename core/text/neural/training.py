@@ -1,4 +1,4 @@
-"""Training a decoder: AdamW, warm-up and a falling rate, clipping, checkpoints, and an early end.
+"""Training a decoder: its optimizers, warm-up and a falling rate, clipping, checkpoints, and an early end.
 
 Whatever a step draws follows from the seed and the number of the step, so a training that was killed goes on from its
 checkpoint to the same bytes that it would have reached without.
@@ -31,6 +31,7 @@ from core.text.neural.batches import TokenBatch, batch_of, epoch_order, n_batche
 from core.text.neural.decoder import Decoder
 from core.text.neural.gpt2 import Gpt2
 from core.text.neural.lora import trained_weights
+from core.text.neural.optimizers import Optimizers
 from core.text.neural.ranks import TrainingRanks, joined
 from core.text.neural.weights import (
     DecoderModel,
@@ -45,9 +46,8 @@ from core.text.neural.weights import (
 from core.text.prepared import PreparedText, TextProgress
 from core.text.ranks import ALONE, RankPlace
 
-_BETAS = (0.9, 0.95)
 _COSINE_END = 0.1
-_MODEL, _BEST, _FIRST, _SECOND = "model.", "best.", "first_moment.", "second_moment."
+_MODEL, _BEST = "model.", "best."
 
 
 class _Standing(msgspec.Struct):
@@ -159,7 +159,8 @@ class DecoderTraining:
                 add_lora(self._decoder, settings)
         self._teacher = None if prepared.teacher is None else prepared.teacher.model.decoder
         self._trained = trained_weights(self._decoder)
-        self._optimizer = self._new_optimizer()
+        self._decoder.recomputes = settings.gradient_checkpointing
+        self._optimizers = Optimizers(settings, self._trained)
         self._best = self._copied()
         self._standing = _Standing()
         self._epoch, self._order = -1, list[IntArray]()
@@ -234,17 +235,6 @@ class DecoderTraining:
         """Return the model as it is now."""
         return DecoderModel(self._decoder)
 
-    def _new_optimizer(self) -> torch.optim.Optimizer:
-        matrices: list[Tensor] = []
-        others: list[Tensor] = []
-        for name, weight in self._trained.items():
-            (matrices if weight.dim() > 1 and name != "embedding.weight" else others).append(weight)
-        groups = [
-            {"params": matrices, "weight_decay": self._settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=_BETAS)
-
     def _batch(self, step: int) -> TokenBatch:
         """Return the documents of a step."""
         epoch, place = divmod(step, self._per_epoch)
@@ -260,10 +250,7 @@ class DecoderTraining:
         of_rank = (rank,) if rank else ()
         torch.manual_seed(derive_seed(settings.seed, "dropout", standing.step, *of_rank))
         self._decoder.train()
-        rate = learning_rate(settings, standing.step, self.n_steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizers.begin(learning_rate(settings, standing.step, self.n_steps))
         own_places = self._ranks.share(len(batch.inputs))
         n_parts = min(settings.accumulation, len(own_places))
         nats = 0.0
@@ -287,7 +274,7 @@ class DecoderTraining:
             )
         if settings.clip:
             torch.nn.utils.clip_grad_norm_(self._trained.values(), settings.clip)
-        self._optimizer.step()
+        self._optimizers.step()
         standing.summed_nats += nats * batch.n_predicted
         standing.n_summed += batch.n_predicted
 
@@ -327,9 +314,7 @@ class DecoderTraining:
         """Write everything that the next step needs, whole or not at all."""
         tensors = {f"{_MODEL}{name}": weight for name, weight in self._trained.items()}
         tensors |= {f"{_BEST}{name}": weight for name, weight in self._best.items()}
-        for name, weight in self._trained.items() if self.n_done else ():
-            state = self._optimizer.state[weight]
-            tensors[f"{_FIRST}{name}"], tensors[f"{_SECOND}{name}"] = state["exp_avg"], state["exp_avg_sq"]
+        tensors |= self._optimizers.kept() if self.n_done else {}
         standing = msgspec.json.encode(self._standing).decode()
         content = spell_weights(tensors, {"standing": standing})
         write_file(checkpoint, content)
@@ -347,19 +332,11 @@ class DecoderTraining:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
         except (SafetensorError, msgspec.DecodeError) as error:
             raise WeightsError(f"{where} is no checkpoint: {error}. Remove it to begin anew.") from None
-        parts = {part: _part(tensors, part) for part in (_MODEL, _BEST, _FIRST, _SECOND)}
-        fill(self._decoder, parts[_BEST], where)
+        fill(self._decoder, _part(tensors, _BEST), where)
         self._best = self._copied()
-        fill(self._decoder, parts[_MODEL], where)
-        for name, weight in self._trained.items() if standing.step else ():
-            moments = (parts[_FIRST].get(name), parts[_SECOND].get(name))
-            if any(moment is None or moment.shape != weight.shape for moment in moments):
-                raise WeightsError(f"{where} lacks the moments of {name}. Remove it to begin anew.")
-            self._optimizer.state[weight] = {
-                "step": torch.tensor(float(standing.step)),
-                "exp_avg": moments[0],
-                "exp_avg_sq": moments[1],
-            }
+        fill(self._decoder, _part(tensors, _MODEL), where)
+        if standing.step and (name := self._optimizers.resume(tensors, standing.step)) is not None:
+            raise WeightsError(f"{where} lacks the moments of {name}. Remove it to begin anew.")
         self._standing = standing
 
 

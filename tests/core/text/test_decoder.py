@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,10 +19,13 @@ pytest.importorskip("safetensors")
 
 from core.errors import UsageError  # noqa: E402
 from core.settings.text_model import TextModelSettings  # noqa: E402
+from core.text.gpt2_shape import Gpt2Shape  # noqa: E402
 from core.text.model_folder import ModelFolder  # noqa: E402
 from core.text.neural import training  # noqa: E402
 from core.text.neural.batches import epoch_order, rows_of  # noqa: E402
 from core.text.neural.decoder import Decoder, rotary_angles, rotated  # noqa: E402
+from core.text.neural.gpt2 import Gpt2  # noqa: E402
+from core.text.neural.optimizers import Optimizers  # noqa: E402
 from core.text.neural.weights import DecoderModel, WeightsError, open_decoder, spell_weights, token_losses  # noqa: E402
 from core.text.training import judge_folder, train_text_model  # noqa: E402
 
@@ -33,6 +38,10 @@ TRAINED = TextModelSettings(
     num_layers=2, max_length=128, batch_size=8, max_steps=24, evaluation_steps=6, checkpoint_steps=5, warmup_steps=4,
     learning_rate=0.01, dropout=0.1, accumulation=2,
 )  # fmt: skip
+
+
+BY_MUON = msgspec.structs.replace(TRAINED, optimizer="muon")
+SHAPE = Gpt2Shape(vocab_size=N, n_positions=24, n_embd=16, n_layer=2, n_head=2)
 
 
 @pytest.fixture
@@ -144,7 +153,75 @@ def test_weights_that_do_not_fit_are_refused(decoder, damage):
 
 @pytest.mark.parametrize("after", [1, 2, 4])
 def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, after, whole):
-    out = tmp_path / "model"
+    goes_on_to_the_bytes_of(whole, TRAINED, tmp_path / "model", after)
+
+
+def test_a_killed_training_by_muon_goes_on_to_the_same_bytes(tmp_path):
+    trained_by_one_thread(BY_MUON, tmp_path / "whole")
+    goes_on_to_the_bytes_of(tmp_path / "whole", BY_MUON, tmp_path / "model", 2)
+
+
+def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path):
+    class EndedError(Exception):
+        pass
+
+    def end(progress):
+        if progress.step >= 12:
+            raise EndedError
+
+    with pytest.raises(EndedError):
+        train_text_model(TRAINED, tmp_path, report=end)
+    found = json.loads((tmp_path / "model.json").read_text())
+    found["settings"]["optimizer"] = "muon"
+    (tmp_path / "model.json").write_text(json.dumps(found))
+    with pytest.raises(UsageError, match=r"Remove it to begin anew|other settings"):
+        train_text_model(BY_MUON, tmp_path)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("base", ["decoder", "gpt2"])
+def test_what_is_computed_twice_has_the_same_gradients(base):
+    def gradients(*, recomputes: bool) -> list[torch.Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            made = Decoder(msgspec.structs.replace(TINY, dropout=0.2), N) if base == "decoder" else Gpt2(SHAPE, 0.2)
+            made.train()
+            made.recomputes = recomputes
+            logits, _ = made(torch.arange(1, 13).view(2, 6))
+            logits.square().sum().backward()
+            return [weight.grad for weight in made.parameters()]
+
+    kept, twice = gradients(recomputes=False), gradients(recomputes=True)
+    assert all(gradient.abs().sum() > 0 for gradient in kept)
+    assert all(torch.equal(one, other) for one, other in zip(kept, twice, strict=True))
+
+
+def test_a_training_that_computes_activations_twice_makes_the_same_model(tmp_path, whole):
+    trained_by_one_thread(msgspec.structs.replace(TRAINED, gradient_checkpointing=True), tmp_path / "twice")
+    assert (tmp_path / "twice" / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+def test_muon_moves_matrices_alone_and_every_update_has_the_size_that_adamw_gives_it(decoder):
+    settings = msgspec.structs.replace(TINY, optimizer="muon", learning_rate=0.01, weight_decay=0.0)
+    before = {name: weight.detach().clone() for name, weight in decoder.named_parameters()}
+    optimizers = Optimizers(settings, dict(decoder.named_parameters()))
+    optimizers.begin(0.01)
+    logits, _ = decoder(torch.arange(1, 13).view(2, 6))
+    logits.square().sum().backward()
+    optimizers.step()
+    for name, weight in decoder.named_parameters():
+        moved = (weight - before[name]).detach()
+        if weight.dim() > 1 and name != "embedding.weight":
+            # All singular values of an update are about 1, times .2 of the root of the larger side (arXiv 2502.16982).
+            assert torch.linalg.matrix_norm(moved, 2) <= 1.3 * 0.01 * 0.2 * max(moved.shape) ** 0.5, name
+            assert moved.square().mean().sqrt() == pytest.approx(0.002, rel=0.3), name
+        else:
+            assert moved.abs().max() == pytest.approx(0.01, rel=1e-3), name
+    parts = {name.partition(".")[0] for name in optimizers.kept()}
+    assert parts == {"first_moment", "second_moment", "momentum"}
+
+
+def goes_on_to_the_bytes_of(whole: Path, trained: TextModelSettings, out: Path, after: int) -> None:
     program = (
         "import os, signal, sys\n"
         "import core.text.neural.training as training\n"
@@ -162,9 +239,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tmp_path, after, whole):
         "training.write_file = dies\n"
         "train_text_model(converted(json.loads(sys.argv[2]), TextModelSettings), Path(sys.argv[1]))\n"
     )
-    import msgspec
-
-    settings = msgspec.json.encode(TRAINED).decode()
+    settings = msgspec.json.encode(trained).decode()
     child = subprocess.run([sys.executable, "-c", program, str(out), settings, str(after)], env=os.environ | ONE_THREAD)
     assert child.returncode == -signal.SIGKILL
     assert (out / "checkpoint.safetensors").exists()
@@ -184,16 +259,18 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "model"
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    train_text_model(TRAINED, path)
-    torch.set_num_threads(threads)
+    trained_by_one_thread(TRAINED, path)
     return path
 
 
-def test_a_training_says_how_it_goes_and_ends_early_without_a_better_loss(tmp_path):
-    import msgspec
+def trained_by_one_thread(settings: TextModelSettings, path: Path) -> None:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    train_text_model(settings, path)
+    torch.set_num_threads(threads)
 
+
+def test_a_training_says_how_it_goes_and_ends_early_without_a_better_loss(tmp_path):
     told = []
     settings = msgspec.structs.replace(TRAINED, learning_rate=1e-12, patience=2, max_steps=60)
     made = train_text_model(settings, tmp_path / "model", report=told.append)

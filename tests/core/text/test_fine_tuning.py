@@ -360,7 +360,7 @@ def test_the_command_and_python_tune_a_base(own, tmp_path, capsys, monkeypatch):
     ("arguments", "problem"),
     [
         (["--lora-rank", "2"], "needs a base"),
-        (["--base", "BASE", "--lora-rank", "-1"], "lora_rank"),
+        (["--base", "BASE", "--lora-rank", "-1"], "--lora-rank -1 must be"),
         (["--base", "BASE", "--architecture", "ngram"], "n-grams have none"),
         (["--base", "nowhere"], "the base, is no folder"),
     ],
