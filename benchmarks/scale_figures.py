@@ -164,6 +164,15 @@ def verify(workspace: Path, _: str) -> Figures:
 
 def consoles(workspace: Path, _: str, *, number: int = 20) -> Figures:
     """Attach consoles to one engine at rest: the CPU and memory of each, and of the engine."""
+    found = watched_consoles(workspace, number)
+    of = {"console": f"one of {number} consoles", "engine": f"engine with {number} consoles"}
+    return {
+        f"{of[name.split()[0]]} {name.partition(' ')[2]}": value for name, value in found.items() if "key" not in name
+    }
+
+
+def watched_consoles(workspace: Path, number: int) -> Figures:
+    """Attach consoles to one engine at rest: the CPU and memory of each, of the engine, and keys in the last one."""
     with _running("run", workspace, "--headless", "--no-session", "--stay") as process:
         _until(lambda: psutil.Process(process.pid).num_threads() > 4)
         opened = []
@@ -179,10 +188,13 @@ def consoles(workspace: Path, _: str, *, number: int = 20) -> Figures:
         cpu = [
             100 * (program.cpu_seconds() - earlier) / elapsed for program, earlier in zip(opened, before, strict=True)
         ]
+        opened[-1].press(b"3")
+        opened[-1].settle(quiet_seconds=0.5, most_seconds=5)
         found = {
-            f"one of {number} consoles CPU %": statistics.mean(cpu),
-            f"one of {number} consoles PSS MiB": statistics.mean(_pss_mib(program.pid) for program in opened),
-            f"engine with {number} consoles CPU %": 100 * (_cpu_seconds(process.pid) - engine_before) / elapsed,
+            "console CPU %": statistics.mean(cpu),
+            "console PSS MiB": statistics.mean(_pss_mib(program.pid) for program in opened),
+            "engine CPU %": 100 * (_cpu_seconds(process.pid) - engine_before) / elapsed,
+            **_waits("key", _presses(opened[-1], most_seconds=5.0)),
         }
         for program in opened:
             program.end()
