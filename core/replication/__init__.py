@@ -9,8 +9,19 @@ follower.py   the loop: ask, fetch, apply, send, and for how long to serve on al
 outbox.py     what waits to be sent back; sent_records.py is its form
 """
 
-from core.replication.errors import NotReplicaError, UntrustedVersionError
-from core.replication.offer import FILE_BYTES, OfferedFile, ReplicaState, file_of_version, offer_tag, offered_state
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.replication.errors import NotReplicaError, UntrustedVersionError
+    from core.replication.offer import (
+        FILE_BYTES,
+        OfferedFile,
+        ReplicaState,
+        file_of_version,
+        offer_tag,
+        offered_state,
+    )
 
 __all__ = [
     "FILE_BYTES",
@@ -22,3 +33,21 @@ __all__ = [
     "offer_tag",
     "offered_state",
 ]
+
+# A name is imported when it is first read: who asks for the contacts of replicas needs neither rollouts nor numpy.
+_HOMES = {
+    "FILE_BYTES": "core.replication.offer",
+    "NotReplicaError": "core.replication.errors",
+    "OfferedFile": "core.replication.offer",
+    "ReplicaState": "core.replication.offer",
+    "UntrustedVersionError": "core.replication.errors",
+    "file_of_version": "core.replication.offer",
+    "offer_tag": "core.replication.offer",
+    "offered_state": "core.replication.offer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
