@@ -41,7 +41,7 @@ def is_root(path: Path) -> bool:
 
 def roots_near(path: Path) -> list[Path]:
     """Return the workspaces of this process: first the one that a path is below, if any, then the others."""
-    inside = _root_of(os.path.abspath(path))
+    inside = _root_of(_absolute(path))
     return [Path(root) for root in dict.fromkeys([*([inside] if inside else []), *_roots])]
 
 
@@ -54,7 +54,7 @@ def require_inside(path: Path, *, follows: bool = True) -> None:
     Raises:
         LeadsOutError: It leads out; the message names the link and the cure.
     """
-    text = os.path.abspath(path)
+    text = _absolute(path)
     root = _root_of(text)
     if root is None:
         return
@@ -84,6 +84,11 @@ def link_on_the_way(path: Path, *, root: Path) -> Path | None:
     """Return the first component of a path below a root that is a symbolic link, the last one included."""
     way = [path, *path.parents][: len(path.relative_to(root).parts)]
     return next((place for place in reversed(way) if place.is_symlink()), None)
+
+
+def _absolute(path: Path) -> str:
+    """Return an absolute path with one slash at its beginning: two, which POSIX lets mean something else, are kept."""
+    return "/" + os.path.abspath(path).lstrip("/")
 
 
 def _root_of(path: str) -> str | None:

@@ -202,3 +202,9 @@ def test_the_innermost_workspace_counts(tmp_path):
     (tmp_path / "outer" / "inner" / "link").symlink_to(tmp_path / "outer")
     with pytest.raises(LeadsOutError):
         require_inside(tmp_path / "outer" / "inner" / "link" / "file")
+
+
+def test_two_slashes_at_the_beginning_of_a_path_change_nothing(linked, tmp_path):
+    require_inside(Path(f"/{tmp_path}") / "elsewhere")  # it ends, too
+    with pytest.raises(LeadsOutError):
+        require_inside(Path(f"/{linked}") / "precious")
