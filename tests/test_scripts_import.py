@@ -36,8 +36,8 @@ def exists(module: str, name: str) -> bool:
     """Whether a module, and a name or submodule of it, can be imported."""
     try:
         found = import_module(module)
-    except ModuleNotFoundError:
-        return False
+    except ModuleNotFoundError as error:
+        return error.name == "torch"  # of the extra `text`: where it is installed, the script is imported as any other
     if not name or hasattr(found, name):
         return True
     try:

@@ -178,13 +178,20 @@ class PromptDrift:
         self._level = 1.0 / self.false_alarm_days  # a window has a day at least; half of it for each end
         self.limits = (PromptLimits.of(RANK, n_documents), PromptLimits.of(LONG, n_documents))
 
-    def take(self, prompts: Iterable[MeasuredPrompt]) -> None:
-        """Count prompts, in the order of storage."""
+    def take(self, prompts: Iterable[MeasuredPrompt], today: int) -> None:
+        """Count prompts, in the order of storage.
+
+        Args:
+            prompts: The prompts.
+            today: The day of the look, in days since 1970: one that a clock dated ahead counts on it.
+        """
         state = self.state
+        if state.day > today:  # a clock was ahead when the last look was
+            self.state = state = PromptState(cursor=state.cursor)
         for at_us, (caller, rank, is_long) in prompts:
-            self.close_days(at_us // _DAY_US)
+            self.close_days(min(at_us // _DAY_US, today))
             if state.begun_us is None:
-                state.begun_us = at_us
+                state.begun_us = min(at_us, (today + 1) * _DAY_US - 1)
             state.n_prompts += 1
             if caller in state.entered or (state.below is not None and abs(caller) >= state.below):
                 continue
@@ -212,6 +219,7 @@ class PromptDrift:
                 self._end_window(found)
             if not state.entered and today - state.day > LONGEST_WINDOW:  # nobody has asked for long
                 state.day = state.window = today
+                state.last, state.moved_since = (FigureVerdict(), FigureVerdict()), {}
 
     def verdicts(self) -> tuple[FigureVerdict, FigureVerdict]:
         """Return what is known of the ranks and of the lengths: of the window, else of the one before."""
@@ -337,7 +345,7 @@ def _verdict(limits: PromptLimits, means: CallerMeans, interval: Interval | None
 
 
 def _between(found: FigureVerdict) -> str:
-    return f"{found.low:.0%} to {found.high:.0%}, {found.n_callers:,} callers"
+    return f"{found.low:.0%} to {found.high:.0%}, {found.n_callers:,} callers since {_instant(found.begun):%Y-%m-%d}"
 
 
 def _instant(day: int) -> datetime:

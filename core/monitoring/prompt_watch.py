@@ -42,7 +42,7 @@ class PromptWatch:
         drift = PromptDrift(version.n_prompt_documents, self._false_alarm_days(version), prompt_state(state))
         for _ in range(MOST_PAGES):
             page = reader.prompts(version.model, version.version, drift.state.cursor)
-            drift.take(page.prompts)
+            drift.take(page.prompts, day_of(now))
             drift.state.cursor = page.cursor
             if page.is_last:
                 drift.close_days(day_of(now))

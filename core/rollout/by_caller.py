@@ -40,6 +40,7 @@ _TINY = 1e-12
 _ALL = 0.9  # of the values: then each is of a caller of its own, by three standard errors of the count
 _SCALE = 0.1  # of the alternatives the mixture looks for; chosen for power by simulation, sound whatever it is
 _N_NEWTON = 8
+_HEAVY_SHARE, _HEAVY_TIMES = 0.01, 4.0  # of all values, and of the mean of its arm: callers alike are seldom so uneven
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +218,21 @@ def callers_met(sums: CallerSums, *, of_candidate: bool) -> float:
         return 0.0
     n, units = float(by_cell.sum()), sums.units[int(of_candidate)].n
     return min(n if units > _ALL * n else units, n) * _kish(by_cell) / n_occupied
+
+
+def heavy_callers_unmet(sums: CallerSums) -> float:
+    """Return the share of all values that is of callers much more active than others, and that the candidate never met.
+
+    A draw of callers tells of callers as active as those that were drawn. Of one with a tenth of all values, who has
+    the stable version alone, it tells nothing, and a tenth of the values can be worse.
+    """
+    counts = sums.by_cell(sums.n)
+    by_cell = (counts * ~sums.layout.of_candidate).sum(axis=1) / max(float(counts.sum()), 1.0)
+    n_occupied = int((by_cell > 0).sum())
+    if sums.is_paired or not n_occupied:
+        return 0.0
+    is_heavy = by_cell > max(_HEAVY_SHARE, _HEAVY_TIMES * float(by_cell.sum()) / n_occupied)
+    return float(by_cell[is_heavy].sum())
 
 
 def failing_cells(sums: CallerSums) -> int:

@@ -13,6 +13,7 @@ from core.rollout.by_caller import (
     candidate_units,
     difference_of,
     effective_callers,
+    heavy_callers_unmet,
     log_evidence,
     log_mixture,
     ratio_of,
@@ -264,6 +265,8 @@ def _reason(plan: RolloutPlan, guard: Guard, sums: CallerSums, reading: GuardRea
         needed := callers_to_meet(guard.margin_difference or 1.0, plan.beta)
     ):
         return f"{seen}, too few callers to have met the kind that fares worse: {met:,.0f} of about {needed:,} needed"
+    if guard.source.is_of_texts and (unmet := heavy_callers_unmet(sums)) >= (guard.margin_difference or 1.0):
+        return f"{seen}; nothing is known of very active callers who have the stable version alone: {unmet:.0%} of all"
     if (n := reading.n_candidate) < (needed := values_needed(bound, plan.beta)):
         return f"{seen}, too few values to have met rare large losses: {n:,} of {needed:,} needed of the candidate"
     if _is_dominated(guard, sums):

@@ -13,7 +13,13 @@ Source:
 
 import math
 
-from core.rollout.by_caller import Contrast, callers_met, contrast, log_evidence
+from core.rollout.by_caller import (
+    Contrast,
+    callers_met,
+    contrast,
+    heavy_callers_unmet,
+    log_evidence,
+)
 from core.rollout.caller_sums import CallerSums
 from core.rollout.plan import Guard, GuardSource, RolloutPlan
 
@@ -75,9 +81,11 @@ def unseen_in(sums: CallerSums, *, of_candidate: bool, bound: float | None, erro
     elif bound is not None and sums.has_negative:
         size *= 2  # of a difference
     n_missed = -math.log(error_rate)
-    if sums.by_caller:
-        n = callers_met(sums, of_candidate=of_candidate)
-    return n_missed * max(size, 0.0) / (n + n_missed)
+    if not sums.by_caller:
+        return n_missed * max(size, 0.0) / (n + n_missed)
+    n = callers_met(sums, of_candidate=of_candidate)
+    unmet = heavy_callers_unmet(sums) if of_candidate else 0.0
+    return (n_missed / (n + n_missed) + unmet) * max(size, 0.0)
 
 
 def harm_contrast(sums: CallerSums, bound: float | None, error_rate: float) -> Contrast:

@@ -2,7 +2,7 @@
 
 The first tokens of a document are the least certain ones, so a prompt is compared with beginnings of its own length:
 the share of held-out documents whose first tokens are likelier than its own is even, whatever its length, if prompts
-are beginnings of such documents.
+are beginnings of such documents. Only the words that have ended count, since a word that was cut has other tokens.
 """
 
 from bisect import bisect_left, bisect_right
@@ -52,6 +52,18 @@ class PromptReference(msgspec.Struct, frozen=True, kw_only=True):
         """
         known, own = self.nats[LENGTHS.index(length)], round(nats, _DIGITS)
         return (bisect_left(known, own) + bisect_right(known, own)) / 2 / len(known)
+
+
+def whole_words(prompt: str) -> str:
+    """Return the words of a prompt that have surely ended: cut within a word, it has tokens that no document has there.
+
+    >>> whole_words("Risk note 2025-06-1"), whole_words("Risk note "), whole_words("Risk")
+    ('Risk note', 'Risk note', '')
+    """
+    whole = prompt.rstrip()
+    if whole == prompt:
+        whole = whole[: max((place for place, character in enumerate(whole) if character.isspace()), default=0)]
+    return whole.rstrip()
 
 
 def prompt_nats(model: LanguageModel, tokens: Sequence[int]) -> float:

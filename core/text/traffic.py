@@ -9,7 +9,7 @@ import msgspec
 from core.errors import CoreError
 from core.text.corpus import text_grammar
 from core.text.model_folder import TextModel
-from core.text.prompt_reference import prompt_nats
+from core.text.prompt_reference import prompt_nats, whole_words
 from core.text.sampling import WrittenText
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class PromptFigures(msgspec.Struct, frozen=True, kw_only=True):
         n_tokens: Its length.
         n_weighed: How many of its tokens were weighed, the first ones.
         nats: -log of the probability of these under the model, as the beginning of a document.
-        rank: The share of held-out documents whose beginnings of its length are likelier; None where nothing is known
-            of them, or the prompt is empty.
+        rank: The share of held-out documents whose beginnings of the length of its whole words are likelier; None
+            where nothing is known of them, or the prompt has no word that has ended.
         is_long: Whether it is longer than 95 % of these documents.
     """
 
@@ -78,9 +78,10 @@ class TextGauge:
         first = tokens[:MOST_WEIGHED_TOKENS]
         nats = prompt_nats(self._text.model, first)
         reference = self._text.prompts
-        if reference is None or not (length := reference.length_for(len(first))):
+        whole = self._text.tokenizer.encode(whole_words(prompt))[:MOST_WEIGHED_TOKENS]
+        if reference is None or not (length := reference.length_for(len(whole))):
             return PromptFigures(n_tokens=len(tokens), n_weighed=len(first), nats=nats)
-        begun = nats if length == len(first) else prompt_nats(self._text.model, first[:length])
+        begun = nats if whole[:length] == first else prompt_nats(self._text.model, whole[:length])
         return PromptFigures(
             n_tokens=len(tokens),
             n_weighed=len(first),

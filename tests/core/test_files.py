@@ -53,6 +53,11 @@ WRITERS_OF_THEIR_OWN = {
     ("core/training/own_data/given_rows.py", "write_bytes"): "into a temporary folder",
     ("core/interop/mlflow_model.py", "shutil.copytree"): "into a temporary folder",
     ("console/runtime/hangup.py", "os.open"): "/dev/null",
+    ("core/interop/saved_model.py", "os.open"): "/dev/null",
+    (
+        "core/maintenance/backup/remote_place.py",
+        "os.chmod",
+    ): "a folder or file of this machine in which backups are, in no workspace",
     ("console/cli/streams.py", "os.open"): "/dev/null",
     ("console/cli/streams.py", "open"): "/dev/null",
     ("bondx/mlops/drift.py", "rename"): "of the columns of a table",

@@ -71,10 +71,11 @@ def watched(senders: Senders, random: np.random.Generator, *, n_documents: int =
         ranks = np.searchsorted(known, nats) / n_documents
         longs = random.random(len(who)) < senders.long
         at = (FIRST_DAY + day) * DAY_US
-        drift.take(
+        prompts = (
             MeasuredPrompt(at, PromptRecord(int(numbers[k]), float(rank), bool(is_long)))
             for k, rank, is_long in zip(who, ranks, longs, strict=True)
         )
+        drift.take(prompts, FIRST_DAY + day)
         drift.close_days(FIRST_DAY + day + 1)
         verdicts.append(max((each.verdict for each in drift.verdicts()), key=list(DriftVerdict).index))
     is_alarm = [each is DriftVerdict.ALARM for each in verdicts]

@@ -45,7 +45,8 @@ def day_of_prompts(found, day, ranks, *, callers=None, longs=None):
     callers = range(len(ranks)) if callers is None else callers
     longs = [False] * len(ranks) if longs is None else longs
     at = (FIRST_DAY + day) * DAY_US
-    found.take(MeasuredPrompt(at, PromptRecord(*each)) for each in zip(map(int, callers), ranks, longs, strict=True))
+    prompts = (MeasuredPrompt(at, PromptRecord(*each)) for each in zip(map(int, callers), ranks, longs, strict=True))
+    found.take(prompts, FIRST_DAY + day)
     found.close_days(FIRST_DAY + day + 1)
     return tuple(each.verdict for each in found.verdicts())
 
@@ -108,7 +109,7 @@ def test_a_verdict_stands_until_the_next_window_has_one_and_its_date_is_that_of_
     assert column.changed_at == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=FIRST_DAY)
     assert column.reason == (
         "a prompt is less likely than 100% of held-out documents are up to its length, by caller "
-        "(85% to 100%, 60 callers); 36% to 64% is harmless"
+        "(85% to 100%, 60 callers since 2024-10-05); 36% to 64% is harmless"
     )
     random = np.random.default_rng(15)
     assert day_of_prompts(found, 3, random.random(300)) == (STABLE, STABLE)
@@ -123,9 +124,32 @@ def test_a_window_that_stays_open_forgets_the_verdict_before_it():
     assert verdicts[-1] is OPEN
 
 
+def test_a_prompt_of_a_clock_that_is_ahead_counts_today_and_stops_nothing():
+    random, found = np.random.default_rng(18), drift()
+    assert day_of_prompts(found, 0, random.random(300)) == (STABLE, STABLE)
+    ahead = MeasuredPrompt((FIRST_DAY + 400) * DAY_US, PromptRecord(10_000, 0.5, False))
+    found.take([ahead], FIRST_DAY + 1)
+    assert day_of_prompts(found, 1, [1.0] * 300)[0] is ALARM
+    assert found.part(NOW).as_of == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=FIRST_DAY + 2)
+
+
+def test_a_look_of_a_clock_that_was_ahead_is_forgotten():
+    random, found = np.random.default_rng(19), drift()
+    day_of_prompts(found, 400, random.random(300))
+    assert day_of_prompts(found, 0, [1.0] * 300)[0] is ALARM
+
+
+def test_a_verdict_from_before_a_long_silence_is_none():
+    random, found = np.random.default_rng(20), drift()
+    assert day_of_prompts(found, 0, random.random(300)) == (STABLE, STABLE)
+    found.close_days(FIRST_DAY + 60)
+    assert [each.verdict for each in found.verdicts()] == [OPEN, OPEN]
+
+
 def test_half_a_day_decides_nothing():
     found = drift()
-    found.take(MeasuredPrompt(FIRST_DAY * DAY_US, PromptRecord(k, 1.0, False)) for k in range(200))
+    prompts = (MeasuredPrompt(FIRST_DAY * DAY_US, PromptRecord(k, 1.0, False)) for k in range(200))
+    found.take(prompts, FIRST_DAY)
     assert [each.verdict for each in found.verdicts()] == [OPEN, OPEN]
     assert "200 so far today" in found.part(NOW).columns[0].reason
 
@@ -133,10 +157,11 @@ def test_half_a_day_decides_nothing():
 def test_of_very_many_callers_an_even_draw_is_counted():
     random, found = np.random.default_rng(16), drift()
     numbers = random.integers(-(2**63), 2**63, 3 * MOST_CALLERS)
-    found.take(
+    prompts = (
         MeasuredPrompt(FIRST_DAY * DAY_US, PromptRecord(int(number), rank, False))
         for number, rank in zip(numbers, random.random(len(numbers)), strict=True)
     )
+    found.take(prompts, FIRST_DAY)
     assert MOST_CALLERS / 4 < len(found.state.today) <= MOST_CALLERS
     found.close_days(FIRST_DAY + 1)
     assert {each.verdict for each in found.verdicts()} == {STABLE}

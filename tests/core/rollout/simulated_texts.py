@@ -21,12 +21,14 @@ class Writers:
     Attributes:
         n: The callers; 0: each text is a caller of its own.
         n_texts: Whole texts, spread evenly over the steps.
-        volume: How the texts spread over the callers: "equal", "lognormal", or "heavy": one caller has 30 % of them.
+        volume: How the texts spread over the callers: "equal", "lognormal", "heavy": one caller has 30 % of them, or
+            "ten": ten callers have 3 % each.
         rate: The share of the stable version's texts that contradict themselves.
         bad: The share of callers who have all of these contradictions; None: shares by caller follow a beta law.
         alike: Its intraclass correlation.
         more: How many more of the candidate's texts contradict themselves, as a difference of shares.
         of_few: Whether all of these are texts of few callers, each of whose texts then contradicts itself.
+        of_heavy: Whether they are all texts of the most active callers instead, each of which contradicts itself.
         n_looks: How often the verdict is read, evenly on a log scale.
     """
 
@@ -38,6 +40,7 @@ class Writers:
     alike: float = 0.1
     more: float = 0.0
     of_few: bool = False
+    of_heavy: bool = False
     n_looks: int = 40
 
 
@@ -52,6 +55,7 @@ def judged(writers: Writers, random: np.random.Generator, plan: RolloutPlan = PL
         "equal": np.ones(n),
         "lognormal": random.lognormal(0, 1, n),
         "heavy": np.r_[0.3, np.full(n - 1, 0.7 / max(n - 1, 1))],
+        "ten": np.r_[np.full(10, 0.03), np.full(max(n - 10, 0), 0.7 / max(n - 10, 1))][:n],
     }[writers.volume]
     who = random.choice(n, writers.n_texts, p=weights / weights.sum()) if writers.n else np.arange(n)
     step = (np.arange(writers.n_texts) * len(shares) / writers.n_texts).astype(int)
@@ -62,7 +66,13 @@ def judged(writers: Writers, random: np.random.Generator, plan: RolloutPlan = PL
         strength = 1 / writers.alike - 1
         rates = random.beta(writers.rate * strength, (1 - writers.rate) * strength, n)
     hit = random.random(n) < writers.more / (1 - writers.rate)
-    worse = np.where(hit, 1.0, rates) if writers.of_few else rates + writers.more / (1 - writers.rate) * (1 - rates)
+    if writers.of_heavy:
+        hit = weights > 10 * np.median(weights)
+    worse = (
+        np.where(hit, 1.0, rates)
+        if writers.of_few or writers.of_heavy
+        else rates + writers.more / (1 - writers.rate) * (1 - rates)
+    )
     contradicts = (random.random(len(who)) < np.where(is_candidate, worse[who], rates[who])).astype(float)
 
     sums = CallerSums(layout := layout_of(plan, guard), by_caller=True)

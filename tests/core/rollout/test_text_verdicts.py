@@ -113,6 +113,8 @@ AT_THE_MARGIN = {
     "few callers": Writers(n=1_000, more=0.03, of_few=True),
     "few callers, few contradictions": Writers(n=1_000, more=0.03, of_few=True, rate=0.005),
     "no keys": Writers(n=0, more=0.03),
+    "one heavy caller": Writers(n=3_000, volume="heavy", of_heavy=True, rate=0.005),
+    "ten heavy callers": Writers(n=3_000, volume="ten", of_heavy=True, rate=0.005),
 }
 
 
