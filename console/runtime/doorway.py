@@ -64,6 +64,7 @@ class Doorway:
         self._consoles: Counter[str] = Counter()
         self._asked: dict[str, list[float]] = {}
         self._refused: list[float] = []
+        self._told_at = -_A_MINUTE
 
     @classmethod
     def of(cls, workspace: "Workspace", settings: "ConsoleSettings") -> "Doorway | None":
@@ -202,7 +203,10 @@ class Doorway:
             if len(self._refused) < MOST_REFUSALS_A_MINUTE:
                 self._refused.append(now)
                 return
-        log.warning("more than %d consoles a minute are refused; this one is not recorded", MOST_REFUSALS_A_MINUTE)
+            if now - self._told_at < _A_MINUTE:
+                raise RefusedError(refusal)
+            self._told_at = now
+        log.warning("more than %d consoles a minute are refused; the others are not recorded", MOST_REFUSALS_A_MINUTE)
         raise RefusedError(refusal)
 
     def _take_place(self, account: str) -> None:

@@ -40,6 +40,10 @@ class BackupDamagedError(RefusedError):
         super().__init__(f"{self.place} {self.problem}. {REMEDY}")
 
 
+class BackupUnreadableError(BackupDamagedError):
+    """It could not be read now, which says nothing about its bytes."""
+
+
 class ImpossibleNameError(BackupDamagedError):
     """A backup names a file that cannot be: its manifest was made by something else, or made up."""
 

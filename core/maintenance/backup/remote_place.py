@@ -26,9 +26,19 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from core.clock import to_iso, utc_now
+from core.confinement import confine, require_inside
 from core.errors import UsageError
 from core.escape import escaped
-from core.files import PRIVATE_FILE, PRIVATE_FOLDER, UNFINISHED, make_folder, open_to_write, write_all
+from core.files import (
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    UNFINISHED,
+    make_folder,
+    make_root,
+    open_to_write,
+    rename,
+    write_all,
+)
 from core.json_documents import decode_json
 from core.maintenance.backup.errors import BackupBusyError
 from core.maintenance.backup.place import ASIDE, TargetError
@@ -47,6 +57,7 @@ from core.settings.backup_address import MASK, BackupAddress, masked, require_ex
 N_AT_ONCE: Final = 8
 _BACKUPS, _OBJECTS, _MARK = "backups", "objects", "backups/unfinished"
 _SECRETS = ("password", "passwd", "secret", "token", "key", "pass", "passphrase", "connection_string")
+_CHANGES = ("write", "remove", "rename")
 _FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "r2", "memory")
 """File systems without folders: making one would make a bucket of a mistyped name."""
 _WITHOUT_RANGES = ("ftp", "ftps")
@@ -136,9 +147,11 @@ class RemotePlace:
             _held.discard(writer.token)
 
     def _close_to_others(self) -> None:
-        """Close a folder of this machine, and what is in it, to other accounts, as far as the file system can."""
+        """Make a folder of this machine, and close it and what is in it to other accounts, as far as that can be."""
         if (folder := self._address.folder) is None:
             return
+        self._asked("write", "", lambda _, path: make_root(Path(path)))
+        confine(folder)
         for place, folders, files in os.walk(folder):
             with suppress(OSError):
                 os.chmod(place, PRIVATE_FOLDER)
@@ -146,7 +159,9 @@ class RemotePlace:
                 folders[:] = [name for name in folders if name in (_BACKUPS, _OBJECTS)]
             for name in files:
                 with suppress(OSError):
-                    if stat.S_ISREG(mode := os.lstat(file := f"{place}/{name}").st_mode) and mode & 0o077:
+                    found = os.lstat(file := f"{place}/{name}")
+                    # A file with another name is somebody else's, too.
+                    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077 and found.st_nlink == 1:
                         os.chmod(file, PRIVATE_FILE)
 
     def _acquired(self) -> BackupWriter:
@@ -247,7 +262,7 @@ class RemotePlace:
         Raises:
             TargetError: It cannot be renamed.
         """
-        self._asked("rename", name, lambda file_system, path: file_system.mv(path, path + ASIDE))
+        self._asked("rename", name, lambda file_system, path: self._move(file_system, path, path + ASIDE))
         self._present.pop(name, None)
 
     def stage(self, name: str, content: bytes) -> None:
@@ -326,7 +341,7 @@ class RemotePlace:
         self._require_held()
         unfinished = name + UNFINISHED
         self._put(unfinished, content)
-        self._asked("write", name, lambda file_system, path: file_system.mv(self._path(unfinished), path))
+        self._asked("write", name, lambda file_system, path: self._move(file_system, self._path(unfinished), path))
         try:
             is_there = self.read(name, most=len(content) + 1) == content
         except FileNotFoundError:
@@ -455,6 +470,12 @@ class RemotePlace:
 
         self._asked("write", name, put)
 
+    def _move(self, file_system: Any, path: str, name: str) -> None:
+        if self._address.folder is not None:  # fsspec would move it into a folder that has the name
+            rename(Path(path), Path(name))
+        else:
+            file_system.mv(path, name)
+
     def _make_folder(self, file_system: Any, path: str) -> None:
         with self._making, suppress(Exception):  # another process may make it at the same time
             file_system.invalidate_cache()
@@ -469,6 +490,8 @@ class RemotePlace:
         """
         file_system = self._file_system()
         try:
+            if self._address.folder is not None and action in _CHANGES:
+                require_inside(Path(self._path(name)), follows=False)
             return ask(file_system, self._path(name))
         except FileNotFoundError as error:
             if not _is_other_trouble(error):

@@ -26,7 +26,7 @@ from core.files import FolderInUseError, access_error, digest
 from core.home_paths import at_home
 from core.json_documents import decode_json
 from core.key_derivation import KeyDerivation
-from core.maintenance.backup.errors import BackupDamagedError, BackupKeyError, TargetInUseError
+from core.maintenance.backup.errors import BackupDamagedError, BackupKeyError, BackupUnreadableError, TargetInUseError
 from core.maintenance.backup.folder_place import FolderPlace
 from core.maintenance.backup.manifest import CHUNK_BYTES, FORMAT, BackupManifest, StoredFile, impossible_names
 from core.maintenance.backup.place import BackupPlace
@@ -243,10 +243,20 @@ class BackupRepository:
         with self.locked():
             self.begin()
             for name in names:
-                if self.place.size_of(_object(name)) is not None and self._damage(name):
+                if self.place.size_of(_object(name)) is not None and self._is_damaged(name):
                     self.place.set_aside(_object(name))
                     found.append(str(self.place.where(_object(name))))
         return found
+
+    def _is_damaged(self, name: str) -> bool:
+        """Return whether the bytes of some content were read and are not its own."""
+        try:
+            self.get(name)
+        except BackupUnreadableError:
+            return False
+        except BackupDamagedError:
+            return True
+        return False
 
     def put(self, content: bytes) -> str:
         """Store some content unless it is here already, and return its name; durable after `settle`.
@@ -309,7 +319,7 @@ class BackupRepository:
         except FileNotFoundError:
             raise BackupDamagedError(place, "is missing") from None
         except OSError as error:
-            raise BackupDamagedError(place, f"cannot be read ({error.strerror or error})") from None
+            raise BackupUnreadableError(place, f"cannot be read ({error.strerror or error})") from None
         except BrokenSealError as error:
             raise BackupDamagedError(place, f"is damaged: {error}") from None
         if not hmac.compare_digest(self._sealer.name_of(content), name):

@@ -345,6 +345,8 @@ def _require_versions(workspace: Workspace, versions: Iterable[ModelVersion], ma
     uncompared = []
     for version in versions:
         begins(f"verifying {version.model} {version.version}")
+        if version.path != version.key:  # it could name any folder of this machine
+            raise BackupDamagedError(version.key, f"has its files at {version.path}, and not below its own name")
         found = check(workspace.artifacts_dir / version.path, version.manifest_sha256)
         problems = [problem for problem in found if NO_KEY_NAMED not in problem]
         if len(problems) < len(found):

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,44 @@ def test_a_place_that_another_process_makes_in_between_is_not_held_to_be_somebod
 
     monkeypatch.setattr(remote.RemotePlace if kind == "file" else FolderPlace, "names", names)
     assert len({backed_up(full, address).backup_id, *BackupRepository.open(place, None).ids()}) == 2
+
+
+@pytest.mark.parametrize("linked", ["objects", "backups"])
+def test_nothing_is_written_or_removed_through_a_link_that_leads_out_of_a_file_address(
+    full, elsewhere, tmp_path, linked
+):
+    backed_up(full, elsewhere)
+    victim = f"file://{tmp_path}/victim"
+    backed_up(full, victim)
+    before = {path: path.read_bytes() for path in (tmp_path / "victim").rglob("*") if path.is_file()}
+    shutil.rmtree(tmp_path / "elsewhere" / linked)
+    (tmp_path / "elsewhere" / linked).symlink_to(tmp_path / "victim" / linked)
+    if linked == "objects":
+        (tmp_path / "elsewhere" / "backups" / "unfinished").touch()
+    with pytest.raises(TargetError, match="is a link that leads out"):
+        backed_up(full, elsewhere, keep=1)
+    assert {path: path.read_bytes() for path in (tmp_path / "victim").rglob("*") if path.is_file()} == before
+
+
+def test_content_is_set_aside_in_the_place_itself_and_only_if_it_was_read(full, elsewhere, tmp_path, monkeypatch):
+    backed_up(full, elsewhere)
+    repository, folder = opened(elsewhere), tmp_path / "elsewhere"
+    first, second = sorted((folder / "objects").glob("*/*"))[:2]
+    first.write_bytes(first.read_bytes()[:-1] + b"?")
+    (tmp_path / "outside").mkdir()
+    (first.parent / f"{first.name}.damaged").symlink_to(tmp_path / "outside")
+    read = remote.RemotePlace.read
+
+    def read_unless(self, name, *, most):
+        if name.endswith(second.name):
+            raise PermissionError(13, "Permission denied")
+        return read(self, name, most=most)
+
+    monkeypatch.setattr(remote.RemotePlace, "read", read_unless)
+    assert repository.set_aside([first.name, second.name]) == [f"{elsewhere}/{first.relative_to(folder)}"]
+    assert second.exists()
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert [path.is_file() and not path.is_symlink() for path in first.parent.glob("*.damaged")] == [True]
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(full, address):

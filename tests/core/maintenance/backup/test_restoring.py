@@ -189,6 +189,14 @@ def test_one_model_becomes_a_workspace_of_its_own(full, back_up, repository, tar
     assert examine(restored) == []
 
 
+def test_a_version_whose_files_would_lie_elsewhere_is_refused(full, back_up, repository):
+    backup = back_up()
+    manifest = repository().read(backup.backup_id)
+    version = msgspec.structs.replace(Registry(full).versions("spread")[0], path="../../elsewhere")
+    with pytest.raises(BackupDamagedError, match=r"has its files at \.\./\.\./elsewhere"):
+        restoring._require_versions(full, [version], manifest)
+
+
 def test_a_model_that_the_backup_lacks_is_refused_by_name(full, back_up, repository, target):
     backup = back_up()
     with pytest.raises(NotFoundError, match=r"holds no model 'sprad'\. Models: downgrade, spread"):
