@@ -298,7 +298,7 @@ def test_ready_made_rules_run_but_not_what_the_engine_judges_itself(desk, worksp
     desk.settings = AlertSettings()
     desk.pass_time(330, {"spread": 0.1})
     assert desk.alerts() == []
-    assert len(records_of(workspace)) == 7
+    assert len(records_of(workspace)) == 8
     assert all(record.errors == {} for record in records_of(workspace))
     assert AlertStore(workspace, desk.clock).documents.all() == []
 
