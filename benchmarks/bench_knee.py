@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from bench_scale import filled
+from bench_scale import filled, filling
 from bench_serving import FLOOR, MODEL, free_port, prepare, put_live, running, wait_until_ready
 from load import OWN, Question, ask
 from scale_figures import BONDX, Figures, engine, first_paint, keys, promotion, space, status, watched_consoles
@@ -114,11 +114,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the filled workspaces here, and use them again")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "bytecode")  # as when installed
-        folder = arguments.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+    with filling(arguments.folder) as folder:
         found: dict[str, Curve] = {}
         for name in arguments.what or WHAT:
             curves = WHAT[name](folder)

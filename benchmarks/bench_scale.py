@@ -13,6 +13,8 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from scale_figures import FIGURES, Figures
@@ -53,15 +55,22 @@ def main() -> None:
     parser.add_argument("--fill-only", action="store_true", help="measure nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "bytecode")  # as when installed
-        folder = arguments.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+    with filling(arguments.folder) as folder:
         places = {fill: filled(folder, fill) for fill in (EMPTY, *(arguments.fill or GOALS))}
         if not arguments.fill_only:
             found = {fill: measured(place, fill, arguments.figure or USUAL) for fill, place in places.items()}
             print(json.dumps(found, indent=2)) if arguments.json else report(found)
+
+
+@contextmanager
+def filling(kept: Path | None) -> Iterator[Path]:
+    """Return the folder of the filled workspaces; processes find compiled modules in it, as when installed."""
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "bytecode")
+        folder = kept or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
 
 
 def filled(folder: Path, fill: str) -> Path:
