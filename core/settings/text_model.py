@@ -62,6 +62,16 @@ class TextModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     gradient_checkpointing: Annotated[
         bool, Meta(description="Compute the activations of layers twice, to save memory; the model is the same.")
     ] = False
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"],
+        Meta(description="What trains a decoder: the CPU, a GPU, or auto: a GPU where torch finds one."),
+    ] = "cpu"
+    mixed_precision: Annotated[
+        bool, Meta(description="Compute the products of training in bfloat16; weights keep their 32 bits.")
+    ] = False
+    compile: Annotated[
+        bool, Meta(description="Compile the decoder before training; on a CPU that needs a C++ compiler.")
+    ] = False
     evaluation_steps: Annotated[int, Meta(ge=1, le=1_000_000, description="Steps between two evaluations.")] = 100
     patience: Annotated[
         int, Meta(ge=0, le=10_000, description="Evaluations without a better loss that end training early; 0: none.")

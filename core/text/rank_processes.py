@@ -98,7 +98,7 @@ def train_in_processes(
         ranks: list[_RankProcess] = []
         try:
             for rank in range(n_processes):
-                place = RankPlace(rank=rank, size=n_processes, meeting=f"file://{folder}/meeting")
+                place = RankPlace(rank=rank, size=n_processes, local_rank=rank, meeting=f"file://{folder}/meeting")
                 order = RankOrder(settings=settings, folder=str(path), place=place)
                 ranks.append(_RankProcess(order, news))
             return _followed(ranks, news, report)

@@ -19,11 +19,13 @@ class RankPlace(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rank: From 0; the first alone writes and reports.
         size: How many processes train together.
+        local_rank: From 0 among those on its host; a GPU of the host has that number.
         meeting: Where they meet, as `torch.distributed.init_process_group` names it.
     """
 
     rank: int = 0
     size: int = 1
+    local_rank: int = 0
     meeting: str = _MEETING
 
     @property
@@ -51,18 +53,20 @@ def place_of_environment(environment: Mapping[str, str] = os.environ) -> RankPla
         https://docs.pytorch.org/docs/stable/elastic/run.html#environment-variables
 
     >>> place_of_environment({})
-    RankPlace(rank=0, size=1, meeting='env://')
-    >>> place_of_environment({"RANK": "1", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "x"}).rank
-    1
+    RankPlace(rank=0, size=1, local_rank=0, meeting='env://')
+    >>> given = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "TORCHELASTIC_RUN_ID": "x"}
+    >>> place_of_environment(given)
+    RankPlace(rank=3, size=4, local_rank=1, meeting='env://')
     """
     if "TORCHELASTIC_RUN_ID" not in environment:
         return RankPlace()
-    rank, size = (_number(environment, name) for name in ("RANK", "WORLD_SIZE"))
-    if not 0 <= rank < size <= MAX_RANKS:
+    rank, size, local = (_number(environment, name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    if not 0 <= local <= rank < size <= MAX_RANKS:
         raise UsageError(
-            f"RANK {rank} of WORLD_SIZE {size} is no process of at most {MAX_RANKS}; start it by torchrun."
+            f"RANK {rank} (LOCAL_RANK {local}) of WORLD_SIZE {size} is no process of at most {MAX_RANKS}; start it by "
+            "torchrun."
         )
-    return RankPlace(rank=rank, size=size)
+    return RankPlace(rank=rank, size=size, local_rank=local)
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:

@@ -23,6 +23,10 @@ def train_at(
     """Train as one of several processes, or as the only one; see `train_text_model`."""
     require_processes(settings, place.size)
     prepared, folder = prepare_text(settings), ModelFolder(path)
+    if prepared.manifest.architecture != "ngram":
+        from core.text.neural.devices import training_device
+
+        training_device(settings, place)  # before the folder is written
     if not place.is_first:  # it holds the same weights, and writes nothing
         weights, curve = _decoder(prepared, folder, place, report)
         return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))

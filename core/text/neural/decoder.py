@@ -116,6 +116,7 @@ class _Attention(nn.Module):
         n, length, width = state.shape
         parts = self.queries_keys_values(state).view(n, length, 3, self.heads, width // self.heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        queries, keys = (each.to(self.query_norm.weight.dtype) for each in (queries, keys))  # of mixed precision
         queries, keys = rotated(self.query_norm(queries), rotation), rotated(self.key_norm(keys), rotation)
         if cache is not None:
             keys, values = torch.cat([cache[0], keys], dim=2), torch.cat([cache[1], values], dim=2)

@@ -34,7 +34,7 @@ class Gpt2(nn.Module):
     def forward(self, tokens: Tensor, caches: list[KeyValues] | None = None) -> tuple[Tensor, list[KeyValues]]:
         """Predict; see `Decoder.forward`."""
         start = caches[0][0].shape[2] if caches else 0
-        places = torch.arange(start, start + tokens.shape[1])
+        places = torch.arange(start, start + tokens.shape[1], device=tokens.device)
         state = self.dropout(self.embedding(tokens) + self.positions(places))
         kept: list[KeyValues] = []
         for place, layer in enumerate(self.layers):

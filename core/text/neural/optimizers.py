@@ -73,7 +73,7 @@ class Optimizers:
         """
         for name, weight in self._weights.items():
             found = {part: tensors.get(f"{_KEPT[part]}{name}") for part in self._parts(weight)}
-            state = {part: tensor for part, tensor in found.items() if tensor is not None}
+            state = {part: tensor.to(weight.device) for part, tensor in found.items() if tensor is not None}
             if len(state) < len(found) or any(tensor.shape != weight.shape for tensor in state.values()):
                 return name
             if id(weight) not in self._by_muon:

@@ -112,18 +112,27 @@ class TrainingRanks:
 
 
 @contextmanager
-def joined(place: RankPlace) -> Iterator[TrainingRanks]:
+def joined(place: RankPlace, device: torch.device) -> Iterator[TrainingRanks]:
     """Meet the other processes of the training.
 
+    Args:
+        place: That of this process.
+        device: Where its gradients are; those of GPUs meet by NCCL, all else by gloo.
     Raises:
         RankLostError: They do not come, or one has left.
     """
     if place.size == 1:
         yield TrainingRanks(place)
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where NCCL works
     with _lost_is_told():
         distributed.init_process_group(
-            "gloo", init_method=place.meeting, rank=place.rank, world_size=place.size, timeout=PATIENCE
+            "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl",
+            init_method=place.meeting,
+            rank=place.rank,
+            world_size=place.size,
+            timeout=PATIENCE,
         )
     try:
         yield TrainingRanks(place)

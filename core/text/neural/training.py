@@ -29,6 +29,7 @@ from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint
 from core.text.neural.batches import TokenBatch, batch_of, epoch_order, n_batches, rows_of
 from core.text.neural.decoder import Decoder
+from core.text.neural.devices import StepComputer, own_random_stream, training_device
 from core.text.neural.gpt2 import Gpt2
 from core.text.neural.lora import trained_weights
 from core.text.neural.optimizers import Optimizers
@@ -89,11 +90,14 @@ def train_decoder(
     Returns:
         The weights with the least validation loss, and the evaluations.
     Raises:
-        UsageError: The checkpoint cannot be used, or the loss is no number any more.
+        UsageError: The checkpoint cannot be used, the settings ask for a GPU that is not there, or the loss is no
+            number any more.
         RankLostError: Another process has ended.
     """
-    with torch.random.fork_rng(devices=[]), joined(place) as ranks:
-        training, settings = DecoderTraining(prepared, ranks), prepared.manifest.settings
+    settings = prepared.manifest.settings
+    device = training_device(settings, place)
+    with own_random_stream(device), joined(place, device) as ranks:
+        training = DecoderTraining(prepared, ranks)
         ranks.require_same(training.beginning())
         ranks.resume_alike(checkpoint, training.resume)
         while not training.is_over:
@@ -134,6 +138,8 @@ class DecoderTraining:
         Args:
             prepared: Settings, documents and tokenizer.
             ranks: The processes that train together; None: this one alone.
+        Raises:
+            UsageError: The settings ask for a GPU that is not there.
         """
         self._ranks = ranks or TrainingRanks()
         self._prepared = prepared
@@ -157,9 +163,12 @@ class DecoderTraining:
             make_trainable(self._decoder, settings.dropout)
             if settings.lora_rank:
                 add_lora(self._decoder, settings)
-        self._teacher = None if prepared.teacher is None else prepared.teacher.model.decoder
+        self._device = training_device(settings, self._ranks.place)
+        self._decoder.to(self._device)  # drawn on the CPU: the same weights on every device
+        self._teacher = None if prepared.teacher is None else prepared.teacher.model.decoder.to(self._device)
         self._trained = trained_weights(self._decoder)
         self._decoder.recomputes = settings.gradient_checkpointing
+        self._computer = StepComputer(self._decoder, settings, self._device)
         self._optimizers = Optimizers(settings, self._trained)
         self._best = self._copied()
         self._standing = _Standing()
@@ -195,14 +204,15 @@ class DecoderTraining:
         """Learn from the next batch; return the evaluation, if one is due. That of a base comes before its first step.
 
         Raises:
-            UsageError: The loss is no number any more.
+            UsageError: The loss is no number any more, or the device cannot compute the step.
         """
         standing = self._standing
         if self._is_tuned and not standing.curve:
             return self._evaluate()
         begins(f"step {standing.step + 1:,} of {self.n_steps:,}")
         batch = self._batch(standing.step)
-        self._learn(batch)
+        with self._computer.computing():
+            self._learn(batch)
         self._speed.n_tokens += batch.n_predicted
         standing.step += 1
         if standing.step == self.n_steps or standing.step % self._settings.evaluation_steps == 0:
@@ -255,8 +265,9 @@ class DecoderTraining:
         n_parts = min(settings.accumulation, len(own_places))
         nats = 0.0
         for places in np.array_split(own_places, n_parts) if n_parts else ():
-            inputs, targets = torch.from_numpy(batch.inputs[places]), torch.from_numpy(batch.targets[places])
-            logits, _ = self._decoder(inputs)
+            inputs = torch.from_numpy(batch.inputs[places]).to(self._device)
+            targets = torch.from_numpy(batch.targets[places]).to(self._device)
+            logits = self._computer.logits(inputs)
             own = token_losses(logits, targets).sum() / batch.n_predicted
             loss = own
             if self._teacher is not None:

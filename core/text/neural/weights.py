@@ -55,6 +55,7 @@ class DecoderModel:
     @torch.inference_mode()
     def document_nats(self, documents: TokenizedDocuments) -> FloatArray:
         """Return -log P of each document, its end included."""
+        device = self.decoder.embedding.weight.device
         rows, owners = [], []
         for owner, document in enumerate(documents):
             cut = rows_of([document], self.decoder.max_length)
@@ -63,9 +64,9 @@ class DecoderModel:
         nats = np.zeros(len(documents))
         for places in self._batches([len(row) for row in rows]):
             batch = batch_of([rows[place] for place in places])
-            targets = torch.from_numpy(batch.targets)
-            logits, _ = self.decoder(torch.from_numpy(batch.inputs))
-            losses = token_losses(logits, targets).double().sum(dim=1).numpy()
+            targets = torch.from_numpy(batch.targets).to(device)
+            logits, _ = self.decoder(torch.from_numpy(batch.inputs).to(device))
+            losses = token_losses(logits, targets).double().sum(dim=1).cpu().numpy()
             np.add.at(nats, [owners[place] for place in places], losses)
         return nats
 
@@ -103,9 +104,10 @@ class DecoderContinuation:
             pending = [token]
             if self._caches is not None and self._caches[0][0].shape[2] >= self._decoder.max_length:
                 pending, self._caches = self._tokens[-max(self._decoder.max_length // 2, 1) :], None
-            logits, self._caches = self._decoder(torch.tensor([pending]), self._caches)
+            given = torch.tensor([pending], device=self._decoder.embedding.weight.device)
+            logits, self._caches = self._decoder(given, self._caches)
         if tokens:
-            self._logs = torch.log_softmax(logits[0, -1].double(), dim=-1).numpy()
+            self._logs = torch.log_softmax(logits[0, -1].double(), dim=-1).cpu().numpy()
 
     def next_log_probabilities(self) -> FloatArray:
         """Return the log of the probability of each token as the next."""

@@ -133,10 +133,14 @@ def test_what_the_first_process_refuses_is_refused_by_the_command(tmp_path):
         train_text_model(SMALL, tmp_path, processes=2)
 
 
-@pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", ""), ("0", "1_000")])
-def test_variables_that_are_not_those_of_torchrun_are_refused(rank, size):
+@pytest.mark.parametrize(
+    ("rank", "size", "local"),
+    [("2", "2", "0"), ("-1", "2", "0"), ("x", "2", "0"), ("0", "", "0"), ("0", "1_000", "0"), ("0", "2", "1"),
+     ("1", "2", "-1"), ("1", "2", "")],
+)  # fmt: skip
+def test_variables_that_are_not_those_of_torchrun_are_refused(rank, size, local):
     with pytest.raises(UsageError, match="torchrun"):
-        place_of_environment({"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": size})
+        place_of_environment({"TORCHELASTIC_RUN_ID": "x", "RANK": rank, "WORLD_SIZE": size, "LOCAL_RANK": local})
 
 
 def test_a_process_that_waits_for_another_sees_it_leave(tmp_path):
