@@ -74,10 +74,9 @@ def test_a_candidate_that_fails_costs_its_callers_nothing_and_is_recorded(worksp
     (row,) = rows_of("spread", 1)
     answer_of = CompiledScorer.answer
     with serving(workspace) as (server, ask, _until):
-        broken = server.table.models["spread"].versions["1.1.0"].scorer
 
         def answer(self, rows):
-            if self is broken:
+            if self is server.table.models["spread"].versions["1.1.0"].scorer:  # also after it was loaded again
                 raise ZeroDivisionError("a new feature that is zero today")
             return answer_of(self, rows)
 
@@ -190,10 +189,9 @@ def test_the_loss_of_a_fallback_answer_does_not_count_for_the_failed_candidate(
     (row,) = rows_of("spread", 1)
     answer_of = CompiledScorer.answer
     with serving(workspace) as (server, _ask, _until):
-        broken = server.table.models["spread"].versions["1.1.0"].scorer
 
         def answer(self, rows):
-            if self is broken:
+            if self is server.table.models["spread"].versions["1.1.0"].scorer:  # also after it was loaded again
                 raise ZeroDivisionError("a new feature that is zero today")
             return answer_of(self, rows)
 
@@ -337,10 +335,9 @@ def test_the_levels_of_a_request_on_which_the_candidate_failed_are_recorded(
     rows = rows_of("spread", 20)
     answer_of = CompiledScorer.answer
     with serving(workspace) as (server, ask, _until):
-        broken = server.table.models["spread"].versions["1.1.0"].scorer
 
         def answer(self, rows):
-            if self is broken:
+            if self is server.table.models["spread"].versions["1.1.0"].scorer:  # also after it was loaded again
                 raise ZeroDivisionError("a new feature that is zero today")
             return answer_of(self, rows)
 
