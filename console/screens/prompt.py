@@ -64,6 +64,8 @@ class Prompt(Horizontal):
         self._asking: Asking | None = None
         self._candidates: tuple[str, ...] = ()
         self._candidate = -1
+        # The text of the field that the candidates belong to: a key in one burst with others comes before its change.
+        self._completed = ""
 
     @property
     def asking(self) -> Asking | None:
@@ -101,10 +103,13 @@ class Prompt(Horizontal):
 
     def action_step(self, steps: int) -> None:
         """Insert the next completion; a single completion moves on to the next word."""
+        if self._field.value != self._completed:
+            self._find_candidates()
         if not self._candidates:
             return
         self._candidate = (self._candidate + steps) % len(self._candidates)
         self._put(self._candidates[self._candidate])
+        self._completed = self._field.value
         if len(self._candidates) == 1:
             self._find_candidates()
         else:
@@ -118,6 +123,7 @@ class Prompt(Horizontal):
         self._put(self._history[self._place])
         if self._asking is Asking.FILTER:
             self._asker.filter_edited(self._history[self._place])
+        self._find_candidates()
 
     def action_abandon(self) -> None:
         """Close the row without effect."""
@@ -140,7 +146,8 @@ class Prompt(Horizontal):
         event.stop()
         if self._asking is Asking.FILTER:
             self._asker.filter_edited(self._field.value)
-        self._find_candidates()
+        if self._field.value != self._completed:  # a Tab behind the letter may have completed it already
+            self._find_candidates()
 
     def on_resize(self) -> None:
         """Offer what fits: a row that was hidden has no width before it is shown."""
@@ -156,7 +163,8 @@ class Prompt(Horizontal):
 
     def _find_candidates(self) -> None:
         self._candidate = -1
-        self._candidates = tuple(self._commands.complete(self._field.value)) if self._asking is Asking.COMMAND else ()
+        self._completed = self._field.value
+        self._candidates = tuple(self._commands.complete(self._completed)) if self._asking is Asking.COMMAND else ()
         self._show_candidates()
 
     def _show_candidates(self) -> None:

@@ -81,6 +81,45 @@ async def test_a_command_is_what_was_typed_before_enter(open_console):
         assert "1.1" in str(console.app.screen._offer)
 
 
+async def test_a_tab_completes_what_was_typed_before_it_in_one_burst(open_console):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        field = console.screen.query_one("#prompt")
+        await console.burst("colon", *"promote anomaly 1.1", "tab")
+        assert field._field.value.strip() == "promote anomaly 1.1.0"
+        await console.settled()
+        assert field._field.value.strip() == "promote anomaly 1.1.0"
+        await console.press("escape")
+        await console.press("colon", *"promote anomaly 1.")
+        await console.burst("1", "tab")
+        assert field._field.value.strip() == "promote anomaly 1.1.0"
+        await console.press("escape")
+
+
+async def test_tabs_in_one_burst_with_letters_walk_through_their_completions(open_console):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        prompt = console.screen.query_one("#prompt")
+        await console.burst("colon", *"promote anomaly 1.", "tab")
+        first = prompt._field.value
+        await console.settled()
+        await console.burst("tab")
+        assert first.startswith("promote anomaly 1.")
+        assert prompt._field.value.startswith("promote anomaly 1.")
+        assert prompt._field.value != first
+        await console.press("escape")
+
+
+async def test_a_tab_behind_an_earlier_command_completes_that_command(open_console):
+    async with open_console() as console:
+        await at(console, "spread/1.3.0")
+        prompt = console.screen.query_one("#prompt")
+        await console.press("colon", *"sort mod", "enter", "colon")
+        await console.burst("up", "tab")
+        assert prompt._field.value.strip() == "sort model"
+        await console.press("escape")
+
+
 async def test_keys_behind_a_command_move_in_the_list(open_console):
     async with open_console() as console:
         await at(console, "spread/1.3.0")
