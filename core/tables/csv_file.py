@@ -54,7 +54,8 @@ def read_csv(source: Source, rules: ReadingRules) -> Table:
 
     names = [name for name in columns if rules.reads(name)]
     readings = dict(zip(names, columnwise(read, names), strict=True))
-    return Table.of(source, readings, left_out=left_out, notes=head.notes, line_of=line_of)
+    empty_rows = rules.empty_rows(cells.num_rows)
+    return Table.of(source, readings, left_out=left_out, notes=head.notes, line_of=line_of, empty_rows=empty_rows)
 
 
 def _without_names(source: Source, head: CsvHead, cells: pa.Table) -> dict[str, str]:

@@ -84,7 +84,8 @@ def read_json_lines(source: Source, rules: ReadingRules) -> Table:
             readings[name] = read_or_salvage(
                 partial(_read, name, values, own, complain), partial(_texts, values), own, lenient=rules.lenient
             )
-    return Table.of(source, readings, left_out=left_out, notes=notes, line_of=rows.lines.__getitem__)
+    line_of, empty_rows = rows.lines.__getitem__, rules.empty_rows(len(rows.lines))
+    return Table.of(source, readings, left_out=left_out, notes=notes, line_of=line_of, empty_rows=empty_rows)
 
 
 def _nested(values: list[Any]) -> list[int]:

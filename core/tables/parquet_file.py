@@ -78,7 +78,8 @@ def read_parquet(source: Source, rules: ReadingRules) -> Table:
         n_filled = len(cells) - cells.null_count
         readings[name] = Reading(rules.kinds[name], pd.Series(np.full(len(cells), np.nan)), n_unreadable=n_filled)
         del left_out[name]
-    table = Table.of(source, readings, left_out=left_out, notes=notes)
+    empty_rows = rules.empty_rows(cells_of.num_rows)
+    table = Table.of(source, readings, left_out=left_out, notes=notes, empty_rows=empty_rows)
     return table if source.part is None else replace(table, rows=source.before + np.arange(len(table)))
 
 

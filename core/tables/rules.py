@@ -91,6 +91,10 @@ class ReadingRules:
         """Return whether a column is to be read."""
         return self.only is None or name in self.only
 
+    def empty_rows(self, n_rows: int) -> int | None:
+        """Return the number of rows of a table of which no column was read; None if such a file is refused."""
+        return None if self.only is None else n_rows
+
     def require_known(self, names: Iterable[str]) -> None:
         """Make sure that every column that a person names is there.
 

@@ -71,12 +71,23 @@ class Table:
         left_out: Mapping[str, str] | None = None,
         notes: Iterable[str] = (),
         line_of: Callable[[int], int] | None = None,
+        empty_rows: int | None = None,
     ) -> "Table":
         """Build a table from columns.
 
+        Args:
+            source: The file.
+            readings: The columns that were read.
+            left_out: Columns that no model can read, and why.
+            notes: What was done while reading.
+            line_of: Maps the position of a row in the file to its line.
+            empty_rows: The number of rows of a table that may have no column, since only named columns were read and
+                the caller tells which one is missing.
         Raises:
             TableError: There is no usable column.
         """
+        if not readings and empty_rows is not None:
+            return cls(source, pd.DataFrame(index=range(empty_rows)), {}, dict(left_out or {}), line_of=line_of)
         if not readings:
             lost = ", ".join(f"{shown(name)} {reason}" for name, reason in list((left_out or {}).items())[:3])
             problem = f"no column holds plain values ({lost or 'the file has no columns'})"

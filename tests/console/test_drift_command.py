@@ -104,6 +104,8 @@ def test_a_batch_of_poor_quality_is_judged_as_far_as_it_goes(answer):
     assert code == 1
     assert "grade: the column is missing" in out
     assert "note: the rows cannot be answered without grade" in out
+    code, out, _ = answer(prices(8)[["price"]].rename(columns={"price": "x"}))
+    assert (code, "note: the rows cannot be answered without " in out) == (1, True)
 
 
 def test_what_cannot_be_checked_has_exit_code_2(answer, home, tmp_path, called):

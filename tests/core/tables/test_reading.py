@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.tables import ColumnKind, TableError, read_table
+from core.tables import ColumnKind, ReadingRules, TableError, read_table
 from core.tables import limits as table_limits
 from core.tables.pieces import pieces_of
 from core.tables.source import inspect
@@ -99,6 +99,18 @@ def test_columns_that_hold_lists_are_left_out_and_named(write):
 
     assert list(table.frame) == ["a"]
     assert "b" in table.left_out
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data.jsonl", "data.parquet"])
+def test_a_file_without_any_of_the_columns_to_read_keeps_its_rows_for_the_caller_to_name_the_missing(name, tmp_path):
+    frame = pd.DataFrame({"x": [1, 2], "y": [3, 4]})
+    path = tmp_path / name
+    {"csv": lambda: frame.to_csv(path, index=False), "parquet": lambda: frame.to_parquet(path)}.get(
+        path.suffix[1:], lambda: frame.to_json(path, orient="records", lines=True)
+    )()
+    table = read_table(path, rules=ReadingRules(only=frozenset({"area"})))
+
+    assert (len(table), list(table.frame)) == (2, [])
 
 
 def test_a_known_kind_takes_precedence_over_the_look_of_the_cells(write):
