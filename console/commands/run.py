@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.training.session import ObservedSession, Session
 
 POLL_SECONDS = 0.25
+_MOST_NAMED = 5
 METRICS_ADDRESS = "127.0.0.1:8000"
 """Where `--metrics` without an address answers."""
 
@@ -180,6 +181,9 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
         else:
             session, resumed = find_or_start(workspace, args)
             printer.say(f"{'resuming' if resumed else 'starting'} {session.session_id} in {workspace.root}")
+            if ahead := _ahead_of(workspace, session):
+                more = f" and {len(ahead) - _MOST_NAMED:,} more" if len(ahead) > _MOST_NAMED else ""
+                printer.say(f"{session.session_id} waits behind {', '.join(ahead[:_MOST_NAMED])}{more}")
         shown = None if args.stay or session is None else session.session_id
         tell_rest = _tell_events(workspace, printer, stop, asked, shown, lambda: engine.loss is not None, before)
     finally:
@@ -191,7 +195,9 @@ def run_headless(workspace: "Workspace", args: argparse.Namespace) -> int:
     tell_rest()  # what the engine wrote on its way out
     if args.stay or session is None:
         return ExitCode.GOOD
-    return _exit_code(workspace, session.session_id, printer)
+    code = _exit_code(workspace, session.session_id, printer)
+    _say_what_waits(workspace, session.session_id, printer)
+    return code
 
 
 def _tell_events(
@@ -319,6 +325,26 @@ def _asked_by_signal() -> threading.Event:
     asked = threading.Event()
     signal.signal(signal.SIGUSR1, lambda _number, _frame: asked.set())
     return asked
+
+
+def _ahead_of(workspace: "Workspace", session: "Session") -> list[str]:
+    """Return the sessions that train before a session does, by their ids: the engine takes the oldest first."""
+    waiting = _unfinished(workspace)
+    return waiting[: waiting.index(session.session_id)] if session.session_id in waiting else []
+
+
+def _unfinished(workspace: "Workspace") -> list[str]:
+    """Return the ids of the sessions that an engine would train, the oldest first; agents belong to their session."""
+    from core.training.sessions import Sessions
+
+    return [each.session_id for each in Sessions(workspace).all() if each.wants_work and not each.parent]
+
+
+def _say_what_waits(workspace: "Workspace", session_id: str, printer: "LinePrinter") -> None:
+    """Say at the end of a session's engine that others are left without one."""
+    if n := sum(each != session_id for each in _unfinished(workspace)):
+        wait = "1 other session waits" if n == 1 else f"{n:,} other sessions wait"
+        printer.say(f"{wait}: bondx run --headless --no-session trains all that wait, until it is interrupted")
 
 
 def _exit_code(workspace: "Workspace", session_id: str, printer: "LinePrinter") -> int:
