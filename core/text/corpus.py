@@ -14,7 +14,7 @@ from core.errors import CoreError, UsageError
 from core.files import access_error, digest
 from core.json_documents import decode_json
 from core.output_files import require_new_output, write_new_output
-from core.plain_files import read_file
+from core.plain_files import NotPlainError, open_plain, read_file
 from core.plugins import load_object
 
 if TYPE_CHECKING:
@@ -159,13 +159,14 @@ def read_corpus(path: Path) -> Corpus:
     Empty lines are left out. The log of a probability in the field `log_probability` is kept if every record has it.
 
     Raises:
-        UsageError: It is too large, has no document, or a line is not UTF-8, too long or no such record.
-        FileAccessError: It cannot be read.
+        UsageError: It is missing, no file or not to be opened, too large, has no document, or a line is not UTF-8, too
+            long or no such record.
+        FileAccessError: The disk fails.
     """
     try:
         content = read_file(path, most=MAX_FILE_BYTES)
     except OSError as error:
-        raise access_error(path, "read", error) from error
+        raise _not_opened(path, error) from error
     if len(content) > MAX_FILE_BYTES:
         raise UsageError(f"{path} has more than {MAX_FILE_BYTES:,} bytes, the most that a corpus may have.")
     records = list(_records(path, content))
@@ -174,6 +175,26 @@ def read_corpus(path: Path) -> Corpus:
     documents = tuple(record.text for record in records)
     known = [record.log_probability for record in records if record.log_probability is not None]
     return Corpus(documents, tuple(known) if len(known) == len(records) else None)
+
+
+def require_corpus(path: Path) -> None:
+    """Require that a user's own documents are there, without reading them.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be opened.
+        FileAccessError: The disk fails.
+    """
+    try:
+        open_plain(path).close()
+    except OSError as error:
+        raise _not_opened(path, error) from error
+
+
+def _not_opened(path: Path, error: OSError) -> CoreError:
+    """Tell a name of no readable file, which another attempt finds as it is, from a disk that fails."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError, NotPlainError, PermissionError)):
+        return UsageError(f"{path}, the corpus, cannot be read: {error.strerror}. Name a readable file as corpus.")
+    return access_error(path, "read", error)
 
 
 class _Record(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+GPT2_CONFIG = "config.json"
+
 
 class Gpt2Shape(msgspec.Struct, frozen=True, kw_only=True):
     """The widths and layers of a GPT-2; the defaults are those of `config.json`, where a key may be missing.

@@ -16,7 +16,7 @@ from core.lock_files import locked_within, open_lock, unlock
 from core.output_files import require_output
 from core.plain_files import read_file
 from core.settings.text_model import TextModelSettings
-from core.text.gpt2_shape import Gpt2Shape
+from core.text.gpt2_shape import GPT2_CONFIG, Gpt2Shape
 from core.text.language_model import LanguageModel
 from core.text.ngrams import NgramModel
 from core.text.prompt_reference import PromptReference
@@ -354,28 +354,34 @@ class TextBase:
         return msgspec.structs.replace(settings, **{name: getattr(self.settings, name) for name in names})
 
 
-def architecture_of_base(path: Path) -> str:
-    """Return what a base is.
+def architecture_of_base(path: Path, role: str = "base") -> str:
+    """Return what a base is, or a teacher.
 
     Raises:
-        NotFoundError: There is no such folder.
+        NotFoundError: There is no such folder, or it holds no model.
         UsageError: It is a model of n-grams, or cannot be read.
     """
     if not path.is_dir():
-        raise NotFoundError(f"{path}, the base, is no folder.")
+        raise NotFoundError(
+            f"{path}, the {role}, is no folder: name a folder of `bondx text train`, or of a GPT-2, as {role}."
+        )
     if not (path / MANIFEST).exists():
+        if not (path / GPT2_CONFIG).exists():
+            raise NotFoundError(f"{path}, the {role}, holds no model: it has neither {MANIFEST} nor {GPT2_CONFIG}.")
         return "gpt2"
     found = ModelFolder(path).manifest().architecture
     if found == "ngram":
-        raise UsageError(f"{path} holds a model of n-grams; only a decoder can be fine-tuned.")
+        able = "teach" if role == "teacher" else "be fine-tuned"
+        raise UsageError(f"{path} holds a model of n-grams; only a decoder can {able}.")
     return found
 
 
-def open_base(path: Path, *, expected: str = "", adapters: Path | None = None) -> TextBase:
-    """Open a decoder to be fine-tuned, or to be merged with adapters.
+def open_base(path: Path, *, role: str = "base", expected: str = "", adapters: Path | None = None) -> TextBase:
+    """Open a decoder to be fine-tuned, to teach another one, or to be merged with adapters.
 
     Args:
         path: A folder of `bondx text train`, or of a GPT-2 by Hugging Face.
+        role: What it is to the model, for the errors: its base or its teacher.
         expected: The hash that it must have; empty: any.
         adapters: The folder whose base it is, for the errors.
     Raises:
@@ -383,7 +389,7 @@ def open_base(path: Path, *, expected: str = "", adapters: Path | None = None) -
         RefusedError: It is not the base that is expected, or a file of it was changed.
         UsageError: It cannot be used.
     """
-    architecture_of_base(path)
+    architecture_of_base(path, role)
     if (path / MANIFEST).exists():
         folder = ModelFolder(path)
         manifest, sha256 = folder.manifest(), sha256_of(path / MANIFEST)

@@ -10,6 +10,7 @@ from core.files import digest
 from core.home_paths import at_home
 from core.progress import begins
 from core.settings.text_model import TextModelSettings
+from core.text.corpus import require_corpus
 from core.text.data import TextData, text_data
 from core.text.judging import encoded, floor_of
 from core.text.model_folder import TextBase, TextModelManifest, architecture_of_base, open_base
@@ -82,12 +83,26 @@ def architecture_of(settings: TextModelSettings) -> str:
     return settings.architecture
 
 
+def require_named_files(settings: TextModelSettings) -> None:
+    """Require that the corpus, the base and the teacher of settings are there, without reading more than their heads.
+
+    Raises:
+        UsageError: One of them is missing, cannot be opened, or cannot be what it is named as.
+    """
+    if settings.corpus:
+        require_corpus(at_home(settings.corpus))
+    if settings.base:
+        architecture_of_base(at_home(settings.base))
+    if settings.teacher:
+        architecture_of_base(at_home(settings.teacher), "teacher")
+
+
 def prepare_text(settings: TextModelSettings) -> PreparedText:
     """Draw or read the documents, and train the tokenizer or open the base.
 
     Raises:
         UsageError: The settings cannot be met.
-        FileAccessError: The user's documents cannot be read.
+        FileAccessError: The disk fails while the user's documents are read.
     """
     settings = located(settings)
     architecture = architecture_of(settings)
@@ -96,7 +111,7 @@ def prepare_text(settings: TextModelSettings) -> PreparedText:
     base = teacher = None
     if settings.teacher:
         begins("opening the teacher")
-        teacher = open_base(Path(settings.teacher))
+        teacher = open_base(Path(settings.teacher), role="teacher")
         settings, tokenizer = teacher.spelling(settings), teacher.tokenizer
     if settings.base:
         begins("opening the base")

@@ -69,7 +69,7 @@ def _serve(next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
 
 def _give_up(failure: Failed, next_request: Callable[[], ChildRequest], replies: BinaryIO) -> int:
     """End a child that cannot work: without memory immediately, else after answering one request with the reason."""
-    print(escaped(failure.details, keep="\n"), file=sys.stderr, flush=True)
+    print(escaped(failure.details or failure.reason, keep="\n"), file=sys.stderr, flush=True)
     if failure.kind == "memory":
         return OUT_OF_MEMORY_EXIT
     next_request()

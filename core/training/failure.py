@@ -38,7 +38,9 @@ def failure_of(error: BaseException) -> Failed:
         reason = f"{plugin} is at fault: {type(error).__name__}: {text.rstrip('. ')}. Cure: correct the package"
     else:
         kind, reason = "error", f"{type(error).__name__}: {text}"
-    return Failed(kind=kind, reason=reason, details=traceback.format_exc())
+    # The sentence of our own errors is all there is to know, but for what an executor met on another machine.
+    is_told = isinstance(error, (CoreError, msgspec.ValidationError)) and not isinstance(error, ExecutorError)
+    return Failed(kind=kind, reason=reason, details="" if is_told else traceback.format_exc())
 
 
 def _is_at_fault(error: BaseException) -> bool:

@@ -225,13 +225,16 @@ class SessionRunner:
         return taken
 
     def _back_off(self, seconds: float) -> None:
-        """Wait before the next attempt, unless the desired state changes first."""
+        """Wait before the next attempt, unless a person pauses or stops the session meanwhile."""
         deadline = time.monotonic() + seconds
-        while (rest := deadline - time.monotonic()) > 0 and not self._stopping.is_set():
-            self._wake.wait(rest)
+        # The desired state is read before the first wait: what changed during the attempt has been announced already.
+        while (
+            self._recorder.look(self._session).desired is DesiredSession.RUNNING
+            and (rest := deadline - time.monotonic()) > 0
+            and not self._stopping.is_set()
+        ):
+            self._wake.wait(min(rest, LOOK_SECONDS))
             self._wake.clear()
-            if self._recorder.look(self._session).desired is not DesiredSession.RUNNING:
-                return
 
 
 def _checked(answer: ChildReply, expected: type[R], memory_limit_mb: int) -> R:

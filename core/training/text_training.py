@@ -84,18 +84,19 @@ def text_training(model: str, settings: TextModelSettings, *, n_written: int = N
         n_written: How many documents it writes to be judged.
     Raises:
         InvalidNameError: The model's name is not a valid name.
-        UsageError: The base cannot be tuned, or the domain has no grammar.
-        NotFoundError: There is no base.
+        UsageError: The base cannot be tuned, the corpus cannot be opened, or the domain has no grammar.
+        NotFoundError: There is no base, or no teacher.
         MissingTorchError: A decoder is asked for, and torch is not installed.
     """
     from core.registry.numbering import checked_model_name
     from core.text.corpus import text_grammar
-    from core.text.prepared import architecture_of, located
+    from core.text.prepared import architecture_of, located, require_named_files
 
     checked_model_name(model)
     settings = located(settings)
     if not settings.corpus:
         text_grammar(settings.domain)
     architecture = "ngram" if architecture_of(settings) == "ngram" else "decoder"
+    require_named_files(settings)
     settings = msgspec.structs.replace(settings, architecture=architecture)
     return TextTraining(model=model, settings=msgspec.json.decode(msgspec.json.encode(settings)), n_written=n_written)

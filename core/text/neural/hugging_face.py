@@ -16,12 +16,12 @@ from core.escape import shown
 from core.files import access_error, digest, sha256_of
 from core.json_documents import converted, decode_json
 from core.plain_files import open_plain, read_file
-from core.text.gpt2_shape import Gpt2Shape
+from core.text.gpt2_shape import GPT2_CONFIG, Gpt2Shape
 from core.text.neural.gpt2 import Gpt2
 from core.text.neural.weights import WeightsError
 from core.text.tokenizers.gpt2 import MAX_BYTES, Gpt2Tokenizer, read_gpt2_tokenizer
 
-CONFIG, TOKENIZER, WEIGHTS, INDEX = "config.json", "tokenizer.json", "model.safetensors", "model.safetensors.index.json"
+TOKENIZER, WEIGHTS, INDEX = "tokenizer.json", "model.safetensors", "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 _MAX_JSON_BYTES = 16 * 1024 * 1024
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
@@ -66,8 +66,8 @@ def open_gpt2(folder: Path) -> OpenedGpt2:
         TokenizerError: The tokenizer is not that of a GPT-2.
         FileAccessError: A file cannot be read.
     """
-    config = _json_of(folder / CONFIG)
-    shape = _shape_of(config, folder / CONFIG)
+    config = _json_of(folder / GPT2_CONFIG)
+    shape = _shape_of(config, folder / GPT2_CONFIG)
     homes, files = _homes(folder)
     for file in files:
         _require_header(file)
@@ -75,11 +75,11 @@ def open_gpt2(folder: Path) -> OpenedGpt2:
     vocabulary = read_gpt2_tokenizer(spelled, folder / TOKENIZER)
     if vocabulary.tokenizer.n_tokens != shape.vocab_size:
         raise WeightsError(
-            f"{folder / TOKENIZER} has {vocabulary.tokenizer.n_tokens:,} tokens, and vocab_size of {CONFIG} is "
+            f"{folder / TOKENIZER} has {vocabulary.tokenizer.n_tokens:,} tokens, and vocab_size of {GPT2_CONFIG} is "
             f"{shape.vocab_size:,}: it is the tokenizer of another model."
         )
     decoder = _filled(shape, list(vocabulary.order), homes, files)
-    hashes = {CONFIG: digest(config), TOKENIZER: digest(spelled)}
+    hashes = {GPT2_CONFIG: digest(config), TOKENIZER: digest(spelled)}
     for file in files:
         try:
             hashes[file.name] = sha256_of(file)
@@ -186,7 +186,7 @@ def _read(tensors: Any, name: str, expected: torch.Size, where: str) -> Tensor:
     """Read a tensor whose shape was looked at before."""
     found = tensors.get_slice(name)
     if found.get_shape() != list(expected):
-        raise WeightsError(f"{where}: its shape is {found.get_shape()}; {CONFIG} says {list(expected)}.")
+        raise WeightsError(f"{where}: its shape is {found.get_shape()}; {GPT2_CONFIG} says {list(expected)}.")
     if found.get_dtype() not in _DTYPES:
         raise WeightsError(f"{where}: its type is {found.get_dtype()}; it must be one of {', '.join(_DTYPES)}.")
     tensor: Tensor = tensors.get_tensor(name)

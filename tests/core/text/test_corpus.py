@@ -7,7 +7,6 @@ import pytest
 from console.cli.main import main
 from core.domains.grammar.kind import NamesInTexts
 from core.errors import UsageError
-from core.files import FileAccessError
 from core.text import corpus as module
 from core.text.corpus import draw_corpus, read_corpus, text_grammar, write_corpus
 
@@ -54,7 +53,7 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_line(tmp_path, name, con
 
 def test_a_file_that_is_none_or_too_large_is_refused(tmp_path, monkeypatch):
     for path in (tmp_path, tmp_path / "missing.txt"):
-        with pytest.raises(FileAccessError):
+        with pytest.raises(UsageError, match="the corpus, cannot be read"):
             read_corpus(path)
     monkeypatch.setattr(module, "MAX_FILE_BYTES", 3)
     (tmp_path / "a.txt").write_text("long")

@@ -6,8 +6,10 @@ import pytest
 from lightgbm.basic import LightGBMError
 from sklearn.utils._param_validation import InvalidParameterError
 
+from core.errors import CoreError
 from core.files import DiskFullError, InDoubtError
 from core.models.errors import LightGbmUnavailableError, MissingExtraError
+from core.text.corpus import read_corpus
 from core.training.errors import LearningError
 from core.training.failure import failure_of
 
@@ -52,3 +54,18 @@ def test_a_possibly_transient_error_is_retried(error, kind):
 
     assert failure.kind == kind
     assert not LearningError(failure.reason, kind=failure.kind).is_hopeless
+
+
+def test_our_own_sentence_is_logged_without_the_way_to_it():
+    with pytest.raises(CoreError) as missing:
+        read_corpus(Path("/nowhere/corpus.txt"))
+    failure = failure_of(missing.value)
+    assert (failure.kind, failure.details) == ("refused", "")
+    assert failure.reason.startswith("/nowhere/corpus.txt, the corpus, cannot be read")
+
+
+def test_a_bug_is_logged_with_the_way_to_it():
+    try:
+        raise ValueError("a bug")
+    except ValueError as error:
+        assert "test_failure.py" in failure_of(error).details

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from console.cli.main import main as command_line
-from core.errors import RefusedError
+from core.errors import RefusedError, UsageError
 from core.registry import Registry
 from core.settings import TrainingSettings
 from core.settings.text_model import TextModelSettings
@@ -128,6 +128,32 @@ def test_what_cannot_be_trained_is_refused_at_the_start(home, given, why, capsys
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["session", "start"], ["run", "--headless"]])
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("corpus", "missing, the corpus, cannot be read: No such file or directory. Name a readable file as corpus."),
+        ("base", "missing, the base, is no folder: name a folder"),
+        ("teacher", "missing, the teacher, is no folder: name a folder"),
+    ],
+)
+def test_files_that_are_not_there_are_refused_at_the_start(home, command, named, why, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(torch_extra, "find_spec", lambda name: name)  # a base and a teacher need the extra
+    config = tmp_path / "config.yaml"
+    config.write_text(f"text_model: {{architecture: auto, {named}: {tmp_path / 'missing'}}}\n")
+    before = len(Sessions(Workspace.open(home)).all())
+    assert command_line([*command, "--text", "prose", "--config", str(config), "--workspace", str(home)]) == 2
+    assert why in capsys.readouterr().err
+    assert len(Sessions(Workspace.open(home)).all()) == before
+
+
+@pytest.mark.parametrize("named", ["corpus", "teacher"])
+def test_a_folder_without_the_files_of_a_model_is_refused_at_the_start(named, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch_extra, "find_spec", lambda name: name)
+    with pytest.raises(UsageError, match="a folder, not a plain file" if named == "corpus" else "holds no model"):
+        text_training("prose", TextModelSettings(**{named: str(tmp_path)}))
+
+
 def test_documents_that_changed_since_the_checkpoint_end_a_session(tmp_path):
     corpus = tmp_path / "corpus.txt"
     write_corpus("etrm", 60, corpus, seed=1)
@@ -224,15 +250,19 @@ ONE_THREAD = msgspec.structs.replace(TrainingSettings().trainer, n_threads=1)
 
 def test_a_session_whose_documents_are_gone_fails_with_its_reason(tmp_path, capsys):
     root, corpus, config = tmp_path / "workspace", tmp_path / "corpus.txt", tmp_path / "config.yaml"
-    Workspace.create(root, settings_text=CONFIG)
+    Workspace.create(root, settings_text="")
     write_corpus("etrm", 60, corpus, seed=1)
     config.write_text(f"text_model: {{architecture: ngram, corpus: {corpus}}}\n")
     given = ["--text", "prose", "--config", str(config), "--workspace", str(root)]
     assert command_line(["session", "start", *given]) == 0
     corpus.unlink()
-    assert command_line(["run", "--headless", *given]) != 0
+    assert command_line(["run", "--headless", "--workspace", str(root)]) != 0
     observed = Sessions(Workspace.open(root)).get("s-0001").observed
     assert observed.phase is SessionPhase.FAILED
     assert observed.registered == ()
-    assert "corpus.txt: No such file or directory" in observed.failure
+    assert "corpus.txt, the corpus, cannot be read: No such file or directory." in observed.failure
+    assert observed.n_failed_epochs == 1, "a retry finds the same settings"
     assert "corpus.txt" in "".join(capsys.readouterr())
+    logged = "".join(file.read_text() for file in (root / "logs").glob("*.log"))
+    assert "corpus.txt, the corpus, cannot be read" in logged
+    assert "Traceback" not in logged
