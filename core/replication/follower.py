@@ -84,6 +84,7 @@ class Follower:
         if stored is None or stored.url != settings.url:
             stored = ReplicaStanding(url=settings.url, contact_at=None if stored is None else stored.contact_at)
         self._standing = stored
+        self._stored_at = stored.contact_at  # of the last contact, as the file has it
         self._stopping = threading.Event()
         self._said = ""
         self._is_known = False  # to the control plane, by this process
@@ -228,9 +229,11 @@ class Follower:
             tag=before.tag if tag is None else tag,
             is_withdrawn=before.is_withdrawn if is_withdrawn is None else is_withdrawn,
         )
-        is_old = before.contact_at is None or abs(at - before.contact_at) >= _NOTED_EVERY
+        # Other processes and the next start read the file, so its age counts, not the time since the last contact.
+        is_old = self._stored_at is None or abs(at - self._stored_at) >= _NOTED_EVERY
         if is_old or tag is not None or not self._file.exists():
             store_standing(self._file, self._standing)
+            self._stored_at = at
 
     def _say(self, problem: str) -> None:
         """Say a problem once, and its end."""

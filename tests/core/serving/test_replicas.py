@@ -231,6 +231,19 @@ def test_a_replica_serves_on_alone_for_as_long_as_it_may_and_again_when_it_is_an
     assert len(found.line.asked) == n_asked + 1, "the files are still here"
 
 
+def test_a_replica_whose_desk_changes_nothing_does_not_call_itself_cut_off(follower, replica):
+    found = follower(serve_on_hours=0.1)
+    assert found.follow_once()
+    for _ in range(40):  # more than three minutes, in which no two contacts are a minute apart
+        found.now[0] += timedelta(seconds=5)
+        assert found.follow_once()
+        assert silence_of(read_standing(standing_file(replica.root)), found._settings, found.now[0]) is None
+    found.line.left = 0
+    found.now[0] += timedelta(seconds=3)
+    assert not follower(serve_on_hours=0.1).follow_once()  # after a restart
+    assert Registry(replica).production("spread").version == "1.0.0"
+
+
 def test_without_a_limit_a_replica_serves_on_for_ever(follower, replica):
     found = follower(serve_on_hours=None)
     assert found.follow_once()
