@@ -274,8 +274,12 @@ def summary_cell(told: str, alert: Alert, tone: str = "", *, brief: str = "") ->
 
 
 def _spared_first(told: str, alert: Alert, snapshot: "Snapshot") -> Cell:
-    """Draw what an alert tells; where that does not fit, that the live version is not affected comes first."""
-    brief = f"live ok: {alert.summary}" if _live_cell(alert, snapshot).tone == "good" else alert.summary
+    """Draw what an alert tells; where that does not fit, that the live version is not affected comes first.
+
+    The live version is named: the summary behind it names another version.
+    """
+    live = _live_cell(alert, snapshot)
+    brief = f"live {live.text}; {alert.summary}" if live.tone == "good" else alert.summary
     return summary_cell(told, alert, brief=brief)
 
 

@@ -33,8 +33,9 @@ def duration_lines(
     yield from verdict_lines(expected)
     if usual.n_callers and any(verdict.seconds is None for verdict in expected.verdicts):
         yield (
-            f"{usual.n_callers:,} callers may be too few: losses are compared by caller, and only a caller's first "
-            f"failure counts."
+            f"{usual.n_callers:,} callers may be too few: losses are compared by caller, only a caller's first failure "
+            f"counts, and while few callers fail, each caller is one observation. When more callers come cannot be "
+            f"told."
         )
     losses = [guard for guard in plan.guards if guard.source is GuardSource.LOSS]
     yield from (

@@ -262,9 +262,11 @@ def _rate_safety(plan: RolloutPlan, guard: Guard, metric: _Metric, usual: UsualT
     n_candidate = sum(metric.a_day * share * days for share, days in steps)
     below = -math.inf
     if guard.tolerated_share is not None:
-        if n_candidate * metric.mean < objectives.LEAST_FAILING:  # then each caller is one observation
-            n_requests = sum(metric.a_day * days for _, days in steps)
-            n_candidate = min(n_candidate, _callers(usual, n_requests, n_candidate / max(n_requests, 1e-9)))
+        n_requests = sum(metric.a_day * days for _, days in steps)
+        callers = _callers(usual, n_requests, n_candidate / max(n_requests, 1e-9))
+        n_failing = callers * -math.expm1(-n_candidate * metric.mean / callers)
+        if n_failing < objectives.LEAST_FAILING:  # then each caller is one observation
+            n_candidate = min(n_candidate, callers)
         below = ceilings.log_below(int(n_candidate), int(n_candidate * metric.mean), guard.tolerated_share)
     if plan.steps[-1].share >= 1:
         return below

@@ -14,6 +14,8 @@ from core.rollout.plan import Guard, RolloutPlan
 from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
+_NEW = 0.8  # of the requests from callers of their own: fewer, and the same callers come again
+
 
 def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerSums, pace: Pace) -> GuardReading:
     """Read the guard of a failure rate.
@@ -42,7 +44,7 @@ def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerS
         safety = objectives.log_below(sums, n, n_failed, tolerated) if tolerated is not None else 0.0
     verdict = verdict_of(plan, harm, peak, safety, has_data=n > 0 and (compared or tolerated is not None))
     low, high = eprocess.interval(tallies, plan.beta)
-    eta = _eta(plan, guard, counts, pace, harm, safety) if verdict in OPEN else None
+    eta = _eta(plan, guard, counts, sums, pace, harm, safety) if verdict in OPEN else None
     return GuardReading(
         guard=guard.name,
         source=guard.source,
@@ -68,29 +70,50 @@ def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerS
 def _too_few(plan: RolloutPlan, guard: Guard, sums: CallerSums, verdict: GuardVerdict, compared: bool) -> str:
     """Say that callers are too few for the objective, where all that is missing is more of them."""
     n, limit = sums.arms()[2], guard.tolerated_share
-    if verdict is not GuardVerdict.UNDECIDED or limit is None or not n or failing_cells(sums):
+    n_failing = failing_cells(sums)
+    if verdict is not GuardVerdict.UNDECIDED or limit is None or not n or n_failing >= objectives.LEAST_FAILING:
         return ""
     units = candidate_units(sums)
+    if units > _NEW * n:
+        return ""
+    if n_failing:
+        return f"; callers count once each until {objectives.LEAST_FAILING} have failed, and {units:,.0f} have come"
     # Compared, the objective is one of two proofs, which costs a factor of two.
     needed = objectives.callers_needed(limit, -math.log(plan.beta) + (math.log(2) if compared else 0.0))
-    if units >= needed or units > 0.8 * n:
+    if units >= needed:
         return ""
     return f"; without failures that takes about {needed:,} callers, and {units:,.0f} have come"
 
 
-def _eta(plan: RolloutPlan, guard: Guard, counts: RateCounts, pace: Pace, harm: float, safety: float) -> int | None:
-    """Estimate the requests to the likelier verdict: harm at the estimated ratio, or safety if both arms are equal."""
+def _eta(
+    plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerSums, pace: Pace, harm: float, safety: float
+) -> int | None:
+    """Estimate the requests to the likelier verdict: harm at the estimated ratio, or safety if both arms are equal.
+
+    Where callers count and the same callers come again, requests say nothing of when enough callers will have come:
+    then only what the known callers can still show is estimated.
+    """
     n = counts.n_stable + counts.n_candidate
-    rate = (counts.n_stable_failed + counts.n_candidate_failed + 0.5) / (n + 1)
+    n_candidate, units = sums.arms()[2], candidate_units(sums)
+    come_again = units <= _NEW * n_candidate
+    # The comparison is made of the first failures of callers.
+    n_first = sum(tally.n for tally in counts.evidence.tallies)
+    left = max(0.0, units * n / max(n_candidate, 1) - n_first) if come_again else math.inf
+    rate = (n_first + 0.5) / (n + 1) if n_first else 0.0
     ratio = eprocess.estimate(counts.evidence.tallies)
     if harm > max(safety, 0.0) and ratio is not None:
-        growth = rate * eprocess.log_harm_growth(pace.share, ratio)
-        return _requests(-math.log(plan.alpha_per_guard) - harm, growth)
-    growth = rate * eprocess.log_safety_growth(pace.share, guard.margin)
-    if guard.tolerated_share is not None:
+        by_failure = eprocess.log_harm_growth(pace.share, ratio)
+        missing = -math.log(plan.alpha_per_guard) - harm
+        return _requests(missing, rate * by_failure if missing <= left * by_failure else 0.0)
+    by_failure = eprocess.log_safety_growth(pace.share, guard.margin)
+    missing = -math.log(plan.beta) - safety
+    growth = rate * by_failure if missing <= left * by_failure else 0.0
+    counts_callers = failing_cells(sums) < objectives.LEAST_FAILING
+    if guard.tolerated_share is not None and n_candidate and not (come_again and counts_callers):
         candidate_rate = (counts.n_candidate_failed + 0.5) / (counts.n_candidate + 1)
-        growth = max(growth, pace.share * ceilings.log_below_growth(guard.tolerated_share, candidate_rate))
-    return _requests(-math.log(plan.beta) - safety, growth)
+        worth = objectives.observations(sums, n_candidate) / n_candidate
+        growth = max(growth, pace.share * worth * ceilings.log_below_growth(guard.tolerated_share, candidate_rate))
+    return _requests(missing, growth)
 
 
 def _requests(missing: float, growth: float) -> int | None:

@@ -1,11 +1,13 @@
 """Where the version that an alert names stands now: what an operator may take back, and what is not affected."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from core.alerts import Alert
+from core.view.remembered import of_the_same
 
 if TYPE_CHECKING:
     from core.view.snapshot import Snapshot
@@ -29,18 +31,21 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     where: str  # in words: "is in Staging"
     live: str | None
     rollout_id: str | None = None  # the active rollout of which it is the candidate
+    alerts_on_live: bool = False  # the live version has an open alert of the same rule
     returns_to: str | None = None  # of a model without a live version, if no version is named: the one before it
 
     @property
     def spares_live(self) -> str | None:
         """Say that the live version is not affected, where it is so."""
-        if self.live is None or self.standing is VersionStanding.LIVE:
+        if self.live is None or self.standing is VersionStanding.LIVE or self.alerts_on_live:
             return None
         rest = " and answers the other requests" if self.standing is VersionStanding.CANDIDATE else ""
         return f"live {self.live} is not affected{rest}"
 
     def __str__(self) -> str:
         rest = f"; {spared}" if (spared := self.spares_live) else ""
+        if self.alerts_on_live:
+            rest = f"; live {self.live} has an alert of the same rule"
         if self.version and self.live is None and self.standing is not VersionStanding.LIVE:
             rest = f"; no version of {self.model} is live"
         return f"{' '.join(filter(None, (self.model, self.version)))} {self.where}{rest}."
@@ -57,7 +62,22 @@ def suspect_of(alert: Alert, snapshot: "Snapshot") -> Suspect | None:
         return None
     if rollout_id is not None:
         return _candidate_of(model, rollout_id, snapshot)
-    return standing_of(model, alert.labels.get("version"), snapshot)
+    found = standing_of(model, alert.labels.get("version"), snapshot)
+    if found.live is None or found.standing is VersionStanding.LIVE:
+        return found
+    alerted = _alerted_versions(snapshot.alerts).get((alert.rule, model), frozenset())
+    return msgspec.structs.replace(found, alerts_on_live=not alerted.isdisjoint((None, found.live)))
+
+
+@of_the_same
+def _alerted_versions(alerts: Sequence[Alert]) -> Mapping[tuple[str, str], frozenset[str | None]]:
+    """Return the versions with an open alert by rule and model; None stands for the live version."""
+    found: dict[tuple[str, str], frozenset[str | None]] = {}
+    for alert in alerts:
+        if alert.state.is_open and "rollout" not in alert.labels and (model := alert.labels.get("model")) is not None:
+            key = (alert.rule, model)
+            found[key] = found.get(key, frozenset()) | {alert.labels.get("version")}
+    return found
 
 
 def _candidate_of(model: str, rollout_id: str, snapshot: "Snapshot") -> Suspect:

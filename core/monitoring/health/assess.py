@@ -16,7 +16,7 @@ from core.monitoring.health.answers import (
     judge_staleness,
 )
 from core.monitoring.health.facts import HealthFacts, JudgedSource
-from core.monitoring.health.serving import duration, judge_errors, judge_latency, judge_serving
+from core.monitoring.health.serving import judge_errors, judge_latency, judge_serving
 from core.settings.health import HealthPolicy
 
 SOURCES: Sequence[Callable[[HealthFacts, HealthPolicy], JudgedSource]] = (
@@ -68,7 +68,8 @@ def _just_live(facts: HealthFacts, rules: HealthPolicy) -> str:
     since = facts.live_since
     if since is None or not timedelta() <= facts.now - since < timedelta(minutes=rules.window_minutes):
         return ""
-    return f"it went live at {clock(since)}, {duration((facts.now - since).total_seconds())} ago"
+    # The time alone: the sentence is stored, and an age would stand still with the engine.
+    return f"it went live at {clock(since)}"
 
 
 def with_history(before: VersionHealth | None, health: VersionHealth, at: datetime) -> VersionHealth:

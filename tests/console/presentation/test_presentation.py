@@ -373,11 +373,34 @@ def test_a_narrow_list_says_first_that_the_live_version_is_not_affected(snapshot
     (row,) = alerts.wrong_rows(around, NOW, UNICODE)
     summary = row.cells[1]
     assert summary.text.endswith("; live 1.2.0 is not affected")
-    assert summary.brief.startswith("live ok: ")
+    assert summary.brief.startswith("live 1.2.0 ok; ")
     (listed,) = alerts.alert_rows(around, NOW, UNICODE)
-    assert listed.cells[3].brief.startswith("live ok: ")
+    assert listed.cells[3].brief.startswith("live 1.2.0 ok; ")
     _, affected = _about(snapshot, model="spread", version="1.2.0")
     assert alerts.wrong_rows(affected, NOW, UNICODE)[0].cells[1].brief == affected.alerts[0].summary
+
+
+@pytest.mark.parametrize("live_labels", [{"version": "1.2.0"}, {}], ids=["version", "model alone"])
+def test_a_live_version_with_an_alert_of_the_same_rule_is_not_called_unaffected(snapshot, live_labels):
+    alert, around = _about(snapshot, model="spread", version="1.3.0")
+    of_live = msgspec.structs.replace(alert, fingerprint="f" * 16, labels={"model": "spread", **live_labels})
+    both = replace(around, alerts=(alert, of_live))
+    for row in alerts.wrong_rows(both, NOW, UNICODE):
+        assert "live" not in row.cells[1].text
+        assert "live" not in row.cells[1].brief
+    assert [texts(row)[4] for row in alerts.alert_rows(both, NOW, UNICODE)] == ["affected", "affected"]
+    told = plain(alerts.detail_lines(alert, both, UNICODE))
+    assert "spread 1.3.0 is in Staging; live 1.2.0 has an alert of the same rule." in told
+    others = (
+        msgspec.structs.replace(of_live, rule="gate_failed"),
+        msgspec.structs.replace(of_live, state=AlertState.RESOLVED),
+        msgspec.structs.replace(of_live, labels={"model": "anomaly"}),
+        msgspec.structs.replace(of_live, labels={"model": "spread", "rollout": "ro-0001"}),
+    )
+    for other in others:
+        rows = alerts.wrong_rows(replace(around, alerts=(alert, other)), NOW, UNICODE)
+        (row,) = (row for row in rows if row.key == alert.fingerprint)
+        assert row.cells[1].brief.startswith("live 1.2.0 ok; ")
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,16 @@ def test_few_callers_are_named_where_they_prevent_a_verdict():
     assert any(line.startswith("12 callers may be too few") for line in lines)
 
 
+def test_callers_who_come_again_prove_no_objective_however_many_requests_they_send():
+    plan = plan_of(tolerated_error_share=0.01)
+    few = usual(20_000.0, callers=12, failure_rate=0.0, n_answers=300)
+    assert seconds(plan, few, "errors", is_harm=False) is None
+    lines = list(duration_lines("spread", "1.0.0", plan, few, expect(plan, few)))
+    assert any(line.startswith("12 callers may be too few") for line in lines)
+    many = usual(20_000.0, callers=20_000, failure_rate=0.0, n_answers=300)
+    assert seconds(plan, many, "errors", is_harm=False) < DAY
+
+
 def test_the_variance_of_losses_is_parted_into_that_of_one_caller_and_that_between_callers():
     random = np.random.default_rng(5)
     level = random.normal(5.0, 2.0, 200)

@@ -109,6 +109,38 @@ def test_the_time_to_a_decision_is_about_right_for_an_equal_candidate(plan_of) -
     assert reading.eta_requests is None
 
 
+def from_callers(n: int, n_callers: int, failing: int = 0) -> list[ServedRequest]:
+    """Let callers send requests in turn, a fifth of them to the candidate, whose first callers always fail."""
+    rows = []
+    for number in range(n):
+        caller = number % n_callers
+        arm = Arm.CANDIDATE if caller % 5 == 0 else Arm.STABLE
+        fails = arm is Arm.CANDIDATE and caller < 5 * failing
+        rows.append(ServedRequest(arm, 0.2, 2.0, fails and number % 7 == 0, caller_of(arm, caller), request=spread()))
+    return rows
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+def test_requests_of_the_same_callers_forecast_no_proof_that_takes_more_callers(plan_of, failing) -> None:
+    pace = Pace(share=0.2, n_requests=10_000, seconds=1_000.0)
+    reading = read(plan_of(guards=(TOLERANT,)), from_callers(10_000, 60, failing), pace=pace)
+    assert reading.verdict is GuardVerdict.UNDECIDED
+    assert (reading.eta_requests, reading.eta_seconds) == (None, None)
+    assert "callers" in reading.reason
+    assert reading.reason.endswith("12 have come")
+
+
+def test_a_caller_for_each_request_forecasts_the_requests_that_the_objective_takes(plan_of) -> None:
+    plan, etas, n = plan_of(guards=(TOLERANT,)), {}, 1_500
+    while True:
+        pace = Pace(share=0.2, n_requests=n, seconds=n / 10)
+        reading = read(plan, from_callers(n, n), pace=pace)
+        if reading.verdict is GuardVerdict.SAFE:
+            break
+        etas[n], n = reading.eta_requests, n + 100
+    assert 0.5 < etas[1_500] / (n - 1_500) < 2
+
+
 def test_one_caller_who_always_fails_is_one_failure(plan_of) -> None:
     rows = served(Arm.STABLE, 900, 9), served(Arm.CANDIDATE, 100, 100, unit=7)
     reading = read(plan_of(guards=(ERRORS,)), *rows)
