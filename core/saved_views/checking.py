@@ -171,7 +171,7 @@ class _Reading:
     def _rows(self, given: object, path: ValuePath) -> int:
         if given is None:
             return 0
-        if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= MOST_ROWS:
+        if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST_ROWS:
             self._tell(path, f"rows is {shown(given)}: it must be a whole number from 1 to {MOST_ROWS}")
             return 0
         return given
@@ -191,12 +191,12 @@ class _Reading:
             return {}
         tags: dict[str, str] = {}
         for name, value in given.items():
-            if isinstance(value, bool | dict | list) or value is None:
+            if not isinstance(value, str):  # a number has lost how it was written: 010 has become 10
                 self._tell((*path, name), f"the value of {shown(str(name))} must be text: put it in quotes")
                 continue
             if not self._is_fit(str(name), (*path, name), "name"):
                 continue
-            tags[str(name)] = self._text(str(value), (*path, name), "value")
+            tags[str(name)] = self._text(value, (*path, name), "value")
         return tags
 
     def _list(self, given: object, path: ValuePath) -> list[str]:
@@ -218,10 +218,10 @@ class _Reading:
     def _text(self, given: object, path: ValuePath, what: str) -> str:
         if given is None:
             return ""
-        if isinstance(given, bool) or not isinstance(given, str | int | float):
-            self._tell(path, f"{path[-1]} must be text")
+        if not isinstance(given, str):
+            self._tell(path, f"{path[-1]} must be text: put it in quotes")
             return ""
-        text = str(given).strip()
+        text = given.strip()
         return text if self._is_fit(text, path, what) else ""
 
     def _is_fit(self, text: str, path: ValuePath, what: str) -> bool:

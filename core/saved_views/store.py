@@ -81,7 +81,10 @@ class SavedViews:
             for view in views:
                 before = self._documents.find(view.name)
                 if before is not None and not replace:
-                    raise ConflictError(f"There is a view {view.name} already, by {before.updated_by}: replace it?")
+                    raise ConflictError(
+                        f"There is a view {view.name} already, by {before.updated_by}. "
+                        "To replace it, give --replace (in Python, replace=True)."
+                    )
                 expected = expected_revision if expected_revision is not None else before.revision if before else 0
                 wanted = msgspec.structs.replace(
                     view, updated_at=self._clock(), updated_by=str(actor), revision=before.revision if before else 0

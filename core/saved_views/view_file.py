@@ -10,7 +10,7 @@ from core.errors import UsageError
 from core.saved_views.checking import read_view
 from core.saved_views.saved_view import MOST_VIEWS, SavedView
 from core.settings.errors import SettingsError
-from core.settings.placed_yaml import YamlPath, read_placed
+from core.settings.placed_yaml import YamlPath, plain_scalar, read_placed
 
 KEY = "views"
 
@@ -58,6 +58,9 @@ def check_view_file(path: Path) -> tuple[tuple[SavedView, ...], list[SettingsErr
         tell((KEY,), f"{len(given)} views; a workspace has at most {MOST_VIEWS}")
         return (), faults
     read = [read_view(name, values, (KEY, name), tell) for name, values in given.items()]
+    for at, written in yaml.sources.items():
+        if at[-1] == "rows" and len(written.lstrip("+")) > 1 and written.lstrip("+").startswith("0"):
+            tell(at, f"rows is {written}, which YAML 1.1 and 1.2 read as two numbers: write it without leading zeros")
     return tuple(view for view in read if view is not None), faults
 
 
@@ -99,4 +102,10 @@ def _dumper() -> Any:
         def ignore_aliases(self, data: object) -> bool:
             return True
 
+        def represent_words(self, text: str) -> Any:
+            """Quote what YAML 1.1 takes for text and YAML 1.2, by which the file is read, for a number: 1e5 and 08."""
+            is_text = isinstance(plain_scalar(text), str)
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_text else "'")
+
+    Dumper.add_representer(str, Dumper.represent_words)
     return Dumper

@@ -127,7 +127,7 @@ class _Reading:
         if isinstance(node, BlockNode):
             return self._block([node], path, is_repeated=is_repeated)
         text = self._shown(node)
-        value = _scalar(text) if node.is_plain else text
+        value = plain_scalar(text) if node.is_plain else text
         if not isinstance(value, str):
             self.sources[path] = text
         return value
@@ -250,10 +250,10 @@ def _target(node: YamlNode) -> ScalarNode | ListNode | BlockNode:
     return node.target if isinstance(node, AliasNode) else node
 
 
-def _scalar(text: str) -> Any:
-    """Read a plain scalar.
+def plain_scalar(text: str) -> Any:
+    """Read a scalar without quotes.
 
-    >>> [_scalar(text) for text in ("17:00", "on", "true", "~", "0.5", "12", "")]
+    >>> [plain_scalar(text) for text in ("17:00", "on", "true", "~", "0.5", "12", "")]
     ['17:00', 'on', True, None, 0.5, 12, None]
     """
     if text in ("", "~", "null", "Null", "NULL"):

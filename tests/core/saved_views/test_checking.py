@@ -50,6 +50,8 @@ def test_every_pane_takes_each_of_its_columns(pane):
         ({"panes": [{"pane": "models", "rows": 0.5}]}, r"\.rows: rows is 0\.5: it must be a whole number"),
         ({"panes": [{"pane": "models", "rows": -1}]}, r"\.rows: rows is -1"),
         ({"panes": [{"pane": "models", "rows": True}]}, r"\.rows: rows is True"),
+        ({"panes": [{"pane": "models", "rows": 0}]}, r"\.rows: rows is 0: it must be a whole number from 1 to 200"),
+        ({"panes": [{"pane": "models", "filter": 5}]}, r"\.filter: filter must be text: put it in quotes"),
         (
             {"panes": [{"pane": "models", "colums": []}]},
             r"\.colums: colums is no key of a pane; did you mean columns\?",
@@ -66,6 +68,9 @@ def test_every_pane_takes_each_of_its_columns(pane):
         ({"panes": ["alerts"], "models": [""]}, r"desk\.models\[0\]: a name has 1 to 250 characters"),
         ({"panes": ["alerts"], "tags": ["a"]}, r"desk\.tags: tags must be a block"),
         ({"panes": ["alerts"], "tags": {"desk": None}}, r"desk\.tags\.desk: the value of desk must be text"),
+        ({"panes": ["alerts"], "tags": {"desk": 10}}, r"desk\.tags\.desk: the value of desk must be text: put it"),
+        ({"panes": ["alerts"], "title": 10}, r"desk\.title: title must be text: put it in quotes"),
+        ({"panes": ["alerts"], "summary": 1e5}, r"desk\.summary: summary must be text: put it in quotes"),
         ({"panes": ["alerts"], "title": "x" * 81}, r"desk\.title: has 81 characters; at most 80"),
         ({"panes": ["alerts"], "title": "a\x1b[2J"}, r"desk\.title: holds characters that no terminal shows"),
         ({"panes": ["alerts"], "models": ["a\x07"]}, r"desk\.models\[0\]: holds characters that no terminal shows"),

@@ -47,7 +47,7 @@ def test_a_saved_view_is_there_for_another_process_and_in_the_audit_log(workspac
 
 def test_a_view_is_replaced_only_where_that_is_wanted(views):
     views.save([view("a"), view("b")], actor=ANA)
-    with pytest.raises(ConflictError, match="There is a view b already, by ana"):
+    with pytest.raises(ConflictError, match=r"There is a view b already, by ana.*\. To replace it, give --replace"):
         views.save([view("c"), view("b", "models")], actor=BEN)
     assert [each.name for each in views.all()] == ["a", "b"], "all or none"
     views.save([view("b", "models")], actor=BEN, replace=True)

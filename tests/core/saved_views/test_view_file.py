@@ -12,8 +12,8 @@ DESK = checked_view(
     {
         "title": "Señor: 'desk' #1",
         "summary": "yes",
-        "models": ["*", "rates_[ab]", "on", "1.0"],
-        "tags": {"desk": "07"},
+        "models": ["*", "rates_[ab]", "on", "1.0", "1e5", "08"],
+        "tags": {"desk": "07", "book": "1e5"},
         "panes": [
             "alerts",
             {"pane": "drift", "columns": ["model", "psi"], "filter": "verdict:alarm", "sort": "psi desc"},
@@ -46,6 +46,13 @@ def test_what_is_written_reads_back_the_same(tmp_path):
         ("views: &a {a: {panes: [alerts]}, b: *a}\n", "line 1"),
         ("", "views must be a block"),
         ("- 1\n", "views must be a block"),
+        ("views: {a: {title: 010, panes: [alerts]}}\n", "line 1, column 13: title must be text: put it in quotes"),
+        ("views: {a: {summary: 1e5, panes: [alerts]}}\n", "line 1, column 13: summary must be text"),
+        ("views: {a: {tags: {desk: 010}, panes: [alerts]}}\n", "line 1, column 20: the value of desk must be text"),
+        (
+            "views: {a: {panes: [{pane: models, rows: 010}]}}\n",
+            "rows is 010, which YAML 1.1 and 1.2 read as two numbers: write it without leading zeros",
+        ),
         ("views: {a: {panes: [!!python/object/apply:os.system [id]]}}\n", "line 1"),
         ('views: {a: {title: "\\u001b[2J", panes: [alerts]}}\n', "no terminal shows"),
         (
