@@ -15,8 +15,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = ""
     workspace: str = ""
-    engine: Literal["unread", "none", "silent", "here", "headless", "console"] = "unread"
-    """Whether an engine is running or silent, and where: in this console, headless, or in another console."""
+    engine: Literal["unread", "none", "replica", "silent", "here", "headless", "console"] = "unread"
+    """Whether an engine is running or silent, and where: in this console, headless, in another, or at a desk."""
+    follows: str = ""
+    """Of a replica, the URL of its desk."""
     pid: int | None = None
     """The process of an engine elsewhere."""
     holder: str = ""
@@ -91,6 +93,9 @@ class StatusLine(Painted):
             pieces.append((0, (("  reading…", "muted"),)))
         elif status.engine == "none":
             pieces.append((0, ((f"  {glyphs.hollow} no engine", "warn"),)))
+        elif status.engine == "replica":
+            pieces.append((0, ((f"  {glyphs.dot}", "good"), (" replica", ""))))
+            pieces.append((2, ((f" of {clean(status.follows)}", ""),)))
         elif status.engine == "silent":
             pieces.append((0, ((f"  {glyphs.failed} engine silent {clean(status.engine_age)}".rstrip(), "alarm"),)))
         else:

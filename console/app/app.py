@@ -384,7 +384,9 @@ class BondxApp(BugExit):
             lines, self._lines = self._lines, []
         if self._embed:
             self._embed = False
-            if newest.engine is None:
+            if newest.engine is None and newest.follows:
+                self.say(f"A replica of {newest.follows}: no engine starts here. Make changes there.", "muted")
+            elif newest.engine is None:
                 self.host.start()
             else:
                 self.say(attached_to(newest.engine), "muted")

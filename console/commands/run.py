@@ -73,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
 
         own_address(args.metrics, named="--metrics")
     workspace = open_or_create_workspace(args)
+    from core.settings.followed import require_no_replica
+
+    require_no_replica(workspace.root)
     if args.headless or not has_terminal():
         from console.cli.unread_output import unread_output_is_harmless
         from core.settings import require_policy

@@ -252,13 +252,19 @@ def _stopped_at(snapshot: "Snapshot", now: "datetime") -> "datetime | None":
 def exit_code(facts: dict[str, Any]) -> int:
     """Return 1 while something needs a person.
 
-    That is while an alert fires, a live version or a gate fails, a file is damaged, or nobody judges a rollout.
+    That is while an alert fires, a live version or a gate fails, a file is damaged, or nobody judges a rollout. Those
+    of a replica are judged at its desk.
     """
     firing = any(alert["state"] == "firing" for alert in facts["alerts"])
     failing = any(session["failing_gates"] for session in facts["sessions"])
     failing |= any(found["state"] == "failing" for found in facts["health"])
-    unjudged = facts["rollouts"] and (facts["engine"] is None or facts["engine"]["silent_since"])
+    unjudged = facts["rollouts"] and not _is_replica(facts) and (facts["engine"] is None or facts["engine"]["silent_since"])
     return ExitCode.FAILING if firing or failing or unjudged or facts["problems"] else ExitCode.GOOD
+
+
+def _is_replica(facts: dict[str, Any]) -> bool:
+    """Whether the engine of another workspace is the one that works for this one."""
+    return bool(facts.get("follows")) and facts["engine"] is None
 
 
 def _print(facts: dict[str, Any], args: argparse.Namespace) -> None:
@@ -281,6 +287,8 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
     from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 
     holder, absence = "not running", NO_ENGINE
+    if _is_replica(facts):
+        holder, absence = f"none here: that of {facts['follows']} trains and judges", ""
     if engine := facts["engine"]:
         absence = SILENT_ENGINE if engine["silent_since"] else ""
         who = f"{engine['user']}@{engine['host']}, process {engine['pid']}"

@@ -44,6 +44,7 @@ def status_of(snapshot: Snapshot, around: Circumstances) -> Status:
         host=HOST,
         workspace=snapshot.workspace.name,
         engine=_engine(snapshot),
+        follows=snapshot.follows,
         holder=f"{engine.user}@{engine.host.partition('.')[0]}" if engine else "",
         engine_age=age(engine.silent_since or engine.acquired_at, around.frozen_at or around.now) if engine else "",
         pid=engine.pid if engine and not is_here(engine) else None,
@@ -92,11 +93,11 @@ NO_ENGINE = (
 )
 
 
-def _engine(snapshot: Snapshot) -> Literal["unread", "none", "silent", "here", "headless", "console"]:
+def _engine(snapshot: Snapshot) -> Literal["unread", "none", "replica", "silent", "here", "headless", "console"]:
     if "engine" in snapshot.unread:
         return "unread"
     if snapshot.engine is None:
-        return "none"
+        return "replica" if snapshot.follows else "none"
     if snapshot.engine.silent_since is not None:
         return "silent"
     if snapshot.engine.mode == "headless":

@@ -28,6 +28,7 @@ class OwnRights:
         self._read_at = float("-inf")
         self._rules: AccessRules | None = None
         self._problem: str | None = None
+        self._followed: str | None = None
 
     def refusal(self, needs: Collection[str], model: str | None = None) -> str | None:
         """Say why the operator may do none of some verbs; None if one is allowed.
@@ -36,7 +37,13 @@ class OwnRights:
             needs: Verbs as the audit log calls them.
             model: The model that they are about, if it is known.
         """
-        if (rules := self._read()) is None:
+        rules = self._read()
+        if self._followed is not None:
+            from core.access.verbs import is_of_desk, made_at_desk
+
+            if all(map(is_of_desk, needs)):
+                return f"{self._actor.name} may not do {next(iter(needs))}: {made_at_desk(self._followed)}."
+        if rules is None:
             return self._problem
         if not rules.governed:
             return None
@@ -55,7 +62,9 @@ class OwnRights:
         if now - self._read_at >= FRESH_SECONDS:
             self._read_at = now
             from core.errors import CoreError
+            from core.settings.followed import followed_url
 
+            self._followed = followed_url(self._workspace.root)
             try:
                 self._rules, self._problem = self._rules_in_force(), None
             except (CoreError, OSError) as error:  # then core refuses every change, too

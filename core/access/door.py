@@ -10,11 +10,12 @@ from core.access.decision import AccessDecision, AccessRules, GivingRight, decid
 from core.access.documents import CustomRole, Grant, Token
 from core.access.errors import AccessRefusedError
 from core.access.principal import Principal, PrincipalKind, account_of, principal_of
-from core.access.verbs import VerbClass, class_of
+from core.access.verbs import VerbClass, class_of, is_of_desk, made_at_desk
 from core.actor import Actor
 from core.clock import Clock, in_words, utc_now
 from core.files import access_error
 from core.lock_files import open_lock, unlock
+from core.settings.followed import followed_url
 from core.state.errors import StateError
 from core.state.file_lock import wait_for_lock
 from core.state.workspace import ACCESS_DATABASE as DATABASE
@@ -93,13 +94,16 @@ class Door:
         stage: str | None = None,
         follows: bool = False,
     ) -> None:
-        """Refuse what the actor may not do.
+        """Refuse what the actor may not do, and on a replica what is done at its desk.
 
         Raises:
-            AccessRefusedError: No role of the actor allows it.
+            AccessRefusedError: No role of the actor allows it, or this workspace is a replica.
             StateError: The grants cannot be read; then nobody may change anything.
         """
         decision = self.may(actor, verb, model=model, stage=stage, follows=follows)
+        # A role that is given may have such a verb all the same: only its use is refused.
+        if decision.is_allowed and is_of_desk(verb) and (url := followed_url(self._workspace.root)) is not None:
+            decision = AccessDecision(False, made_at_desk(url))
         if not decision.is_allowed:
             about = object or model or ""
             named = ", ".join(filter(None, (about, stage)))

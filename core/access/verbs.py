@@ -74,6 +74,9 @@ _BY_CLASS: Mapping[VerbClass, tuple[str, ...]] = {
 VERBS: Mapping[str, VerbClass] = MappingProxyType({verb: kind for kind, verbs in _BY_CLASS.items() for verb in verbs})
 """The class of every verb that a person can be the author of, and of what the engine alone does."""
 
+_OF_DESK = ("alias.", "labels.", "retraining.", "rollout.", "run.", "session.", "stress.", "version.")
+_REFUSED = (VerbClass.OPERATE, VerbClass.APPROVE, VerbClass.ADMINISTER)
+
 _OBSERVED = ("session.", "retraining.")
 """What the engine observes of a session or a retraining is named by phases and steps, which are not listed here."""
 
@@ -87,3 +90,21 @@ def class_of(verb: str) -> VerbClass:
     if verb in VERBS:
         return VERBS[verb]
     return VerbClass.ENGINE if verb.startswith(_OBSERVED) else VerbClass.ADMINISTER
+
+
+def is_of_desk(verb: str) -> bool:
+    """Whether a verb changes what a replica takes from its desk, or would make there; repair stays possible.
+
+    >>> is_of_desk("version.promote"), is_of_desk("token.create"), is_of_desk("version.reclaim")
+    (True, False, False)
+    """
+    return verb == "engine.acquire" or (verb.startswith(_OF_DESK) and VERBS.get(verb) in _REFUSED)
+
+
+def made_at_desk(url: str) -> str:
+    """Say of a replica where changes are made.
+
+    >>> made_at_desk("https://desk:8501")
+    'this workspace is a replica of https://desk:8501, and changes are made there'
+    """
+    return f"this workspace is a replica of {url}, and changes are made there"

@@ -24,6 +24,7 @@ from core.governance.audit import audited
 from core.maintenance.startup_recovery import recover
 from core.settings import PolicySource, Settings, require_policy, settings_in_force
 from core.settings.current import CurrentSettings
+from core.settings.followed import require_no_replica
 from core.settings.in_force import named_config
 from core.state import Lease, Workspace
 from core.state.lease import BEAT_SECONDS, Mode, require_room
@@ -81,12 +82,14 @@ class Engine:
 
         Raises:
             LeaseHeldError: Another engine holds the lease; the message names it.
+            RefusedError: The workspace is a replica.
             CoreError: The workspace, its settings or its policy cannot be used.
         """
         with self._lock:
             if self._threads:
                 raise RuntimeError("an engine can start only once")
             self._workspace.require_own_folders()
+            require_no_replica(self._workspace.root)
             require_room(self._workspace)
             limit_arenas()
             return_large_blocks()

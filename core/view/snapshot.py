@@ -51,6 +51,7 @@ class Snapshot:
     taken_at: datetime
     workspace: Path
     engine: "LeaseHolder | None" = None
+    follows: str = ""  # of a replica: the URL of its desk, whose engine works; "" in the past, and of all others
     engine_left_at: datetime | None = None  # when the last engine ended; None while one runs, and in the past
     models: "tuple[RegisteredModel, ...]" = ()
     versions: "tuple[ModelVersion, ...]" = ()
@@ -84,8 +85,8 @@ class Snapshot:
 
     @property
     def absence(self) -> str | None:
-        """Why no engine is at work: none is running, or it does not move; None while one works."""
-        return absence(self.engine)
+        """Why no engine is at work: none is running, or it does not move; None while one works, here or at the desk."""
+        return None if self.follows and self.engine is None else absence(self.engine)
 
     @property
     def checked_until(self) -> datetime | None:

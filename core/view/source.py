@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clock import Clock, utc_now
 from core.errors import CoreError
+from core.settings.followed import followed_url
 from core.state.write_health import write_problem
 from core.view import parts
 from core.view.parts.part import DocumentPart, Part, PartSource
@@ -96,6 +97,7 @@ class SnapshotSource:
                     "damaged": tuple(dict.fromkeys(of_files)),
                     "unreadable": frozenset(self._problems),
                     "unwritable": unwritable,
+                    "follows": followed_url(self._look.workspace.root) or "",
                 }
             )
             if self._look.seen is not self._last:

@@ -10,6 +10,7 @@ from console.app.app import BondxApp
 from console.dialogs.compare import CompareDialog
 from console.dialogs.logs import LogDialog
 from console.dialogs.text import TextDialog
+from console.runtime.engine_host import Hosting
 from console.screen_catalog import IN_ROW, SCREENS
 from core.alerts import Alerts, fingerprint_of
 from core.registry import Registry
@@ -441,6 +442,22 @@ async def test_a_console_beside_a_running_engine_says_to_which_it_attaches(open_
         async with open_console(embed=True) as console:
             await console.until(lambda: "Attached to the running engine: headless" in console.sentence, "the sentence")
             assert f"pid {lease.holder.pid}" in console.sentence
+
+
+async def test_a_console_of_a_replica_starts_no_engine_and_leaves_changes_to_the_desk(open_console, workspace):
+    workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501'}}\n")
+    async with open_console((160, 40), embed=True) as console:
+        await console.until(lambda: "A replica of http://desk:8501" in console.sentence, "the sentence")
+        assert console.app.host.hosting is Hosting.NONE
+        assert "replica of http://desk:8501" in console.text().splitlines()[0]
+        assert "no engine" not in console.text().splitlines()[0]
+        assert "nothing is checked" not in console.text()
+        refusal = console.app.rights.refusal(("version.rollback", "rollout.abort"))
+        assert refusal.endswith("this workspace is a replica of http://desk:8501, and changes are made there.")
+        assert console.app.rights.refusal(("alert.acknowledge",)) is None
+        await console.press("colon", *"engine", "enter")
+        await console.until(lambda: "changes are made there" in console.sentence, "the refusal")
+        assert console.app.host.hosting is Hosting.NONE
 
 
 async def test_the_audit_list_counts_the_records_that_came_while_its_cursor_rested(open_console, workspace):

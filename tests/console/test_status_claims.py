@@ -8,15 +8,17 @@ from datetime import timedelta
 import pytest
 
 from console.cli.main import main
-from console.commands.status import N_ALERTS, facts_of
+from console.commands.status import N_ALERTS, exit_code, facts_of
 from console.commands.typed_numbers import count
 from console.table_file import TableFile
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.clock import utc_now
+from core.engine import Engine
 from core.errors import RefusedError
 from core.replication.contacts import host_headers, note_contact
 from core.replication.standing import ReplicaStanding, standing_file, store_standing
+from core.state import read_lease
 from core.view.source import SnapshotSource
 from tests.console.conftest import NOW
 
@@ -100,6 +102,30 @@ def test_the_status_of_a_replica_that_is_cut_off_says_since_when_and_fails(works
     code, out, _ = called(main, "--workspace", workspace.root, "status", "--plain")
     assert code == 1
     assert "problem: http://desk:8501 has not answered since " in out
+
+
+def test_the_status_of_a_replica_leaves_judging_to_the_engine_of_its_desk(workspace, called):
+    workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501'}}\n")
+    store_standing(standing_file(workspace.root), ReplicaStanding(url="http://desk:8501", contact_at=utc_now()))
+    out = called(main, "--workspace", workspace.root, "status", "--plain")[1]
+    assert "engine: none here: that of http://desk:8501 trains and judges\n" in out
+    assert "no engine is running" not in out
+    snapshot = SnapshotSource(workspace).take()
+    assert (snapshot.follows, snapshot.absence) == ("http://desk:8501", None)
+    facts = {"alerts": [], "sessions": [], "health": [], "rollouts": ["r"], "problems": [], "engine": None}
+    assert exit_code({**facts, "follows": "http://desk:8501"}) == 0
+    assert exit_code({**facts, "follows": None}) == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--headless",), ("--headless", "--no-session")])
+def test_a_replica_runs_no_engine(workspace, called, flags):
+    workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501'}}\n")
+    code, out, err = called(main, "--workspace", workspace.root, "run", *flags)
+    assert (code, out) == (3, "")
+    assert "No engine runs here: this workspace is a replica of http://desk:8501" in err
+    with pytest.raises(RefusedError, match="replica of http://desk:8501"):
+        Engine(workspace, mode="embedded", actor=ANA).start()
+    assert read_lease(workspace) is None
 
 
 def test_a_damaged_list_of_replicas_is_a_problem_of_the_status(workspace, called):

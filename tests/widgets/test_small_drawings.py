@@ -184,6 +184,7 @@ async def test_the_status_line_drops_details_first_and_alarms_never(stage, width
         (Status(engine="none"), "alerts unchecked"),
         (Status(engine="silent", engine_age="2m"), "alerts unchecked"),
         (Status(engine="headless"), "no alerts"),
+        (Status(engine="replica", follows="https://desk:8501"), "● replica of https://desk:8501"),
     ],
 )
 async def test_the_status_line_says_where_the_engine_is_and_forgets_no_open_alert(stage, status, present):

@@ -45,6 +45,46 @@ def newest(workspace):
     return AuditLog(workspace).tail(1)[0]
 
 
+class TestAReplica:
+    @pytest.fixture(autouse=True)
+    def follows(self, workspace):
+        workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501'}}\n")
+
+    @pytest.mark.parametrize(
+        "verb",
+        ["version.promote", "version.rollback", "rollout.abort", "session.start", "retraining.approve", "version.prune"],
+    )
+    def test_leaves_changes_to_its_desk(self, workspace, verb):
+        with pytest.raises(AccessRefusedError) as refusal:
+            change(workspace, acting("ana"), verb)
+        assert str(refusal.value) == (
+            f"ana may not do {verb} (n): this workspace is a replica of http://desk:8501, and changes are made there."
+        )
+        assert notes(workspace) == []
+        assert newest(workspace).verb == "access.refuse"
+
+    @pytest.mark.parametrize("verb", ["token.create", "alert.acknowledge", "backup.create", "state.restore"])
+    def test_keeps_what_is_its_own(self, workspace, verb):
+        change(workspace, acting("ana"), verb)
+        assert notes(workspace) == ["n"]
+
+    def test_changes_by_what_it_follows(self, workspace):
+        change(workspace, Actor.engine(), "replica.follow")
+        assert notes(workspace) == ["n"]
+
+    def test_gives_tokens_of_any_role(self, workspace, owner):
+        token, _ = Tokens(workspace).create("robot", Role.OPERATOR, actor=owner)
+        assert token.role is Role.OPERATOR
+
+    @pytest.mark.parametrize("text", ["{}\n", "serving:\n  follow: null  # {url: 'http://desk:8501'}\n"])
+    def test_is_a_workspace_of_its_own_once_it_follows_nobody(self, workspace, text):
+        with pytest.raises(AccessRefusedError):
+            change(workspace, acting("ana"), "version.promote")
+        workspace.settings_file.write_text(text)
+        change(workspace, acting("ana"), "version.promote")
+        assert notes(workspace) == ["n"]
+
+
 class TestAWorkspaceWithoutGrants:
     def test_works_for_every_account_that_can_enter_it(self, workspace):
         change(workspace, acting("ana"))

@@ -16,7 +16,7 @@ from core.view.snapshot import Snapshot
 from core.view.source import SnapshotSource
 
 # Written by the source itself.
-OF_NO_PART = {"taken_at", "workspace", "problems", "damaged", "unwritable", "unread", "unreadable"}
+OF_NO_PART = {"taken_at", "workspace", "follows", "problems", "damaged", "unwritable", "unread", "unreadable"}
 
 
 @pytest.fixture
