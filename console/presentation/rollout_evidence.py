@@ -41,6 +41,11 @@ _VERDICT_TONES = {
     GuardVerdict.SUSPECT: "warn",
     GuardVerdict.NO_DATA: "muted",
 }
+# The share in the row is that of the failures, which the name of the guard does not say.
+_METRIC_CELLS = {
+    GuardSource.FACTS: Cell("contradictory", brief="contradicts"),
+    GuardSource.CUT: Cell("cut off"),
+}
 _EVENT_TONES = {
     "rollout.promote": "good",
     "rollout.roll_back": "bad",
@@ -94,7 +99,9 @@ def _guard_row(reading: GuardReading, *, glyphs: Glyphs, is_over: bool) -> Row:
         reading.guard,
         (
             # The level first, since a narrow column cuts off the end.
-            reading.guard if reading.slice is None else f"{reading.slice} {reading.source}",
+            _METRIC_CELLS.get(reading.source, reading.guard)
+            if reading.slice is None
+            else f"{reading.slice} {reading.source}",
             side_text(reading, reading.stable_value),
             Cell(side_text(reading, reading.candidate_value), "strong"),
             effect_text(reading, reading.effect),

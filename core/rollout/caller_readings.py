@@ -34,6 +34,7 @@ from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
 _MOSTLY = 0.8  # of the answers: if so many units were seen, nearly every answer is one
+_FAILING = {GuardSource.FACTS: "contradictory", GuardSource.CUT: "cut off"}
 _NOUNS = {GuardSource.FACTS: "whole text", GuardSource.CUT: "text of a request that left the end to the model"}
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
 
@@ -283,6 +284,7 @@ def _is_dominated(guard: Guard, sums: CallerSums) -> bool:
 def _seen(reading: GuardReading, sums: CallerSums) -> str:
     if reading.is_rate:
         _, failed_stable, _, failed = sums.arms()
-        return f"{failed:,.0f} of {reading.n_candidate:,} against {failed_stable:,.0f} of {reading.n_stable:,}"
+        what = f" {_FAILING[reading.source]}" if reading.source in _FAILING else ""
+        return f"{failed:,.0f} of {reading.n_candidate:,}{what} against {failed_stable:,.0f} of {reading.n_stable:,}"
     sides = ((reading.candidate_value, reading.n_candidate), (reading.stable_value, reading.n_stable))
     return " against ".join(f"{value or 0.0:.4g} ({n:,})" for value, n in sides)

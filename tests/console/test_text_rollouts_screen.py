@@ -46,15 +46,20 @@ def of_texts(workspace):
 async def test_a_small_screen_shows_facts_and_ends_of_texts(open_console, of_texts):
     async with open_console((80, 24)) as console:
         await console.press("4")
-        await console.until(lambda: "facts" in console.text())
-        rows = {
-            line.split()[1]: line for line in console.text().splitlines() if line.split()[1:2] in (["facts"], ["cut"])
-        }
-        assert rows.keys() == {"facts", "cut"}, console.text()
-        assert "20.00%" in rows["facts"]
-        assert "60.00%" in rows["facts"]
-        assert "+40 pt" in rows["facts"]
-        assert "harmful" in rows["facts"]
+        await console.until(lambda: "contradicts" in console.text())
+        rows = {name: line for line in console.text().splitlines() for name in ("contradicts ", "cut off ") if name in line}
+        assert len(rows) == 2, console.text()
+        assert "20.00%" in rows["contradicts "]
+        assert "60.00%" in rows["contradicts "]
+        assert "+40 pt" in rows["contradicts "]
+        assert "harmful" in rows["contradicts "]
+
+
+async def test_a_large_screen_says_in_full_that_texts_are_contradictory(open_console, of_texts):
+    async with open_console((120, 40)) as console:
+        await console.press("4")
+        await console.until(lambda: "contradictory " in console.text())
+        assert "cut off " in console.text()
 
 
 def test_w_says_what_is_judged_of_texts(of_texts):
@@ -62,7 +67,7 @@ def test_w_says_what_is_judged_of_texts(of_texts):
         line.text for line in rollout_evidence.evidence_lines(of_texts, of_texts.updated_at, UNICODE, absence=None)
     ]
     text = "\n".join(written)
-    assert "120 of 200 against 160 of 800, shown to be more frequent" in text
+    assert "120 of 200 contradictory against 160 of 800, shown to be more frequent" in text
     assert "facts     whole texts that contradict themselves, read by the grammar of etrm; below +3 points" in text
     assert "cut       texts cut off by the usual limit or time; below +10 points" in text
     assert "counts as 800 equally active callers stable, 200 candidate" in text

@@ -47,7 +47,7 @@ def test_each_document_counts_and_what_nobody_judged_does_not():
     assert (facts.verdict, facts.reason) == (GuardVerdict.NO_DATA, "facts: no candidate whole text yet")
     assert (cut.n_stable, cut.n_candidate, cut.candidate_value) == (1_200, 200, 1.0)
     assert cut.verdict is GuardVerdict.HARMFUL
-    assert cut.reason == "cut: 200 of 200 against 400 of 1,200, shown to be more frequent"
+    assert cut.reason == "cut: 200 of 200 cut off against 400 of 1,200, shown to be more frequent"
     assert found["errors"].n_candidate == 101
 
 
