@@ -92,7 +92,7 @@ class LinesPane(Painted, can_focus=True):
 
     @property
     def scroll_keys(self) -> str:
-        """The keys that show the lines below, as the mark in the last row names them."""
+        """The keys that show the lines below, as the mark in the last row names them; "" where no key does."""
         return self._scroll_keys
 
     @scroll_keys.setter
@@ -141,7 +141,8 @@ class LinesPane(Painted, can_focus=True):
         shown = wrapped[self._top : self._top + height]
         n_below = len(wrapped) - self._top - height
         if n_below > 0 and height > 1:
-            shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines: {self._scroll_keys}", "muted"),))
+            keys = f": {self._scroll_keys}" if self._scroll_keys else ""
+            shown[-1] = Line(((f"{self.glyphs.down} {n_below + 1} more lines{keys}", "muted"),))
         return shown
 
     def _draw(self) -> list[Line]:
@@ -184,4 +185,8 @@ class LinesPane(Painted, can_focus=True):
 
 
 class Caption(LinesPane, can_focus=False):
-    """Lines that never take the focus."""
+    """Lines that never take the focus, so that no key scrolls them unless their screen says which."""
+
+    def __init__(self, lines: Sequence[Line] = (), *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(lines, id=id, classes=classes)
+        self._scroll_keys = ""

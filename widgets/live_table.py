@@ -110,7 +110,7 @@ class LiveTable(Painted, can_focus=True):
         self._all_rows: tuple[Row, ...] = ()  # that were read
         self._rows: Sequence[Row] = ()
         self._keys: frozenset[str] = frozenset()
-        self._filter = ""
+        self._filter = self._own_filter = ""
         self.takes_filter: Callable[[str], bool] = lambda _words: True
         """Whether the table applies these words itself; else the rows that it is given are the chosen ones already."""
         self._cursor = 0
@@ -171,6 +171,16 @@ class LiveTable(Painted, can_focus=True):
         if words != self._filter:
             self._filter = words
             self._select_rows()
+
+    @property
+    def own_filter(self) -> str:
+        """The filter words that belong to the list, and that Esc does not clear."""
+        return self._own_filter
+
+    @own_filter.setter
+    def own_filter(self, words: str) -> None:
+        self._own_filter = words
+        self.filter_words = words
 
     @property
     def order(self) -> Order | None:
@@ -519,8 +529,16 @@ class LiveTable(Painted, can_focus=True):
         return Line(tuple(spans))
 
     def _empty_lines(self, width: int) -> list[Line]:
-        text = f'No row has "{clean(self._filter)}" in it. Esc clears the filter.' if self._filter else self._empty
+        text = f'No row has "{clean(self._filter)}" in it. {self._way_back()}' if self._filter else self._empty
         return [Line(((" " + line, "muted"),)) for line in wrap(text, max(10, width - 2))]
+
+    def _way_back(self) -> str:
+        """Say whether Esc clears the filter: it leaves the filter that the list has of its own."""
+        if not self._own_filter:
+            return "Esc clears the filter."
+        if self._filter == self._own_filter:
+            return "The view has this filter."
+        return f'Esc clears all but "{clean(self._own_filter)}", the filter of the view.'
 
     def _with_thumb(self, body: list[Line], n_visible: int, width: int) -> list[Line]:
         """Draw how far the list is scrolled in its last column."""

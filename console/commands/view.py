@@ -85,7 +85,7 @@ def list_views(args: argparse.Namespace) -> int:
             {
                 "view": view.name,
                 "title": view.title,
-                "models": view.scope,
+                "models": view.brief_scope,
                 "panes": " ".join(pane.pane for pane in view.panes),
                 "saved": view.updated_at,
                 "by": view.updated_by,

@@ -27,7 +27,7 @@ def list_rows(views: Sequence[SavedView], now: datetime) -> list[Row]:
             (
                 Cell(view.name, "strong"),
                 view.title,
-                view.scope,
+                Cell(view.scope, brief=view.brief_scope),
                 Cell(" ".join(pane.pane for pane in view.panes), "muted"),
                 age_cell(view.updated_at, now),
                 Cell(view.updated_by, "muted"),

@@ -23,7 +23,7 @@ from core.view.snapshot import Snapshot
 from widgets.columns import Column
 from widgets.filtering import filter_rows
 from widgets.glyphs import Glyphs
-from widgets.line import Line
+from widgets.line import Line, shorten
 from widgets.ordering import Order, sort_rows
 from widgets.rows import Cell, Row
 
@@ -32,6 +32,7 @@ DrawPane = Callable[[Snapshot, datetime, Glyphs], tuple[PaneRows, str]]
 
 COURSE = "course"
 """The one pane that is a chart."""
+_MOST_MISSING = 90
 _TREND = "trend"  # of a session at work, which no view is about
 
 
@@ -168,6 +169,19 @@ def missing_of(view: SavedView) -> tuple[str, ...]:
         gone = dict.fromkeys(name for name in named if name not in known)
         missing += [f"no column {name} of {pane.pane}" for name in gone]
     return tuple(missing)
+
+
+def missing_in_brief(missing: Sequence[str], view: str) -> str:
+    """Say in two lines of a screen what is missing, and which command names the rest.
+
+    >>> missing_in_brief(["no model fx", "no pane ticker"], "desk")
+    'no model fx; no pane ticker'
+    >>> missing_in_brief([f"no model fx_{n}" for n in range(50)], "desk")
+    'no model fx_0; 49 more: bondx view show desk'
+    """
+    if len("; ".join(missing)) <= _MOST_MISSING:
+        return "; ".join(missing)
+    return f"{shorten(missing[0], _MOST_MISSING // 2)}; {len(missing) - 1} more: bondx view show {view}"
 
 
 def known_panes(view: SavedView) -> tuple[ViewPane, ...]:

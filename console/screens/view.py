@@ -128,7 +128,7 @@ class ViewScreen(ConsoleScreen):
             return LineChart(x_title="hours", empty="No outcome yet.", id=widget_id, classes="pane")
         table = LiveTable(view_panes.columns_of(pane.pane), id=widget_id, classes="pane")
         table.choose_columns(view_panes.shown_columns(pane))
-        table.filter_words = pane.filter
+        table.own_filter = pane.filter
         table.order = view_panes.order_of(pane, table.columns)
         return table
 
@@ -185,10 +185,10 @@ class ViewScreen(ConsoleScreen):
         gone = [*found.missing, *view_panes.missing_of(view)]
         if is_deleted:
             gone.insert(0, "the view was deleted meanwhile")
-        spans: list[Span] = [(f" {view.shown_title}  ", "title"), (f"{view.scope}: ", "muted")]
+        spans: list[Span] = [(f" {view.shown_title}  ", "title"), (f"{view.brief_scope}: ", "muted")]
         spans.append((counted(len(found.models), "model"), ""))
         if gone:
-            spans.append((f"  {app.glyphs.warned} {'; '.join(gone)}", "warn"))
+            spans.append((f"  {app.glyphs.warned} {view_panes.missing_in_brief(gone, view.name)}", "warn"))
         self.query_one("#view-words", Caption).show([Line(tuple(spans))])
 
     def _entitle(self, pane: ViewPane, drawn: LiveTable) -> None:

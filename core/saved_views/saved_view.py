@@ -10,6 +10,8 @@ from core.settings.patterns import is_named
 MOST_PANES: Final = 8
 MOST_VIEWS: Final = 200
 """Of one workspace: every console reads them all."""
+MOST_SCOPE_CELLS: Final = 40
+"""The longest scope that lists write out: a view can name 50 models."""
 
 
 class ViewPane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -71,6 +73,24 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def scope(self) -> str:
         """The models that it is about, in a few words: "rates_*, swap_1, desk=rates"."""
         return ", ".join((*self.models, *(f"{name}={value}" for name, value in self.tags.items()))) or "all models"
+
+    @property
+    def brief_scope(self) -> str:
+        """The scope as lists have it: the numbers alone where the names are long.
+
+        >>> SavedView(name="rates", models=tuple(f"rates_{n}y" for n in range(50)), tags={"desk": "rates"}).brief_scope
+        '50 models, desk=rates'
+        >>> SavedView(name="rates", models=("rates_*", "swap_1")).brief_scope
+        'rates_*, swap_1'
+        """
+        if len(self.scope) <= MOST_SCOPE_CELLS:
+            return self.scope
+        tags = [f"{name}={value}" for name, value in self.tags.items()]
+        if len(", ".join(tags)) > MOST_SCOPE_CELLS // 2:
+            tags = [f"{len(tags)} tag{'s' * (len(tags) > 1)}"]
+        what = "model pattern" if any(sign in name for name in self.models for sign in "*?[") else "model"
+        n = len(self.models)
+        return ", ".join([*([f"{n} {what}{'s' * (n > 1)}"] if n else []), *tags])
 
     def is_about(self, model: str, tags: dict[str, str]) -> bool:
         """Say whether it is about a model.

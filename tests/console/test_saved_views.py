@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.main import main
 from console.dialogs.change import ChangeDialog
 from console.presentation.view_panes import COURSE, DRAWN, columns_of, model_of
 from console.screens.view import ViewScreen, shared_rows
@@ -111,6 +112,27 @@ async def test_the_view_names_what_is_gone_and_shows_the_rest(open_console, desk
         ):
             assert clause in text
         assert "Live models" in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_many_missing_models_are_counted_and_the_command_that_names_them_is_said(open_console, desk, size):
+    models = tuple(f"emea_credit_spread_{number:02}" for number in range(50))
+    SavedViews(desk).save([SavedView(name="gone", models=models, panes=(ViewPane(pane="models"),))], actor=ANA)
+    async with open_console(size) as console:
+        await opened(console, "gone")
+        text = " ".join(console.text().split())
+        assert "50 models: 0 models" in text
+        assert "no model emea_credit_spread_00; 49 more: bondx view show gone" in text
+        assert "more lines" not in text
+
+
+def test_the_command_lists_a_view_of_many_models_in_a_narrow_row(desk, capsys):
+    models = tuple(f"emea_credit_spread_{number:02}" for number in range(50))
+    SavedViews(desk).save([SavedView(name="many", models=models, panes=(ViewPane(pane="models"),))], actor=ANA)
+    assert main(["--workspace", str(desk.root), "view", "list"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("many"))
+    assert "50 models" in row
+    assert len(row) < 150
 
 
 async def test_a_filter_holds_across_all_panes_and_escape_leads_back(open_console, desk):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.apps import settled
 from widgets.line import Line
-from widgets.lines_pane import LinesPane, wrap
+from widgets.lines_pane import Caption, LinesPane, wrap
 
 
 async def test_lines_that_are_shown_again_are_not_wrapped_again(stage, monkeypatch):
@@ -32,3 +32,13 @@ async def test_lines_that_are_shown_again_are_not_wrapped_again(stage, monkeypat
         pane.show([*text, Line((("one more", ""),))])
         await settled(pilot)
         assert wrapped[-1] == "one more"
+
+
+async def test_lines_that_no_key_scrolls_name_no_key(stage):
+    for pane, mark in ((LinesPane(), "more lines: j, PgDn"), (Caption(), "more lines")):
+        app = stage(pane)
+        async with app.run_test(size=(40, 4)) as pilot:
+            pane.styles.height = 4
+            pane.show([Line(((f"change {number}", ""),)) for number in range(30)])
+            await settled(pilot)
+            assert app.text()[-1].strip().endswith(mark)

@@ -190,6 +190,20 @@ async def test_a_filter_keeps_rows_with_all_its_words_and_says_how_to_leave(stag
         assert len(table.rows) == table.n_all_rows == 12
 
 
+async def test_a_filter_of_the_list_itself_promises_no_escape(stage):
+    table = LiveTable(COLUMNS)
+    app = stage(table)
+    async with app.run_test(size=(80, 10)) as pilot:
+        table.set_rows(rows(12))
+        table.own_filter = "nothing"
+        await settled(pilot)
+        assert any('No row has "nothing" in it. The view has this filter.' in line for line in app.text())
+        assert not any("Esc" in line for line in app.text())
+        table.filter_words = "nothing typed"
+        await settled(pilot)
+        assert 'Esc clears all but "nothing", the filter of the view.' in " ".join(" ".join(app.text()).split())
+
+
 @pytest.mark.parametrize(
     "text",
     [
