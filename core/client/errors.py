@@ -120,10 +120,15 @@ class NotSpokenError(RejectedError):
 
 
 class NotAllowedError(ClientError, RefusedError):
-    """The server requires a token, or a different token."""
+    """The server requires a token, or a different token.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+    Attributes:
+        reason: What the server says.
+    """
+
+    def __init__(self, url: str, reason: str, *, status: int | None = None) -> None:
+        super().__init__(f"{url}: {reason} Give the client a token with the required role: Client(…, token=…).")
+        self.reason = reason
         self.status = status
 
 
@@ -138,10 +143,7 @@ def rejection(url: str, status: int, reason: str, field: str | None = None) -> C
     UnknownModelError("http://h: There is no model 'x'.")
     """
     if status in (401, 403):
-        return NotAllowedError(
-            f"{url}: {reason or 'not allowed'} Give the client a token with the required role: Client(…, token=…).",
-            status=status,
-        )
+        return NotAllowedError(url, reason or "not allowed", status=status)
     reason = reason or f"the request was refused with status {status} without a reason"
     kind = UnknownModelError if status == 404 else RejectedError
     return kind(f"{url}: {reason}", status=status, field=field)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -143,9 +143,17 @@ class Follower:
         try:
             is_complete = self._follow()
             is_sent = self._send()
+        except NotAllowedError as error:
+            token = "token_env" if self._settings.token_env else "token_file"
+            self._say(
+                f"the control plane refuses this replica, which serves on: {error.reason} Put a valid token where "
+                f"serving.follow.{token} says, and start the replica again."
+            )
+            self._serve_on_or_withdraw(is_refused=True)
+            return False
         except ClientError as error:
             self._say(f"the control plane does not answer; serving on: {error}")
-            self._serve_on_or_withdraw()
+            self._serve_on_or_withdraw(is_refused=False)
             return False
         if is_complete and is_sent:
             self._say("")
@@ -169,7 +177,7 @@ class Follower:
         self._download.forget_others(state.versions)
         # What is missing is asked for again, so the state does not count as taken.
         tag = "" if missing else answer.headers.get("etag", "").strip('"')
-        self._note(tag=tag, is_withdrawn=False)
+        self._note(tag=tag)
         if missing:
             kept = f"; {', '.join(stays)} stays as it was" if stays else ""
             self._say(f"not everything is followed: {'; '.join(missing.values())}{kept}")
@@ -197,7 +205,7 @@ class Follower:
             try:
                 self._http.ask("POST", RECORDS_PATH, deadline, content=read_file(file))
             except (NotAllowedError, UnknownModelError) as error:  # a role or a release can be mended
-                self._say(f"predictions and outcomes wait to be sent: {error}")
+                self._say(f"predictions and outcomes wait to be sent: {getattr(error, 'reason', error)}")
                 return False
             except RejectedError as error:
                 log.error("%s: records are dropped, which the control plane refuses: %s", self._settings.url, error)
@@ -205,35 +213,39 @@ class Follower:
             self._note()
         return True
 
-    def _serve_on_or_withdraw(self) -> None:
+    def _serve_on_or_withdraw(self, *, is_refused: bool) -> None:
         limit, since = self._settings.serve_on_hours, self._standing.contact_at
+        if is_refused != self._standing.is_refused:
+            self._standing = msgspec.structs.replace(self._standing, is_refused=is_refused)
+            self._store()
         if limit is None or since is None or self._standing.is_withdrawn:
             return
         if self._clock() - since <= timedelta(hours=limit):
             return
         withdraw(self._workspace, url=self._settings.url, clock=self._clock)
-        self._note(tag="", is_withdrawn=True, contact_at=since)
+        self._standing = msgspec.structs.replace(self._standing, tag="", is_withdrawn=True)
+        self._store()
         log.error(
-            "nothing is served any more: %s has not answered for longer than serving.follow.serve_on_hours (%g)",
+            "nothing is served any more: %s has %s for longer than serving.follow.serve_on_hours (%g)",
             self._settings.url,
+            "refused this replica" if is_refused else "not answered",
             limit,
         )
 
-    def _note(
-        self, *, tag: str | None = None, is_withdrawn: bool | None = None, contact_at: datetime | None = None
-    ) -> None:
-        before, at = self._standing, contact_at or self._clock()
-        self._standing = msgspec.structs.replace(
-            before,
-            contact_at=at,
-            tag=before.tag if tag is None else tag,
-            is_withdrawn=before.is_withdrawn if is_withdrawn is None else is_withdrawn,
-        )
+    def _note(self, *, tag: str | None = None) -> None:
+        """Note a contact; with a tag, that the state of this tag was applied."""
+        before, at = self._standing, self._clock()
+        self._standing = msgspec.structs.replace(before, contact_at=at, is_refused=False)
+        if tag is not None:
+            self._standing = msgspec.structs.replace(self._standing, tag=tag, is_withdrawn=False)
         # Other processes and the next start read the file, so its age counts, not the time since the last contact.
         is_old = self._stored_at is None or abs(at - self._stored_at) >= _NOTED_EVERY
-        if is_old or tag is not None or not self._file.exists():
-            store_standing(self._file, self._standing)
-            self._stored_at = at
+        if is_old or before.is_refused or tag is not None or not self._file.exists():
+            self._store()
+
+    def _store(self) -> None:
+        store_standing(self._file, self._standing)
+        self._stored_at = self._standing.contact_at
 
     def _say(self, problem: str) -> None:
         """Say a problem once, and its end."""

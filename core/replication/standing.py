@@ -25,6 +25,7 @@ class ReplicaStanding(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""  # of the state that was applied; empty: it must be asked for again
     contact_at: datetime | None = None  # None: it has never answered
     is_withdrawn: bool = False  # nothing is served, since it has not answered for too long
+    is_refused: bool = False  # it answers, and does not admit the token of this replica
 
 
 def silence_limit(every_seconds: float) -> timedelta:
@@ -53,18 +54,38 @@ def silence_of(standing: ReplicaStanding | None, settings: FollowSettings, now: 
         settings: What the replica follows.
         now: The time.
     """
+    is_refused = standing is not None and standing.is_refused
+    token = "serving.follow.token_env" if settings.token_env else "serving.follow.token_file"
+    what = f"has refused the token of {token}" if is_refused else "has not answered"
+    until_when = "it admits one" if is_refused else "it answers"
     if standing is None or standing.contact_at is None:
-        return f"{settings.url} has never answered: the log of the server says why (bondx logs)"
+        never = what if is_refused else "has never answered"
+        return f"{settings.url} {never}: the log of the server says why (bondx logs)"
+    what = f"{settings.url} {what} since {in_words(standing.contact_at)}"
     if standing.is_withdrawn:
-        return (
-            f"{settings.url} has not answered since {in_words(standing.contact_at)}, longer than "
-            "serving.follow.serve_on_hours: nothing is served until it answers"
-        )
-    if now - standing.contact_at <= silence_limit(settings.every_seconds):
+        return f"{what}, longer than serving.follow.serve_on_hours: nothing is served until {until_when}"
+    if not is_refused and now - standing.contact_at <= silence_limit(settings.every_seconds):
         return None
     limit = settings.serve_on_hours
     until = "" if limit is None else f" until {in_words(standing.contact_at + timedelta(hours=limit))}"
-    return f"{settings.url} has not answered since {in_words(standing.contact_at)}; serving on{until or ' without it'}"
+    return f"{what}; serving on{until or ' without it'}"
+
+
+def why_nothing_is_served(standing: ReplicaStanding | None) -> str | None:
+    """Say to a caller why a replica serves nothing, without the address of its control plane; None if it may serve.
+
+    Args:
+        standing: What is known of the control plane; None if nothing is.
+
+    >>> why_nothing_is_served(None)
+    'This replica serves nothing yet: its desk has never answered.'
+    """
+    if standing is None or standing.contact_at is None:
+        return "This replica serves nothing yet: its desk has never answered."
+    if not standing.is_withdrawn:
+        return None
+    what = "refused it" if standing.is_refused else "not answered"
+    return f"This replica serves nothing: its desk has {what} since {in_words(standing.contact_at)}."
 
 
 def read_standing(file: Path) -> ReplicaStanding | None:

@@ -32,7 +32,7 @@ from core.serving.offers import ServedList, ServedOffer, is_listed, offer_of
 from core.serving.public_reasons import reason_of
 from core.serving.routing import Routings
 from core.serving.stats import ServerStats
-from core.serving.table import LoadedVersion, ServedModel, ServingTable, VersionKey
+from core.serving.table import LoadedVersion, ServedModel, ServingTable, VersionKey, no_reason
 from core.serving.unserved_alerts import UnservedAlerts
 from core.state import ChangeWatch, Workspace
 from core.training.version_profile import profile_and_file
@@ -77,6 +77,7 @@ class Loader:
         live: LiveCounter | None = None,
         denied: Callable[[], DenyList] = lambda: NONE_DENIED,
         demand: ClaimDemand | None = None,
+        withdrawn: Callable[[], str | None] = no_reason,
         clock: Clock = utc_now,
     ) -> None:
         """Prepare; nothing is loaded before `start`.
@@ -90,8 +91,10 @@ class Loader:
             live: Counts the rows that loaded versions answer.
             denied: Returns the columns whose ranges, categories and values no refusal shows.
             demand: The signed claims that a version must have before it is loaded; None: none.
+            withdrawn: Says of a replica without a version why it serves nothing.
             clock: The time.
         """
+        self._withdrawn = withdrawn
         self._live, self._denied, self._demand = live, denied, demand
         self._workspace = workspace
         self._memory_bytes = memory_bytes
@@ -346,6 +349,7 @@ class Loader:
             is_complete=is_complete,
             is_read=True,
             unregistered=tuple(name for name in self._listed if name not in offers),
+            withdrawn=no_reason if any(offer.versions for offer in offers.values()) else self._withdrawn,
         )
         self._publish(self._table)
         self._alerts.update(self._table)

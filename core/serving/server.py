@@ -27,7 +27,7 @@ from core.metrics.recording import MetricRecording
 from core.plain_files import open_plain
 from core.registry.demanded_claims import ClaimDemand
 from core.replication.outbox import OUTBOX, ReplicaOutbox
-from core.replication.standing import FOLDER, read_standing, silence_of, standing_file
+from core.replication.standing import FOLDER, read_standing, silence_of, standing_file, why_nothing_is_served
 from core.rollout import Rollouts
 from core.serving.app import FrontDoor
 from core.serving.authenticator import Authenticator
@@ -51,7 +51,7 @@ from core.serving.rpc.ports import reserve
 from core.serving.series import JOB, SeriesRecorder
 from core.serving.stats import ServerStats
 from core.serving.stuck import described
-from core.serving.table import ServingTable
+from core.serving.table import ServingTable, no_reason
 from core.serving.traces import traces_in_force
 from core.settings import PolicySource, settings_in_force
 from core.settings.address import ADDRESS_FORM, host_and_port
@@ -207,6 +207,9 @@ class Server:
             listed=settings.serving.models if listed is None else listed,
             live=self._live,
             denied=denied,
+            withdrawn=no_reason
+            if follow is None
+            else lambda: why_nothing_is_served(read_standing(standing_file(workspace.root))),
             demand=ClaimDemand(workspace, settings.serving.require_claims, settings.serving.claim_keys),
             clock=clock,
         )

@@ -1,7 +1,7 @@
 """The versions served at this moment: an immutable table, replaced whole, so that no request sees half a change."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,10 @@ ON_LIST = "on the list of what to serve (serving.models)"
 _NAMED = 20  # models in a refusal
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def no_reason() -> None:
+    """Of a table that was not withdrawn."""
 
 
 class LoadedVersion:
@@ -310,6 +314,16 @@ class ServingTable:
     is_complete: bool = False  # whether the registry has been read and every wanted version is loaded or has failed
     is_read: bool = False  # whether the registry has been read
     unregistered: tuple[str, ...] = ()  # models on the list of what to serve that the registry does not have
+    withdrawn: Callable[[], str | None] = no_reason  # of a table without a version: why its replica serves nothing
+
+    def require_served(self) -> None:
+        """Refuse every request while a replica serves nothing: no promotion here would mend that.
+
+        Raises:
+            UnavailableError: It serves nothing, with the reason.
+        """
+        if (why := self.withdrawn()) is not None:
+            raise UnavailableError(why)
 
     def read_models(self) -> Mapping[str, ServedModel]:
         """Return every model by name.
@@ -326,8 +340,9 @@ class ServingTable:
 
         Raises:
             UnknownVersionError: There is no model with this name.
-            UnavailableError: The registry has not been read yet.
+            UnavailableError: The registry has not been read yet, or this replica serves nothing.
         """
+        self.require_served()
         found = self.models.get(name)
         if found is None:
             raise UnknownVersionError("model", name, list(self.read_models()))
@@ -342,6 +357,7 @@ class ServingTable:
             BadRequestError: Several models are live.
             UnavailableError: None is, or the registry has not been read yet.
         """
+        self.require_served()
         self.read_models()
         live = self.expected()
         if not live:
@@ -372,6 +388,8 @@ class ServingTable:
         return [] if self.expected() else [self._why_nothing_is_served()]
 
     def _why_nothing_is_served(self) -> str:
+        if (withdrawn := self.withdrawn()) is not None:
+            return withdrawn.rstrip(".")
         if not self.models and self.unregistered:
             return f"no model {ON_LIST} is registered in this workspace"
         if not self.models:

@@ -187,7 +187,9 @@ class TextRoutes:
         Raises:
             NoLanguageModelError: None is live.
             BadRequestError: Several are.
+            UnavailableError: This replica serves nothing.
         """
+        self._predictor.table.require_served()
         models = self._predictor.table.read_models().values()
         live = [each.model for each in models if each.default is not None and each.default.scorer.text is not None]
         if not live:

@@ -503,6 +503,52 @@ def test_ready_says_that_a_replica_is_cut_off_to_those_who_may_look(follower, co
         assert answer.json["cut_off"].startswith("http://127.0.0.1:1 has not answered since ")
 
 
+def test_a_replica_that_serves_nothing_sends_nobody_to_promote(follower, control, replica, running, rows_of):
+    found = follower(serve_on_hours=1)
+    assert found.follow_once()
+    found.line.left = 0
+    found.now[0] += timedelta(hours=2)
+    assert not found.follow_once()
+    found.stop()
+    follow = {"url": "http://127.0.0.1:1", "serve_on_hours": 1}
+    replica.settings_file.write_text(json.dumps({"serving": {"follow": follow}}) + "\n")
+    since = in_words(found.standing.contact_at)
+    store_standing(standing_file(replica.root), msgspec.structs.replace(found.standing, url="http://127.0.0.1:1"))
+    says = f"This replica serves nothing: its desk has not answered since {since}."
+    with running(replica) as serving:
+        for path in ("/v1/models/spread:predict", "/v1/models/spread/versions/1:predict"):
+            answer = serving.ask(path, {"instances": rows_of("spread", 1)})
+            assert (answer.status, answer.json["error"]) == (503, says)
+        answer = serving.ask("/v1/completions", {"prompt": "a"})
+        assert answer.status == 503
+        assert says in str(answer.json)
+        ready = serving.ask("/ready")
+        assert (ready.status, ready.json["reasons"]) == (503, [says.removesuffix(".")])
+        assert "nothing is served until it answers" in ready.json["cut_off"]
+
+
+def test_a_replica_whose_token_is_revoked_says_that_it_is_refused_and_by_what(
+    follower, control, workspace, replica, ana, caplog
+):
+    found = follower()
+    assert found.follow_once()
+    Tokens(workspace).revoke("t-0001", actor=ana)
+    assert not found.follow_once()
+    assert "the control plane refuses this replica, which serves on: " in caplog.text
+    assert "Put a valid token where serving.follow.token_env says" in caplog.text
+    assert "Client(" not in caplog.text
+    stored, settings = read_standing(standing_file(replica.root)), found._settings
+    since = in_words(found.standing.contact_at)
+    assert silence_of(stored, settings, found.now[0]).startswith(
+        f"{settings.url} has refused the token of serving.follow.token_env since {since}; serving on until "
+    )
+    by_file = FollowSettings(url=settings.url, token_file="replica.token")
+    assert "has refused the token of serving.follow.token_file since" in silence_of(stored, by_file, found.now[0])
+    found.line.left = 0
+    assert not found.follow_once()
+    assert silence_of(read_standing(standing_file(replica.root)), settings, found.now[0]) is None, "it was just here"
+
+
 def test_a_replica_that_is_stopped_on_purpose_is_not_silent(follower, control, workspace):
     found = follower()
     assert found.follow_once()
