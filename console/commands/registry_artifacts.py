@@ -141,7 +141,8 @@ def register_path(args: argparse.Namespace) -> int:
     else:
         why = f" ({version.bump})" if version.bump else ""
         print(f"{version.model} {version.version} is registered in {version.stage}{why}")
-        print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
+        if version.checked:
+            print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
     return ExitCode.GOOD
 
 

@@ -124,7 +124,8 @@ class Trials:
         """
         if (folder / MODEL_NAME).exists():
             if not is_own_header(folder / MODEL_NAME):  # XGBoost's models often have this name
-                return f"{NOT_CHECKED}: its {MODEL_NAME} was written by another program"
+                why = f"its {MODEL_NAME} was written by another program, so this program cannot serve it"
+                return f"{NOT_CHECKED}: {why}"
         elif not onnx_files(folder):
             return f"{NOT_CHECKED}: {NO_MODEL}"
         limits, found = self._limits(), TrialOutcome()

@@ -137,7 +137,7 @@ def test_a_table_of_your_own(desk, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(desk))  # the default workspace is created on first use
     for name, seed, n in (("prices", 1, 400), ("more", 2, 500), ("new", 3, 300)):
         write_prices(desk / f"{name}.csv", n, random.Random(seed))
-    (desk / "model.json").write_text("{}")
+    (desk / "weights.json").write_text("{}")
     documented.play("own-data", desk)
 
 

@@ -48,6 +48,8 @@ def register(args: argparse.Namespace) -> int:
         print_json({**msgspec.to_builtins(version_as_shown(workspace, version)), "promotion_gates": gates})
     else:
         print(f"{version.model} {version.version} registered, in {version.stage}: {version.n_files} files")
+        if version.checked:  # a twin of a version of our own training has none
+            print(f"{version.checked[:1].upper()}{version.checked[1:]}.")
         print_gates(gates)
     return ExitCode.GOOD
 

@@ -185,6 +185,12 @@ def _read_header(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]
             raise ArtifactError(f"{folder / HEADER} has format {header['format']}; this release reads {FORMAT}")
     except OSError as error:
         raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ArtifactError(f"{folder / HEADER} is not a readable model header: {error!r}") from error
+    except KeyError as error:
+        raise ArtifactError(
+            f"{folder / HEADER} is not a readable model header: it was written by another program"
+        ) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(
+            f"{folder / HEADER} is not a readable model header: it is no JSON object that lists the files of a model"
+        ) from error
     return header, listed

@@ -473,6 +473,8 @@ def test_files_made_elsewhere_are_registered_with_metadata(answer, tmp_path):
 
     assert code == 0
     assert json.loads(out)["lineage"]["metadata"] == {"owner": "ana", "ticket": "42"}
+    _, out, _ = answer("register --model foreign --path", tmp_path / "model.json")
+    assert "\nNot checked: its model.json was written by another program, so this program cannot serve it.\n" in out
     code, _, err = answer("register --model theirs --version 7.0.0 --path", tmp_path / "model.json")
     assert code == 3
     assert "2.0.0" in err

@@ -105,7 +105,8 @@ def test_files_without_a_model_are_registered_unchecked(workspace, tmp_path, mon
 def test_a_model_json_of_another_program_is_registered_unchecked(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "try_folder", None)
     (tmp_path / "model.json").write_text('{"learner": {}, "version": [3, 0, 0]}')
-    assert "was written by another program" in register(workspace, tmp_path / "model.json").checked
+    found = register(workspace, tmp_path / "model.json").checked
+    assert found == "not checked: its model.json was written by another program, so this program cannot serve it"
 
 
 def test_an_onnx_file_is_parsed_where_a_library_for_it_is_installed(workspace, tmp_path):

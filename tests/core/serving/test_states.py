@@ -69,7 +69,7 @@ def test_a_version_that_cannot_be_loaded_says_why_without_the_folders_of_this_ma
     register(workspace, "spread", broken)
     with serving(workspace) as (server, _ask, until):
         until(lambda: server.table.models.get("spread") and server.table.models["spread"].failures, "the failure")
-        why = "model.json is not a readable model header: KeyError('files')"
+        why = "model.json is not a readable model header: it was written by another program"
         assert server.table.models["spread"].failures == {"1.0.0": why}
         assert server_answer(server, "/api/v1/predict/spread/versions/1.0.0", {"row": {}})[1]["error"] == (
             f"spread 1.0.0 is not ready: {why}."
