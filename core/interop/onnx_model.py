@@ -56,9 +56,11 @@ class WrittenOnnx(msgspec.Struct, frozen=True, kw_only=True):
     splits: dict[str, FloatArray]
 
 
-def require_onnx() -> None:
-    """Make sure that the extra is installed.
+def require_onnx(extra: str = "onnx") -> None:
+    """Make sure that the libraries of ONNX are installed.
 
+    Args:
+        extra: The extra that has all that is wanted.
     Raises:
         UsageError: It is not.
     """
@@ -66,7 +68,7 @@ def require_onnx() -> None:
         import_module("onnx")
         import_module("onnxruntime")
     except ImportError:
-        raise UsageError("onnx and onnxruntime are not installed: pip install 'bondx-console[onnx]'.") from None
+        raise UsageError(f"onnx and onnxruntime are not installed: pip install 'bondx-console[{extra}]'.") from None
 
 
 def written_onnx(model: "Model", notes: dict[str, str], spelled: Spelling = as_it_is) -> WrittenOnnx:

@@ -97,7 +97,7 @@ def export_version(
         require_output(out)
         if is_occupied(out):
             raise FolderInUseError(out)
-    require_onnx()
+    require_onnx("saved-model" if format is VersionFormat.SAVED_MODEL else "onnx")
     registry = Registry(workspace)
     found = registry.get(model, version)
     if format is VersionFormat.SAVED_MODEL:

@@ -25,14 +25,18 @@ _TOOLS = {
     "tmux": "keeps a session alive when your SSH line breaks",
     "git": "notes the commit of your code with each run",
 }
-_EXTRAS = {
+_EXTRAS = {  # of pyproject.toml, but for those of developers
+    "dask": ("dask", "distributed"),
     "fsspec": ("fsspec",),
     "mlflow": ("mlflow",),
     "oidc": ("joserfc",),
     "onnx": ("onnx", "onnxruntime"),
     "otel": ("opentelemetry.proto",),
     "pdf": ("typst",),
+    "saved-model": ("onnx", "onnxruntime", "tensorflow"),
+    "text": ("torch", "safetensors"),
     "tf-serving": ("grpc", "google.protobuf"),
+    "tuning": ("optuna",),
     "xgboost": ("xgboost",),
 }
 

@@ -108,6 +108,22 @@ def test_the_held_out_rows_are_compared_and_json_says_so(trained, tmp_path, call
     assert found["inputs"] == [{"name": "area", "is_text": False}, {"name": "age", "is_text": True}]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "extra"),
+    [(VersionFormat.ONNX, "onnx"), (VersionFormat.KSERVE, "onnx"), (VersionFormat.SAVED_MODEL, "saved-model")],
+)
+def test_without_libraries_the_extra_of_the_format_is_named(wanted, extra, tmp_path, monkeypatch):
+    import core.interop.onnx_model as onnx_model
+
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(onnx_model, "import_module", absent)
+    workspace = Workspace.create(tmp_path / "w", settings_text="")
+    with pytest.raises(UsageError, match=rf"pip install 'bondx-console\[{extra}\]'"):
+        export_version(workspace, MODEL, VERSION, tmp_path / "out", format=wanted)
+
+
 def test_the_folder_has_what_triton_mlserver_and_kserve_read_and_the_same_bytes_each_time(trained, tmp_path):
     for name in ("first", "again"):
         export_version(trained, MODEL, VERSION, tmp_path / name, format=VersionFormat.KSERVE)

@@ -510,7 +510,9 @@ def test_a_target_of_whole_numbers_may_later_have_decimals(workspace, own, tmp_p
     [
         pytest.param(lambda f: f.drop(columns="size"), "'size': it is missing", id="a feature is missing"),
         pytest.param(
-            lambda f: f[["size"]].rename(columns={"size": "x"}), r"it is missing\. The model reads", id="all are missing"
+            lambda f: f[["size"]].rename(columns={"size": "x"}),
+            r"it is missing\. The model reads",
+            id="all are missing",
         ),
         pytest.param(lambda f: f.drop(columns="late"), "no column 'late'", id="the target is missing"),
         pytest.param(lambda f: f.assign(late="perhaps"), "'perhaps' is not a class", id="a class never learned"),
