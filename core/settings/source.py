@@ -7,6 +7,7 @@ from core.plain_files import open_plain
 from core.settings.errors import SettingsError
 
 MOST_BYTES = 1 << 20
+EXAMPLES = Path(__file__).parents[2] / "sample_configs"
 
 KeyPath = tuple[str, ...]
 
@@ -49,7 +50,7 @@ def read_text(file: Path) -> str:
         with open_plain(file) as stream:
             raw = stream.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise SettingsError(file, "no such file") from None
+        raise SettingsError(file, f"no such file{_installed(file)}") from None
     except OSError as error:
         raise SettingsError(file, f"cannot be read: {error.strerror}") from None
     if len(raw) > MOST_BYTES:
@@ -63,6 +64,12 @@ def read_text(file: Path) -> str:
     if nul:
         raise SettingsError(file, "holds NUL bytes, so it is not a text file", **_end_of(before))
     return text
+
+
+def _installed(file: Path) -> str:
+    """Say where the example of a page lies if BondX was installed without a checkout."""
+    example = EXAMPLES / file.name
+    return f"; this example is installed as {example}" if file.parent.name == EXAMPLES.name and example.exists() else ""
 
 
 def _end_of(text: str) -> Place:

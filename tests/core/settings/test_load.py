@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import ExitCode
 from core.settings import Settings, SettingsError, load_settings
+from core.settings.source import EXAMPLES
 
 
 @pytest.fixture
@@ -178,6 +179,15 @@ def test_no_setting_takes_a_blank_name_or_pattern():
 def test_a_path_that_is_not_a_file_is_named(tmp_path, make):
     with pytest.raises(SettingsError, match=r"no such file|is a folder"):
         load_settings(make(tmp_path))
+
+
+def test_an_example_of_the_pages_is_found_where_it_is_installed(tmp_path):
+    for name, said in (
+        ("quick.yaml", rf"no such file; this example is installed as {EXAMPLES / 'quick.yaml'}"),
+        ("slow.yaml", "no such file$"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            load_settings(tmp_path / "sample_configs" / name)
 
 
 def test_the_error_names_the_file_at_fault(write):
