@@ -37,8 +37,9 @@
 Importing this package loads nothing heavy.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from bondx.own_packages import offered
 
 if TYPE_CHECKING:
     from bondx.ml.anonymising import anonymise
@@ -104,7 +105,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return offered(_HOMES[name], name)
 
 
 def __dir__() -> list[str]:

@@ -57,10 +57,9 @@ _HOMES = {
 def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    from importlib import import_module
+    from bondx.own_packages import offered
 
-    return getattr(import_module(module), attribute)
+    return offered(*_HOMES[name])
 
 
 def __dir__() -> list[str]:

@@ -41,6 +41,22 @@ def test_a_command_imports_the_packages_of_its_own(folder, command, path):
     assert "usage: bondx" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "line", ["from bondx import MLOpsConfig", "from bondx.mlops import ModelStage", "from bondx.ml import explain"]
+)
+@pytest.mark.parametrize("name", ["core.py", "core/__init__.py"])
+def test_a_program_beside_a_core_of_its_own_is_told_what_hides_ours(line, name, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine = 1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    place = tmp_path / name.partition("/")[0]
+    said = f"{place} hides the package core of BondX: rename it, or run your program from another folder."
+    assert done.stderr.splitlines()[-1:] == [f"ImportError: {said}"]
+    assert "ModuleNotFoundError" not in done.stderr
+
+
 def test_the_training_child_does_too(folder):
     code = (
         "import os, threading\n"
