@@ -121,8 +121,22 @@ def _why(gate: GateResult, *, explained: bool) -> str:
     counted_samples = f"{gate.n_samples} {gate.window.partition(' ')[0]}"  # "3 files hashed" needs no "on 3 files"
     is_said = counted_samples in gate.reason
     basis = gate.basis if (gate.n_samples or explained) and not is_said else ""
-    offending = f"{gate.n_offending:,} rows: {', '.join(gate.offending[:5])}" if gate.n_offending else ""
-    return "; ".join(part for part in (gate.reason if _says_more(gate) else "", basis, offending) if part)
+    reason = gate.reason if _says_more(gate) else ""
+    return "; ".join(part for part in (reason, basis, "" if _names_all(reason, gate) else _offending(gate)) if part)
+
+
+def _offending(gate: GateResult) -> str:
+    """Count what broke the rule, and name the first few."""
+    if not gate.n_offending:
+        return ""
+    noun = gate.unit if _counts(gate) and gate.value == gate.n_offending else "rows"
+    noun = noun.removesuffix("s") if gate.n_offending == 1 else noun
+    return f"{gate.n_offending:,} {noun}: {', '.join(gate.offending[:5])}"
+
+
+def _names_all(reason: str, gate: GateResult) -> bool:
+    """Return whether a reason names everything that broke the rule already."""
+    return len(gate.offending) == gate.n_offending and all(each in reason for each in gate.offending)
 
 
 def summary(gates: Sequence[GateResult], glyphs: Glyphs) -> Cell:

@@ -69,6 +69,16 @@ RETRAINED: Noun[str] = Noun(
 """The model that a row is about, also if the row is about a version that is not live."""
 
 
+def _of_language(snapshot: "Snapshot", model: str) -> str | None:
+    """Say that a model of language is not retrained; None of a model of rows. A model has versions of one kind."""
+    from core.registry.language_models import is_language_model
+
+    version = next((each for each in snapshot.versions if each.model == model), None)
+    if version is None or not is_language_model(version):
+        return None
+    return f"{model} is a model of language, which is not retrained: :start text {model} trains its next version."
+
+
 class ShowRetrainings(Verb[None]):
     """Show the retrainings."""
 
@@ -179,10 +189,19 @@ class Retrain(Change[str]):
     key = Key("T", "retrain", "Train the model anew on what is new, up to a proven rollout (asks first)")
     command = Command("train a model anew on what is new, up to a proven rollout")
 
+    def refused(self, app: "ConsoleControls", thing: str | None) -> str | None:
+        """Refuse it for a model of language."""
+        return super().refused(app, thing) or (_of_language(app.newest, thing) if thing is not None else None)
+
     def offered(self, app: "ConsoleControls", thing: str) -> bool:
-        """Offer it for models with a live version that are not being trained anew."""
+        """Offer it for models of rows with a live version that are not being trained anew."""
         is_live = any(model.model == thing and model.production for model in app.newest.models)
-        return super().offered(app, thing) and is_live and app.newest.active_retraining(thing) is None
+        return (
+            super().offered(app, thing)
+            and is_live
+            and _of_language(app.newest, thing) is None
+            and app.newest.active_retraining(thing) is None
+        )
 
     def offer(self, context: OfferContext, thing: str, *options: Any) -> Offer:
         """Offer it with what it would do, what a trigger would wait for, and why it is refused."""

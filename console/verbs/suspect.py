@@ -30,7 +30,12 @@ class RollBackSuspect(Change[Suspect]):
     key = Key("R", "roll back", "Roll back the live version; abort the rollout of a candidate (asks first)")
 
     def refusal(self, thing: Suspect) -> str | None:
-        """Refuse for a version without requests: the live version is healthy, as far as this row knows."""
+        """Refuse for a version without requests: the live version is healthy, as far as this row knows.
+
+        The first live version of a model has none before it to return to.
+        """
+        if thing.is_first:
+            return f"{thing.model} has no earlier Production version to roll back to."
         if thing.returns_to or thing.standing in (VersionStanding.LIVE, VersionStanding.CANDIDATE):
             return None
         return str(thing)

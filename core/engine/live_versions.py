@@ -15,6 +15,7 @@ from core.registry.artifacts import ArtifactStore
 from core.registry.contents import REPORT_NAME, importance_shares, parsed_object, prompt_documents
 from core.registry.documents import MadeProfile
 from core.registry.errors import ChangedFileError
+from core.registry.language_models import is_language_model
 from core.registry.made_profiles import OWN_NAME
 from core.rollout.rollout_records import DATABASE
 from core.rollout.routing import RoutingTable, routing_tables
@@ -88,6 +89,7 @@ class LiveVersions:
             importance=learned.importance,
             rules=policy.for_model(version.model),
             n_prompt_documents=learned.n_prompt_documents,
+            writes_texts=is_language_model(version),
         )
 
     def _with_profile(self, live: LiveVersion) -> LiveVersion:

@@ -134,8 +134,8 @@ class AnswersNoRowsError(UsageError):
 
     def __init__(self, which: str = "This version") -> None:
         super().__init__(
-            f"{which} is a model of language, which writes texts and answers no rows: predictions, drift, "
-            "explanations, stress tests and retrainings are not for it."
+            f"{which} is a model of language, which writes texts and answers no rows: predictions, checks of "
+            "drift between tables, explanations, stress tests and retrainings are not for it."
         )
 
 

@@ -37,6 +37,7 @@ class LiveVersion:
         importance: The share of each feature in its answers.
         rules: The policy in force for the model.
         n_prompt_documents: Of a model of language, the held-out documents that its prompts are compared with; else 0.
+        writes_texts: Whether it is a model of language, of whose answers no outcomes come.
     """
 
     workspace: "Workspace"
@@ -52,6 +53,7 @@ class LiveVersion:
     importance: Mapping[str, float]
     rules: "ModelPolicy"
     n_prompt_documents: int = 0
+    writes_texts: bool = False
 
     @property
     def key(self) -> str:

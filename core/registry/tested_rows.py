@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from core.registry.documents import ModelVersion
+from core.registry.language_models import writes_texts
 
 TRAINED_ON = frozenset({"draws", "validation", "file", "documents"})
 """Names of the data in a lineage that a version learned from; it was tested on the others."""
@@ -24,10 +25,10 @@ def tested_rows(version: ModelVersion) -> TestedRows:
     A session measures on its test panels, of which the first gives the bare metrics; a training on a file measures on
     the rows that it held out.
     """
-    split = version.lineage.get("split")
+    split, is_of_texts = version.lineage.get("split"), writes_texts(version.lineage)
     if isinstance(split, Mapping) and (n_rows := _count(split.get("n_tested"))):
         how = "each held out once by cross-validation" if split.get("is_cross_validated") else "held out of the file"
-        return TestedRows(n_rows, f"rows {how}")
+        return TestedRows(n_rows, f"{'documents' if is_of_texts else 'rows'} {how}")
     data = version.lineage.get("data")
     panels = (
         {name: entry for name, entry in data.items() if name not in TRAINED_ON} if isinstance(data, Mapping) else {}
@@ -36,7 +37,8 @@ def tested_rows(version: ModelVersion) -> TestedRows:
     entry = panels.get(name)
     if isinstance(entry, Mapping) and (n_rows := _count(entry.get("n_rows"))):
         seed = f", seed {entry['seed']}" if "seed" in entry else ""
-        return TestedRows(n_rows, f"rows of the panel {name}{seed}")
+        which = "documents that it has not seen" if is_of_texts else f"rows of the panel {name}"
+        return TestedRows(n_rows, f"{which}{seed}")
     return TestedRows(0, UNKNOWN)
 
 

@@ -241,8 +241,10 @@ class Loader:
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
             scorer.signature.denied = self._denied
-            profile, made = self._profile(key)
-            conformal = _conformal_in(folder, f"{model} {version}")
+            profile, made, conformal = None, "", None
+            if not scorer.signature.writes_texts:  # which has neither, and misses neither
+                profile, made = self._profile(key)
+                conformal = _conformal_in(folder, f"{model} {version}")
             stats = self._stats.of(model, version)
             tap = self._live.tap(model, version, scorer, profile, stats) if self._live is not None else None
             n_file_bytes = sum(file.stat().st_size for file in folder.rglob("*"))

@@ -34,7 +34,7 @@ GATES = {
     "nats_below_bigram": TextGate(">=", 0.0, "nats", is_blocking=True),
     "fact_consistency": TextGate(">=", 95.0, "%", is_blocking=True, samples=OWN),
     "held_out_nats_above_floor": TextGate("<=", 0.1, "nats", samples="documents with names that it has not seen"),
-    "calibration_error": TextGate("<=", 5.0, "%"),
+    "calibration_error": TextGate("<=", 5.0, "%", samples=f"tokens of {SEEN_BY_NOBODY}"),
     "documents_ended": TextGate(">=", 95.0, "%", samples=OWN),
     "copied_above_chance": TextGate("<=", 5.0, "%", samples=OWN),
 }

@@ -32,6 +32,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     live: str | None
     rollout_id: str | None = None  # the active rollout of which it is the candidate
     alerts_on_live: bool = False  # the live version has an open alert of the same rule
+    is_first: bool = False  # it is live, and no version of its model was live before it
     returns_to: str | None = None  # of a model without a live version, if no version is named: the one before it
 
     @property
@@ -103,7 +104,14 @@ def standing_of(model: str, version: str | None, snapshot: "Snapshot") -> Suspec
     live = registered.production if registered else None
     number = version or live or ""
     if live is not None and number == live:
-        return Suspect(model=model, version=number, standing=VersionStanding.LIVE, where="is live", live=live)
+        return Suspect(
+            model=model,
+            version=number,
+            standing=VersionStanding.LIVE,
+            where="is live",
+            live=live,
+            is_first=registered is not None and not registered.previous_production,
+        )
     rollout = snapshot.active_rollout(model)
     if rollout is not None and rollout.candidate == number:
         return Suspect(

@@ -1,7 +1,9 @@
 """A model that had a live version and has none now: shown as a problem, and never put back by accident."""
 
 import json
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from console.cli.main import main
@@ -73,3 +75,11 @@ async def test_the_row_on_the_overview_leads_to_the_rollback(open_console, works
         console.time.pass_deafness()
         await console.press("Y")
         await console.until(lambda: Registry(workspace).get("spread", "1.1.0").stage is Stage.PRODUCTION)
+
+
+def test_the_first_live_version_has_none_to_roll_back_to(workspace):
+    snapshot = take_snapshot(workspace)
+    assert R.refusal(standing_of("spread", None, snapshot)) is None
+    (spread,) = (each for each in snapshot.models if each.model == "spread")
+    first = replace(snapshot, models=(msgspec.structs.replace(spread, previous_production=()),))
+    assert R.refusal(standing_of("spread", None, first)) == "spread has no earlier Production version to roll back to."

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from console.presentation.epochs import NO_SPEED
+from console.verbs.retraining import Retrain
 from core.actor import Actor, Origin
 from core.alerts import Alerts
 from core.settings import TrainingSettings
@@ -21,6 +22,7 @@ from tests.console.conftest import NOW
 from tests.console.picture import pictured as pictured
 from tests.epoch_records import an_epoch
 
+RETRAIN = Retrain()
 FLOOR = 0.7628
 N_EPOCHS = 12
 MIRA = Actor("mira", "desk-4", Origin.CONSOLE)
@@ -167,3 +169,15 @@ async def test_s_starts_the_model_of_language_of_the_settings(open_console, work
     started = Sessions(workspace).all()[-1]
     assert started.text is not None
     assert (started.text.model, started.text.text_model.documents) == ("prose", 200)
+
+
+async def test_a_model_of_language_is_not_offered_a_retraining(open_console, workspace, monkeypatch):
+    async with open_console() as console:
+        app = console.app
+        assert RETRAIN.refused(app, "spread") is None
+        assert RETRAIN.offered(app, "spread")
+        monkeypatch.setattr(
+            "core.registry.language_models.is_language_model", lambda version: version.model == "spread"
+        )
+        assert "is a model of language, which is not retrained: :start text spread" in RETRAIN.refused(app, "spread")
+        assert not RETRAIN.offered(app, "spread")

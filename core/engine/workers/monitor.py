@@ -177,6 +177,7 @@ class Monitor(Worker):
             estimate=found.estimate,
             labels=found.labels,
             failures=found.failures,
+            writes_texts=version.writes_texts,
         )
 
     def _read_unserved(self) -> dict[tuple[str, str], str]:

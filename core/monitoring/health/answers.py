@@ -18,6 +18,8 @@ FAILING_FACTOR = 2.0
 def judge_performance(facts: HealthFacts, rules: HealthPolicy) -> JudgedSource:
     """Say whether it does as well as on held-out rows, of the answers whose outcomes are known."""
     found = facts.performance
+    if facts.writes_texts:
+        return JudgedSource(missing="performance: no outcomes come for texts")
     if found is None or not found.n_outcomes:
         return JudgedSource(missing="performance: no outcome has been reported")
     if found.verdict is PerformanceVerdict.FELL and found.metrics:

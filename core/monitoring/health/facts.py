@@ -32,6 +32,7 @@ class HealthFacts:
         estimate: How well it is likely to do, estimated without outcomes.
         labels: What the outcomes of a few wanted requests prove.
         failures: By watcher, why it could not look.
+        writes_texts: Whether it is a model of language.
     """
 
     now: datetime
@@ -45,6 +46,7 @@ class HealthFacts:
     estimate: EstimatePart | None = None
     labels: LabelsPart | None = None
     failures: Mapping[str, str] = field(default_factory=dict)
+    writes_texts: bool = False
 
 
 class JudgedSource(NamedTuple):

@@ -90,6 +90,8 @@ class PerformanceWatch(Watcher):
 
     def look(self, version: LiveVersion, now: datetime, state: bytes | None) -> WatcherLook:
         """Add what is new, and report; arguments as in the protocol."""
+        if version.writes_texts:
+            return WatcherLook()
         file = version.workspace.predictions_file
         feed = self._feeds.setdefault(file, OutcomeFeed(file))
         found = read_state(version.key, state, version.profile, version.profile_since)

@@ -148,7 +148,9 @@ class LiveCounter:
         tap = LiveTap(
             model, version, scorer, profile, stats, wake=self._wake, seconds=self._seconds, takes_all=takes_all
         )
-        if tap.counter is None:
+        if tap.counter is None and scorer.signature.writes_texts:
+            log.info("%s %s writes texts: what is watched of them is measured apart", model, version)
+        elif tap.counter is None:
             log.info("%s %s has no profile: its rows are only numbered, and its drift is not watched", model, version)
         elif names := tap.counter.left_out:
             log.info("%s %s: not counted, since requests do not carry them: %s", model, version, ", ".join(names))

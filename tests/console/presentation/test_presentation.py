@@ -24,6 +24,7 @@ from console.verbs.session import PAUSE, START, PauseOrResume, StartOrStop
 from console.verbs.stage_move import plan_offer
 from core.alerts import AlertState
 from core.errors import RefusedError
+from core.quality.gate import judge
 from core.registry import Registry
 from core.rollout import DesiredRollout, RolloutPhase
 from core.settings import AlertSettings, ModelSettings, TrainingSettings
@@ -99,6 +100,27 @@ def test_failed_gates_come_first_with_value_limit_and_offending_rows():
     assert text.index("✗ fail") < text.index("! warn") < text.index("✓ pass")
     assert "22.4% <= 20%" in text
     assert "224 rows: BX000017" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "reason", "said"),
+    [
+        ("failed", 2.0, "the model failed facts, floor", "the model failed facts, floor"),
+        (
+            "problems",
+            2.0,
+            "the files are not as registered",
+            "the files are not as registered; 2 problems: facts, floor",
+        ),
+        ("%", 2.0, "too many", "too many; 2 rows: facts, floor"),
+    ],
+    ids=["gates that the reason names", "problems", "rows"],
+)
+def test_what_broke_a_rule_is_counted_by_its_own_name_and_once(unit, value, reason, said):
+    broken = {"n_offending": 2, "offending": ("facts", "floor")}
+    gate = judge("quality_gates", value, "<=", 0.0, unit=unit, reason=reason, **broken)
+    assert said in plain(gate_lines([gate], UNICODE)).splitlines()[1]
+    assert plain(gate_lines([gate], UNICODE)).count("floor") == 1
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,21 @@ def test_every_gate_says_on_what_it_rests(candidate: ModelVersion) -> None:
     assert gates_of(live, new)["min_accuracy"].n_samples == 100
 
 
+@pytest.mark.parametrize(
+    ("lineage", "basis"),
+    [
+        ({"data": {"documents": {"n_rows": 900}, "judged": {"n_rows": 200, "seed": 42}}},
+         "on 200 documents that it has not seen, seed 42"),
+        ({"data": {"file": {"n_rows": 500}}, "split": {"n_tested": 100, "is_cross_validated": False}},
+         "on 100 documents held out of the file"),
+    ],
+    ids=["of a grammar", "of one's own"],
+)  # fmt: skip
+def test_a_model_of_language_is_rated_on_documents(candidate: ModelVersion, lineage: dict, basis: str) -> None:
+    version = changed(candidate, lineage={"task": "text", **lineage})
+    assert gates_of(version, version)["min_accuracy"].basis == basis
+
+
 def test_a_version_without_a_record_of_its_test_rows_says_so(candidate: ModelVersion) -> None:
     found = gates_of(changed(candidate, lineage={}), changed(candidate, version="0.9.0"))["min_accuracy"]
     assert (found.n_samples, found.basis) == (0, "its registration does not say on how many rows")

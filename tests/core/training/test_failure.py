@@ -65,7 +65,10 @@ def test_our_own_sentence_is_logged_without_the_way_to_it():
 
 
 def test_a_bug_is_logged_with_the_way_to_it():
-    try:
-        raise ValueError("a bug")
-    except ValueError as error:
-        assert "test_failure.py" in failure_of(error).details
+    def attempt():
+        try:
+            raise ValueError("a bug")
+        except ValueError as error:
+            return failure_of(error)
+
+    assert "test_failure.py" in attempt().details

@@ -201,3 +201,10 @@ def test_the_engine_names_no_slice_of_a_denied_column(workspace, context, versio
     (watch,) = (each for each in (make(context) for make in WATCHERS) if each.name == PerformanceWatch.name)
     found = watch.look(replace(version, profile=profiled(REGION)), clock(), None)
     assert found.part.worst_slice.slice == DENIED
+
+
+def test_of_texts_no_outcomes_are_awaited(version, answered, clock):
+    answered(3)
+    watch = PerformanceWatch()
+    assert watch.look(version, clock(), None).part is not None
+    assert watch.look(replace(version, writes_texts=True), clock(), None).part is None

@@ -176,6 +176,9 @@ def test_each_reason_begins_at_its_boundary(facts, state, source):
             "performance: 20 outcomes decide nothing yet, about 300 in all would settle it", id="few outcomes",
         ),
         pytest.param(
+            replace(WELL, drift=None, writes_texts=True), "performance: no outcomes come for texts", id="texts",
+        ),
+        pytest.param(
             replace(WELL, drift=None, failures={"drift": "OSError: gone"}),
             "drift cannot be watched: OSError: gone", id="a watcher that fails",
         ),

@@ -82,6 +82,9 @@ def test_prompts_unlike_the_documents_of_many_callers_are_an_alarm(workspace, mo
         for _ in range(3):  # a caller without a key is its token
             assert server.ask("/v1/completions", {"prompt": "Risk note", "max_tokens": 1}).status == 200
         server.until(lambda: n_measured() == 43, "the others")
+    logged = "".join(file.read_text() for file in workspace.logs_dir.iterdir())
+    assert "writes texts: what is watched of them is measured apart" in logged
+    assert not any(words in logged for words in ("no intervals", "without slices", "its drift is not watched"))
     callers = [each.prompt.caller for each in reader.prompts("prose", "1.0.0", Cursor()).prompts]
     assert (len(set(callers)), len(set(callers[40:]))) == (41, 1)
 
@@ -89,7 +92,11 @@ def test_prompts_unlike_the_documents_of_many_callers_are_an_alarm(workspace, mo
     capsys.readouterr()
     at = ["--workspace", str(workspace.root)]
     assert command_line(["drift", "why", "prose", *at]) == 0
-    assert "2 of 2 columns need more callers to rule it out (prompts, prompt length)" in capsys.readouterr().out
+    why = capsys.readouterr().out
+    assert "2 of 2 columns need more callers to rule it out (prompts, prompt length)" in why
+    assert "performance: no outcomes come for texts" in why
+    assert "no outcomes yet" not in why
+    assert "wait for theirs" not in why
     assert command_line(["drift", "why", "prose", "--json", *at]) == 0
     (told, _) = json.loads(capsys.readouterr().out)["drift"]["columns"]
     assert (told["n"], told["unit"]) == (41, "caller")
