@@ -146,6 +146,7 @@ class Loader:
         self._routings.read()
         offers = self._offers()
         self._take_loaded()
+        self._drop_replaced(offers)
         self._take_profiles()
         wished = self._take_wishes(
             {(name, version.version) for name, offer in offers.items() for version in offer.versions}
@@ -235,8 +236,8 @@ class Loader:
 
         model, version = key
         begin, bytes_before = time.monotonic(), _memory()
+        found = self._registry.get(model, version)  # before its files: what replaces it meanwhile is loaded again
         if self._demand:
-            found = self._registry.get(model, version)
             self._demand.require(found, self._registry.claims_of(found), self._clock())
         with self._registry.opened(model, version) as folder:
             scorer = warm_scorer(folder)
@@ -265,6 +266,7 @@ class Loader:
             made_profile=made,
             tap=tap,
             conformal=conformal,
+            manifest_sha256=found.manifest_sha256,
         )
 
     def _profile(self, key: VersionKey) -> tuple[DataProfile | None, str]:
@@ -305,6 +307,18 @@ class Loader:
                 log.error(
                     "%s %s could not be loaded: %s", *key, error, exc_info=not isinstance(error, CoreError) and error
                 )
+
+    def _drop_replaced(self, offers: Mapping[str, ServedOffer]) -> None:
+        """Let go of what was loaded from other files than those that the registry has under the same number now.
+
+        No registration does that. A replica takes the version of its desk in place of one that was registered on it.
+        """
+        for name, offer in offers.items():
+            for version in offer.versions:
+                loaded = self._loaded.get((name, version.version))
+                if loaded is not None and loaded.manifest_sha256 != version.manifest_sha256:
+                    del self._loaded[name, version.version]
+                    log.warning("%s %s has other files now than those that were loaded", name, version.version)
 
     def _may_try(self, key: VersionKey) -> bool:
         tried = self._failures.get(key)

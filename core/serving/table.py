@@ -56,6 +56,7 @@ class LoadedVersion:
         made_profile: str = "",
         tap: "LiveTap | None" = None,
         conformal: "Conformal | None" = None,
+        manifest_sha256: str = "",
     ) -> None:
         self.model = model
         self.version = version
@@ -70,6 +71,7 @@ class LoadedVersion:
         self.made_profile = made_profile  # the hash of a profile that was made after the version was registered
         self.slice_columns = () if profile is None else recorded_columns(profile)
         self.conformal = conformal
+        self.manifest_sha256 = manifest_sha256  # of the registered files that it was loaded from
         self.tap = tap  # takes answered rows to be counted
         stats.last_used = time.monotonic()
         self.alone = Assignment(self, slicer=self.slicer(()))  # outside a rollout
@@ -89,6 +91,7 @@ class LoadedVersion:
             made_profile=made_profile,
             tap=tap,
             conformal=self.conformal,
+            manifest_sha256=self.manifest_sha256,
         )
 
     def slicer(self, slices: Sequence[Slice]) -> Slicer | None:

@@ -1,9 +1,17 @@
 """The loader, turn by turn."""
 
+import shutil
 from concurrent.futures import wait
 
+import msgspec
+
+from core.actor import Actor
+from core.clock import utc_now
+from core.registry import ModelVersion, Registry
+from core.registry.changes import registry_change
 from core.serving.loading import Loader
 from core.serving.stats import ServerStats
+from core.state import Workspace
 
 
 def test_a_version_requested_during_a_refresh_is_loaded_in_the_next(workspace, artifacts, register):
@@ -23,6 +31,38 @@ def test_a_version_requested_during_a_refresh_is_loaded_in_the_next(workspace, a
     wait(loader._loading.values())
     loader.refresh()
     assert wish.result(0).version == version
+    loader._worker.shutdown()
+
+
+def test_a_version_that_has_other_files_under_the_same_number_is_loaded_again(
+    workspace, artifacts, register, tmp_path, monkeypatch
+):
+    register(workspace, "spread", artifacts / "spread")
+    other = Workspace.create(tmp_path / "other", settings_text="{}\n")
+    theirs = register(other, "spread", artifacts / "spread_other")
+    tables = []
+    loader = Loader(workspace, ServerStats(), tables.append)
+
+    def turn():
+        loader.refresh()
+        wait(loader._loading.values())
+        loader.refresh()
+        return tables[-1].models["spread"].versions[theirs.version]
+
+    first = turn()
+    assert turn() is first
+    # As a replica takes a version of its desk.
+    own = Registry(workspace).get("spread", theirs.version)
+    shutil.rmtree(workspace.artifacts_dir / own.path)
+    shutil.copytree(other.artifacts_dir / theirs.path, workspace.artifacts_dir / own.path)
+    database = workspace.database("registry")
+    with registry_change(workspace, actor=Actor.engine(), reason="", clock=utc_now) as change:
+        versions = database.documents("versions", ModelVersion, "key")
+        versions.replace(msgspec.structs.replace(versions.get(own.key), manifest_sha256=theirs.manifest_sha256))
+        change.record("replica.follow", own.key)
+    second = turn()
+    assert second is not first
+    assert (first.manifest_sha256, second.manifest_sha256) == (own.manifest_sha256, theirs.manifest_sha256)
     loader._worker.shutdown()
 
 
