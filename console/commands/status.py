@@ -226,6 +226,7 @@ def facts_of(snapshot: "Snapshot", *, now: "datetime | None" = None) -> dict[str
             for alert in snapshot.alerts
             if alert.state in (AlertState.FIRING, AlertState.ACKNOWLEDGED)
         ],
+        "alerts_at": snapshot.checked_until if snapshot.absence else None,
         "resources": {
             name: round(value) for name in GAUGES if (value := snapshot.latest(f"resource.{name}")) is not None
         },
@@ -258,7 +259,9 @@ def exit_code(facts: dict[str, Any]) -> int:
     firing = any(alert["state"] == "firing" for alert in facts["alerts"])
     failing = any(session["failing_gates"] for session in facts["sessions"])
     failing |= any(found["state"] == "failing" for found in facts["health"])
-    unjudged = facts["rollouts"] and not _is_replica(facts) and (facts["engine"] is None or facts["engine"]["silent_since"])
+    unjudged = (
+        facts["rollouts"] and not _is_replica(facts) and (facts["engine"] is None or facts["engine"]["silent_since"])
+    )
     return ExitCode.FAILING if firing or failing or unjudged or facts["problems"] else ExitCode.GOOD
 
 
@@ -338,6 +341,9 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
                 f"{state_in_words(rollout['phase'])}, step {rollout['step']} of {rollout['n_steps']}, {given}{judged}",
             )
         )
+    if facts["alerts"] and absence:  # before them: they read as present ones
+        as_of = f"as of {printable(facts['alerts_at'])}: " if facts["alerts_at"] else ""
+        lines.append(("alert", f"{as_of}{absence}, so nothing is evaluated"))
     lines += [("alert", sentence) for sentence in _alert_sentences(facts["alerts"], n_alerts)]
     if not facts["alerts"]:
         known = f"none open, but {absence}, so nothing is checked" if absence else "none"

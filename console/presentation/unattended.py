@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from console.presentation.keys import with_keys
+from console.presentation.phrases import instant
 from core.view.snapshot import NO_ENGINE, SILENT_ENGINE
 
 if TYPE_CHECKING:
@@ -63,7 +64,17 @@ def _told(snapshot: "Snapshot", *, starts_here: bool) -> str:
     if waiting:
         for_it = "" if unjudged else " for an engine"
         told.append(f"{', '.join(waiting)} {'waits' if len(waiting) == 1 else 'wait'}{for_it}")
+    if of_the_past := _alerts_of_the_past(snapshot):
+        told.append(of_the_past if told else f"{absence}: {of_the_past}")
     return "; ".join([*told, cure(starts_here=starts_here)]) if told else ""
+
+
+def _alerts_of_the_past(snapshot: "Snapshot") -> str:
+    """Say until when the open alerts were evaluated: they stand here as if they were present."""
+    if not any(alert.state.is_open for alert in snapshot.alerts):
+        return ""
+    at = snapshot.checked_until
+    return f"alerts as of {instant(at)}" if at else "alerts are not evaluated"
 
 
 def _in_brief(snapshot: "Snapshot", *, starts_here: bool) -> str:
@@ -74,12 +85,14 @@ def _in_brief(snapshot: "Snapshot", *, starts_here: bool) -> str:
         return f"not judged: {rollout.model} {rollout.candidate} at {_share(rollout)}{more}"
     if (holder := snapshot.engine) is not None:
         return f"silent; kill -CONT {holder.pid} wakes it, kill {holder.pid} ends it"
+    if of_the_past := _alerts_of_the_past(snapshot):
+        return f"no engine: {of_the_past}"
     return f"work waits; {cure(starts_here=starts_here)}"
 
 
 def advice(*, starts_here: bool) -> str:
     """Say what it means that no engine runs, and what starts one."""
-    meaning = "Sessions wait. Rollouts stay at their shares: they are neither judged nor rolled back."
+    meaning = "Sessions wait. Rollouts are neither judged nor rolled back. Alerts neither fire nor resolve."
     elsewhere = "bondx run --headless --no-session"
     if not starts_here:
         return f"{meaning} This console may start none: run {elsewhere} elsewhere."

@@ -58,6 +58,20 @@ def test_status_knows_no_alerts_only_while_an_engine_looks_and_they_can_be_read(
     assert broken == ["unknown: it cannot be read", "unknown: they cannot be read"]
 
 
+def test_status_says_before_open_alerts_that_nothing_evaluates_them(workspace):
+    def told(**fields):
+        facts = facts_of(seen(workspace, **fields))
+        return [text for name, text in _sentences(facts, n_alerts=None) if name == "alert"]
+
+    here = told(engine=AT_WORK)
+    assert here
+    assert told(engine=None) == ["no engine is running, so nothing is evaluated", *here]
+    ended = told(engine=None, engine_left_at=NOW)[0]
+    assert ended.startswith("as of 2026-03-02")
+    assert ended.endswith("no engine is running, so nothing is evaluated")
+    assert told(engine=SILENT)[0].endswith(": the engine is silent, so nothing is evaluated")
+
+
 def test_the_list_of_open_alerts_says_that_nothing_looks(quiet, called):
     code, out, _ = called(main, "--workspace", quiet.root, "alerts", "list")
     assert (code, out.strip()) == (0, "no open alerts, but no engine is running, so nothing is checked")

@@ -77,7 +77,7 @@ async def test_the_overview_shows_problems_live_models_and_training(open_console
         text = console.text()
         for fact in (
             "critical",
-            "downgrade 1.0.0: model.txt",
+            "live 1.2.0 ok; downgrade 1.0.0: model",
             "spread",
             "1.2.0",
             "epoch 41 of 100",
@@ -507,5 +507,7 @@ async def test_alerts_at_40_columns_leave_the_room_to_what_is_wrong(open_console
     async with open_console((40, 12)) as console:
         await console.press("5")
         assert "SEV ST WHAT" in console.text()
-        row = next(line for line in console.text().splitlines() if "✗ C F" in line)
-        assert "downgrade 1.0.0:" in row
+        lines = console.text().splitlines()
+        row = next(index for index, line in enumerate(lines) if "✗ C F" in line)
+        assert "live 1.2.0 ok; downgrade" in lines[row]
+        assert "1.0.0: model" in lines[row + 1]

@@ -47,7 +47,9 @@ async def test_a_small_screen_shows_facts_and_ends_of_texts(open_console, of_tex
     async with open_console((80, 24)) as console:
         await console.press("4")
         await console.until(lambda: "contradicts" in console.text())
-        rows = {name: line for line in console.text().splitlines() for name in ("contradicts ", "cut off ") if name in line}
+        rows = {
+            name: line for line in console.text().splitlines() for name in ("contradicts ", "cut off ") if name in line
+        }
         assert len(rows) == 2, console.text()
         assert "20.00%" in rows["contradicts "]
         assert "60.00%" in rows["contradicts "]

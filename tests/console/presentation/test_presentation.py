@@ -226,6 +226,7 @@ def test_a_session_without_an_engine_does_not_claim_to_run(snapshot):
 
 
 def test_waiting_for_an_engine_is_a_problem_until_an_engine_runs(snapshot):
+    with_alerts, snapshot = snapshot, replace(snapshot, alerts=())
     idle = unattended(snapshot)
     assert idle.told == (
         "canary of downgrade 1.3.0 at 10% is not judged: no engine; s-0002 waits; :engine starts an engine"
@@ -239,8 +240,17 @@ def test_waiting_for_an_engine_is_a_problem_until_an_engine_runs(snapshot):
     holder = LeaseHolder(user="mira", host="desk-4", pid=1, mode="headless", acquired_at=NOW)
     assert unattended(replace(snapshot, engine=holder)) is None
     assert unattended(replace(snapshot, sessions=(), rollouts=())) is None
-    rows = alerts.wrong_rows(replace(snapshot, alerts=()), NOW, ASCII, idle=unattended(snapshot))
+    rows = alerts.wrong_rows(snapshot, NOW, ASCII, idle=unattended(snapshot))
     assert [row.key for row in rows] == [alerts.NO_ENGINE]
+    assert "; s-0002 waits; alerts are not evaluated; " in unattended(with_alerts).told
+
+
+def test_open_alerts_that_no_engine_evaluates_are_of_the_past(snapshot):
+    idle = unattended(replace(snapshot, sessions=(), rollouts=(), engine_left_at=NOW))
+    assert idle.told == "no engine is running: alerts as of 2026-03-02 03:04 UTC; :engine starts an engine"
+    assert idle.brief == "no engine: alerts as of 2026-03-02 03:04 UTC"
+    resolved = tuple(msgspec.structs.replace(each, state=AlertState.RESOLVED) for each in snapshot.alerts)
+    assert unattended(replace(snapshot, sessions=(), rollouts=(), alerts=resolved)) is None
 
 
 def test_a_session_that_ends_on_its_own_is_stopping_in_another_tone(snapshot):
