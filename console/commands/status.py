@@ -307,13 +307,11 @@ def _sentences(facts: dict[str, Any], *, n_alerts: int | None) -> list[tuple[str
     for session in facts["sessions"]:
         score = f", score {session['score']:.4f}" if session["score"] is not None else ""
         failing = f", failing gates: {', '.join(session['failing_gates'])}" if session["failing_gates"] else ""
-        lines.append(
-            (
-                "session",
-                f"{session['session_id']} {session['phase']}, epoch {session['epoch']} of {session['n_epochs']}"
-                f"{score}{failing}{f'; waiting: {absence}' if absence else ''}",
-            )
-        )
+        most = f" of {session['n_epochs']}" if session["n_epochs"] else ""  # of texts it is known once it is prepared
+        reached = f", epoch {session['epoch']}{most}" if session["epoch"] or most else ""
+        waits = f"; waiting: {absence}" if absence and session["phase"] != "paused" else ""
+        told = f"{session['session_id']} {session['phase']}{reached}{score}{failing}{waits}"
+        lines.append(("session", told))
     for version in facts["production"]:
         attainment = f", attainment {version['attainment']:.4f}" if version["attainment"] is not None else ""
         since = printable(version["stage_since"])

@@ -553,16 +553,17 @@ def _print_report(report: "TextReport") -> None:
     from console.cli.output import print_table
     from core.text.gates import calibration_error
 
-    scores = [*report.scores, *([] if report.held_out is None else [report.held_out])]
+    scores = list(zip(report.names, report.scores, strict=True))
+    scores += [] if report.held_out is None else [("held-out names", report.held_out)]
     rows = [
         {
-            "model": "held-out names" if score is report.held_out else score.model,
+            "model": name,
             "nats a token": f"{score.nats_a_token:.4f}",
             "above the floor": "-" if score.excess is None else f"{score.excess:.4f}",
             "perplexity": f"{score.perplexity:.3f}",
             "bits a character": f"{score.bits_a_character:.4f}",
         }
-        for score in scores
+        for name, score in scores
     ]
     print_table(rows, ("model", "nats a token", "above the floor", "perplexity", "bits a character"), empty="")
     if report.floor_nats is not None:

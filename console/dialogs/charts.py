@@ -76,6 +76,7 @@ class ChartsDialog(FullScreenDialog):
         self._views: dict[str, ChartView] = {}
         self._scales: dict[str, int] = {}
         self._chosen = 0
+        self._is_read = False
         self._is_zoomed = False
         self._cursor: float | None = None
         self._window: Window = None
@@ -107,7 +108,7 @@ class ChartsDialog(FullScreenDialog):
         in_background(self, look, exclusive=True)
 
     def _found(self, charts: Sequence[Chart], window: Window) -> None:
-        self._charts = tuple(charts)
+        self._charts, self._is_read = tuple(charts), True
         if window is None and (places := [place for chart in charts for place in chart.places]):
             self._whole = min(places), max(places)
         self._show()
@@ -131,7 +132,7 @@ class ChartsDialog(FullScreenDialog):
             return
         charts = self._in_view()
         for index, pane in enumerate(self.query(LineChart)):
-            pane.display = index < max(1, len(charts))
+            pane.display = index < (len(charts) if self._is_read else 1)
             if index >= len(charts):
                 pane.set_series(())
                 continue
@@ -150,6 +151,8 @@ class ChartsDialog(FullScreenDialog):
         return ", ".join(filter(None, words))
 
     def _show_state(self) -> None:
+        if not self._is_read:
+            return
         if not self._charts:
             self._tell("There is nothing to draw yet.", "muted")
             return

@@ -46,6 +46,7 @@ _SHOWN_TEXT_SETTINGS = (
     "teacher",
     "seed",
 )
+_SHOWN_NGRAM_SETTINGS = ("ngram_order", "seed")
 _SHOWN_SETTINGS = (
     "max_epochs",
     "patience",
@@ -401,7 +402,8 @@ class Start(Change[None]):
         facts = [("domain", f"{TEXT}, a model of language  right arrow: {domains[0]}")]
         facts += [("model", model), ("architecture", text_model.architecture)]
         facts.append(("documents", text_model.corpus or drawn))
-        facts += [(name, str(getattr(text_model, name)) or "none") for name in _SHOWN_TEXT_SETTINGS]
+        shown = _SHOWN_NGRAM_SETTINGS if text_model.architecture == "ngram" else _SHOWN_TEXT_SETTINGS
+        facts += [(name, str(getattr(text_model, name)) or "none") for name in shown]
         effect = f"A new session trains the model of language, judges it, and registers the next version of {model}."
         return Offer(
             title="Start a training session",

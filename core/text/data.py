@@ -74,7 +74,8 @@ def own_data(corpus: Corpus, settings: TextModelSettings) -> TextData:
     """
     n = len(corpus.documents)
     if n < LEAST_DOCUMENTS:
-        raise UsageError(f"{settings.corpus} has {n} documents; a model needs at least {LEAST_DOCUMENTS}.")
+        held = "1 document" if n == 1 else f"{n} documents"
+        raise UsageError(f"{settings.corpus} has {held}; a model needs at least {LEAST_DOCUMENTS}.")
     order = stream(settings.seed, "split").permutation(n).tolist()
     n_judged = min(settings.judged_documents, n // _JUDGED_SHARE)
     n_validated = min(n_judged, _VALIDATED)

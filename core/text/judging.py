@@ -107,6 +107,12 @@ class TextReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the documents are of a grammar, which can say whether their facts agree."""
         return bool(self.notice)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models of `scores` as tables name them: a 5-gram may stand beside the 5-gram that it is compared with."""
+        own, *simple = (each.model for each in self.scores)
+        return f"{own} (this model)", *simple
+
 
 def encoded(tokenizer: Tokenizer, documents: Sequence[str]) -> list[list[int]]:
     """Return documents in tokens."""

@@ -275,12 +275,12 @@ def judgement_section(report: TextReport) -> ReportSection:
         columns=("model", "nats a token", "above the floor", "perplexity"),
         rows=tuple(
             (
-                each.model,
+                name,
                 f"{each.nats_a_token:.4f}",
                 "–" if each.excess is None else f"{each.excess:.4f}",
                 f"{each.perplexity:.3f}",
             )
-            for each in report.scores
+            for name, each in zip(report.names, report.scores, strict=True)
         ),
     )
 

@@ -120,3 +120,17 @@ def test_the_list_of_alerts_says_until_when_an_engine_looked(workspace, called):
     told = called(main, "--workspace", workspace.root, "alerts", "list")[2]
     assert "as of 20" in told
     assert told.strip().endswith("no engine is running, so nothing is evaluated")
+
+
+def test_status_tells_no_epochs_of_a_session_that_has_none_and_no_wait_of_one_that_is_paused(workspace):
+    facts = facts_of(seen(workspace, engine=None))
+    session = facts["sessions"][0] | {"score": None, "failing_gates": []}
+
+    def told(**fields):
+        lines = _sentences(facts | {"sessions": [session | fields]}, n_alerts=None)
+        return next(text for name, text in lines if name == "session").removeprefix(session["session_id"])
+
+    waiting = "; waiting: no engine is running"
+    assert told(phase="queued", epoch=0, n_epochs=0) == f" queued{waiting}"
+    assert told(phase="queued", epoch=0, n_epochs=9) == f" queued, epoch 0 of 9{waiting}"
+    assert told(phase="paused", epoch=2, n_epochs=9) == " paused, epoch 2 of 9"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from console.dialogs.charts import ChartsDialog
 from core.actor import Actor, Origin
 from core.tracking import Runs, RunStatus
 from widgets.line_chart import LineChart
@@ -51,6 +52,13 @@ async def test_runs_are_drawn_over_each_other_and_one_cursor_moves_in_all_charts
         assert re.search(r"deep 10 .*wide 100\b", legends(console)[0])
         await console.press("G")
         assert "newest values" in console.text()
+
+
+async def test_where_there_is_nothing_to_draw_nothing_is_being_read(open_console):
+    async with open_console((100, 30)) as console:
+        console.app.push_screen(ChartsDialog("s-0009", lambda window: ()))
+        await console.until(lambda: "There is nothing to draw yet." in console.text(), "an answer")
+        assert "Reading" not in console.text()
 
 
 async def test_the_scale_is_chosen_for_each_chart_and_one_chart_fills_the_screen(open_console, two_runs):

@@ -163,6 +163,8 @@ async def test_s_starts_the_model_of_language_of_the_settings(open_console, work
         body = console.text()
         assert "ngram" in body
         assert "200 of etrm" in body
+        assert "ngram_order" in body
+        assert not any(name in body for name in ("learning_rate", "patience", "max_steps"))
         console.time.pass_deafness()
         await console.press("Y")
         await console.until(lambda: len(Sessions(workspace).all()) > before, "a session")

@@ -23,6 +23,7 @@ def report(words, in_tokens, training, unseen):
 
 def test_the_simple_models_stand_beside_the_model(report):
     assert [score.model for score in report.scores] == ["trigram", "uniform", "unigram", "bigram", "5-gram"]
+    assert report.names == ("trigram (this model)", "uniform", "unigram", "bigram", "5-gram")
     for score in report.scores:
         assert score.excess == pytest.approx(score.nats_a_token - report.floor_nats)
         assert score.perplexity == pytest.approx(np.exp(score.nats_a_token))

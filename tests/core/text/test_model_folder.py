@@ -37,7 +37,8 @@ def test_training_judging_and_sampling_by_commands(tmp_path, capsys, monkeypatch
     assert ModelFolder(tmp_path / "model").manifest().settings.seed == 3
     assert command_line(["text", "judge", out, "--written", "10"]) == 0
     said = capsys.readouterr().out
-    for word in ("5-gram", "held-out names", "attainment", "calibration", "10 documents written", "Synthetic"):
+    assert "5-gram (this model)" in said
+    for word in ("held-out names", "attainment", "calibration", "10 documents written", "Synthetic"):
         assert word in said
     assert command_line(["text", "judge", out, "--written", "0", "--max-excess", "0.01", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["scores"][0]["model"] == "5-gram"
@@ -146,7 +147,10 @@ def test_a_users_own_documents_are_split_without_overlap(tmp_path):
     assert [len(part) for part in parts] == [80, 10, 10]
     assert len({document for part in parts for document in part}) == 100
     (tmp_path / "few.txt").write_text("one\ntwo\n")
-    with pytest.raises(UsageError, match="at least 10"):
+    with pytest.raises(UsageError, match="has 2 documents; a model needs at least 10"):
+        text_data(TextModelSettings(corpus=str(tmp_path / "few.txt")))
+    (tmp_path / "few.txt").write_text("one\n")
+    with pytest.raises(UsageError, match="has 1 document; a model needs at least 10"):
         text_data(TextModelSettings(corpus=str(tmp_path / "few.txt")))
 
 

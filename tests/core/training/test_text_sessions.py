@@ -88,6 +88,7 @@ def test_its_reports_name_what_was_trained(home, capsys):
     assert [gate["name"] for gate in report["gates"]] == list(GATES)
     page = (home / "reports" / "s-0001" / "final_report.md").read_text()
     assert "## Judgement" in page
+    assert "5-gram (this model)" in page
     assert command_line(["session", "show", "s-0001", "--workspace", str(home)]) == 0
     shown = capsys.readouterr().out
     assert "sample 1" in shown
