@@ -110,6 +110,12 @@ def test_the_gate_of_a_pipeline_promotes_what_passes_and_stops_by_exit_code(tmp_
         assert Registry(workspace).production("pricing").version == "1.0.0"
 
 
+def test_the_gate_of_a_pipeline_shows_its_usage_alone(tmp_path):
+    stopped = run_gate(tmp_path, "pricing")
+    usage = "usage: examples/ci_gate/gate.sh MODEL TARGET TRAINING_FILE TEST_FILE [LEAST_SKILL]\n"
+    assert (stopped.returncode, stopped.stderr) == (2, usage)
+
+
 def test_the_gate_of_a_pipeline_names_a_program_that_is_missing(tmp_path):
     environ = {**os.environ, "PATH": str(tmp_path)}
     (tmp_path / "jq").symlink_to("/bin/true")

@@ -13,7 +13,7 @@
 # Others, such as 70 and 74, are faults of the program or the machine (README, exit codes).
 # The workspace is $BONDX_HOME; it must exist (bondx init). JSON of each step is left in $GATE_OUT (default: gate).
 set -euo pipefail
-[ $# -ge 4 ] || { sed -n 's/^# \{4,\}/usage: /p' "$0" >&2; exit 2; }
+[ $# -ge 4 ] || { sed -n 's/^#     \(examples\)/usage: \1/p' "$0" >&2; exit 2; }
 model=$1 target=$2 training=$3 testing=$4 least=${5:-0.5} out=${GATE_OUT:-gate}
 for program in jq bondx-mlops; do
     command -v "$program" > /dev/null || { echo "gate: $program is not on the PATH: $PATH" >&2; exit 2; }
