@@ -10,17 +10,26 @@ from core.access import Token
 from core.actor import Actor
 from core.clock import Clock
 from core.governance import audited
-from core.registry import ModelVersion, RegisteredModel
+from core.registry import Alias, Approval, ModelVersion, RegisteredModel
 from core.registry.artifacts import ArtifactStore
 from core.registry.changes import registry_change
 from core.registry.numbering import SemanticVersion, checked_model_name, version_key
+from core.registry.records import DATABASE as REGISTRY
 from core.registry.records import Records
 from core.replication.errors import UntrustedVersionError
 from core.replication.offer import FORMAT, ReplicaState
+from core.rollout.rollout import Rollout
 from core.state import Workspace
 from core.state.brief import whole
 from core.state.encoding import plain
 
+_TABLES: dict[str, tuple[type[Any], str]] = {
+    "models": (RegisteredModel, "model"),
+    "versions": (ModelVersion, "key"),
+    "aliases": (Alias, "key"),
+    "approvals": (Approval, "key"),
+    "rollouts": (Rollout, "rollout_id"),
+}
 _OF_REPLICA = "c-"
 """Tokens of the control plane begin so, and those made for the replica alone with `t-`."""
 
@@ -89,7 +98,8 @@ def apply_state(
             if {version_key(each.model, each.stable), version_key(each.model, each.candidate)} <= keys
         ],
     }
-    _write(workspace, tables, "replica.follow", url, clock, after=_told(tables["models"], versions))
+    if not _has(workspace, tables):  # of a change of tokens alone, what is served has no record
+        _write(workspace, tables, "replica.follow", url, clock, after=_told(tables["models"], versions))
     _take_tokens(workspace, state.tokens, url, clock)
     store = ArtifactStore(workspace.artifacts_dir)
     for version in before.values():
@@ -102,6 +112,16 @@ def withdraw(workspace: Workspace, *, url: str, clock: Clock) -> None:
     """Let nothing be served any more: the models stay, without a version. The files stay for when it is back."""
     tables: dict[str, list[Any]] = {"versions": [], "aliases": [], "rollouts": []}
     _write(workspace, tables, "replica.withdraw", url, clock, after={})
+
+
+def _has(workspace: Workspace, tables: dict[str, list[Any]]) -> bool:
+    """Whether a replica has these documents already, and no others."""
+    database = workspace.database(REGISTRY)
+    for name, (struct, key) in _TABLES.items():
+        here = {getattr(each, key): whole(each) for each in database.documents(name, struct, key).all()}
+        if here != {getattr(each, key): each for each in tables[name]}:
+            return False
+    return True
 
 
 def _write(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ from core.registry.later_denied import versions_as_shown
 from core.registry.manifest import MANIFEST_NAME
 from core.registry.records import DATABASE as REGISTRY
 from core.rollout import Rollouts
-from core.rollout.rollout import Rollout
+from core.rollout.rollout import ObservedRollout, Rollout
 from core.settings.sealing import opened_content
 from core.state import Workspace
 from core.state.brief import whole
@@ -39,7 +40,7 @@ class ReplicaState(msgspec.Struct, frozen=True, kw_only=True):
     versions: list[ModelVersion]  # that may be asked: none that is archived, but the target of a rollback
     aliases: list[Alias]
     approvals: list[Approval]
-    rollouts: list[Rollout]  # those that are active
+    rollouts: list[Rollout]  # those that are active, without what was measured
     tokens: list[Token]  # that are valid, each with the rights of a viewer alone
 
 
@@ -51,10 +52,25 @@ class OfferedFile(NamedTuple):
     sha256: str
 
 
-def offer_tag(workspace: Workspace) -> str:
-    """Return what changes whenever the offer may have changed, without reading it."""
-    signatures = [workspace.database(name).signature() for name in (REGISTRY, ACCESS)]
-    return digest(repr((FORMAT, own_release(), signatures)).encode())[:32]
+_tags: dict[Path, tuple[object, str]] = {}
+
+
+def offer_tag(workspace: Workspace, now: datetime) -> str:
+    """Return what changes with the offer, which is read only once a file of it has changed.
+
+    The engine writes its file with every look at a rollout, and mostly changes nothing that replicas serve by.
+
+    Args:
+        workspace: The workspace.
+        now: The time, by which tokens are valid.
+    """
+    signatures = tuple(workspace.database(name).signature() for name in (REGISTRY, ACCESS))
+    if (known := _tags.get(workspace.root)) is not None and known[0] == signatures:
+        return known[1]
+    state = msgspec.json.encode(offered_state(workspace, now))
+    tag = digest(repr((FORMAT, own_release())).encode() + state)[:32]
+    _tags[workspace.root] = signatures, tag
+    return tag
 
 
 def offered_state(workspace: Workspace, now: datetime) -> ReplicaState:
@@ -66,7 +82,7 @@ def offered_state(workspace: Workspace, now: datetime) -> ReplicaState:
     """
     registry = Registry(workspace)
     models = registry.models()
-    rollouts = [whole(rollout) for rollout in Rollouts(workspace).in_brief() if rollout.is_active]
+    rollouts = [_as_routed(whole(rollout)) for rollout in Rollouts(workspace).in_brief() if rollout.is_active]
     needed = {(model.model, number) for model in models for number in model.previous_production[-1:]}
     needed |= {(rollout.model, number) for rollout in rollouts for number in (rollout.stable, rollout.candidate)}
     versions = [
@@ -91,6 +107,28 @@ def offered_state(workspace: Workspace, now: datetime) -> ReplicaState:
             for token in workspace.database(ACCESS).documents("tokens", Token, "token_id").all()
             if token.is_valid(now)
         ],
+    )
+
+
+def _as_routed(rollout: Rollout) -> Rollout:
+    """Leave out what the engine has measured, which changes with every look: nobody routes by it."""
+    seen = rollout.observed
+    observed = ObservedRollout(
+        phase=seen.phase,
+        phase_since=seen.phase_since,
+        step=seen.step,
+        step_since=seen.step_since,
+        share=seen.share,
+        started_at=seen.started_at,
+        deadline_at=seen.deadline_at,
+        heeded_revision=seen.heeded_revision,
+    )
+    return msgspec.structs.replace(
+        rollout,
+        observed=observed,
+        updated_at=seen.step_since or rollout.desired_at,
+        updated_by=rollout.desired_by,
+        revision=rollout.desired_revision,
     )
 
 

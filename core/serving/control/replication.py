@@ -36,12 +36,13 @@ class ReplicationRoutes(Controller):
         self, workspace: Given[Workspace], caller: Given[Caller], request: Request[Any, Any, Any]
     ) -> Response[ReplicaState]:
         """Return what replicas serve: models, versions, rollouts, digests of tokens; 304 by `If-None-Match`."""
-        tag = f'"{offer_tag(workspace)}"'  # before the state: at worst it is asked for once more
+        now = utc_now()
+        tag = f'"{offer_tag(workspace, now)}"'  # before the state: at worst it is asked for once more
         has_all = tag in request.headers.get("if-none-match", "")
-        note_contact(workspace, caller.actor, request.headers, utc_now(), has_all=has_all)
+        note_contact(workspace, caller.actor, request.headers, now, has_all=has_all)
         if has_all:
             return Response(None, status_code=304, headers={"etag": tag})  # type: ignore[arg-type]
-        return Response(offered_state(workspace, utc_now()), headers={"etag": tag})
+        return Response(offered_state(workspace, now), headers={"etag": tag})
 
     @get(
         "/models/{model:str}/versions/{version:str}/files",

@@ -52,7 +52,7 @@ class TestAReplica:
 
     @pytest.mark.parametrize(
         "verb",
-        ["version.promote", "version.rollback", "rollout.abort", "session.start", "retraining.approve", "version.prune"],
+        ["version.promote", "version.rollback", "rollout.abort", "session.start", "retraining.approve"],
     )
     def test_leaves_changes_to_its_desk(self, workspace, verb):
         with pytest.raises(AccessRefusedError) as refusal:

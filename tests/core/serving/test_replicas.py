@@ -158,6 +158,39 @@ def test_a_rollout_routes_on_a_replica_as_on_the_control_plane(follower, rolling
     assert [rollout.rollout_id for rollout in Rollouts(replica).in_brief()]
 
 
+def test_a_look_of_the_engine_at_a_rollout_is_no_change_for_replicas(follower, rolling, workspace, replica):
+    rollouts, rollout_id = Rollouts(workspace), rolling(Strategy.CANARY, 0.1).rollout_id
+    found = follower()
+    assert found.follow_once()
+    assert found.follow_once()
+
+    def observe(**more):
+        before = rollouts.get(rollout_id)
+        rollouts.save(before, msgspec.structs.replace(before.observed, **more))
+
+    n_asked, n_records = len(found.line.asked), verbs(replica).count("replica.follow")
+    for n in range(3):
+        observe(n_before_step=(n, n), last_answer_at=utc_now())
+        assert found.follow_once()
+        assert phases(workspace, utc_now()) == [("replica", ReplicaPhase.CURRENT)]
+    assert len(found.line.asked) == n_asked + 3
+    assert verbs(replica).count("replica.follow") == n_records
+    observe(share=0.5)
+    assert found.follow_once()
+    assert routing_tables(replica) == routing_tables(workspace)
+    assert routing_tables(replica)["spread"].share == 0.5
+    assert verbs(replica).count("replica.follow") == n_records + 1
+
+
+def test_a_change_of_tokens_alone_is_followed_without_a_record_of_what_is_served(follower, workspace, replica, ana):
+    found = follower()
+    assert found.follow_once()
+    Tokens(workspace).create("reader", Role.VIEWER, actor=ana)
+    assert found.follow_once()
+    assert {token.token_id for token in Tokens(replica).all()} == {"c-0001", "c-0002"}
+    assert verbs(replica).count("replica.follow") == 1
+
+
 def test_a_download_that_is_cut_goes_on_where_it_was(follower, replica, monkeypatch):
     monkeypatch.setattr("core.replication.download.FILE_BYTES", 2_000)
     found = follower()
