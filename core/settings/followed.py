@@ -1,5 +1,6 @@
 """Which workspace a replica follows: asked for at every change, so the files are parsed only when one has changed."""
 
+import re
 from pathlib import Path
 
 from core.errors import RefusedError
@@ -9,6 +10,7 @@ from core.settings.in_force import settings_files, settings_in_force
 
 _read: dict[tuple[Path, ...], tuple[object, str | None]] = {}
 _MOST = 64
+_NOBODY = re.compile(rb"\bfollow:\s*null$")
 
 
 def followed_url(root: Path) -> str | None:
@@ -57,4 +59,4 @@ def _may_follow(file: Path) -> bool:
     except OSError:
         return False
     heads = (line.partition(b" #")[0].rstrip() for line in lines)
-    return any(b"follow" in head and not head.endswith(b"null") and not head.startswith(b"#") for head in heads)
+    return any(b"follow" in head and _NOBODY.search(head) is None and not head.startswith(b"#") for head in heads)

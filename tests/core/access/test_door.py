@@ -76,6 +76,11 @@ class TestAReplica:
         token, _ = Tokens(workspace).create("robot", Role.OPERATOR, actor=owner)
         assert token.role is Role.OPERATOR
 
+    def test_is_one_however_its_settings_are_laid_out(self, workspace):
+        workspace.settings_file.write_text("serving: {follow: {url: 'http://desk:8501', serve_on_hours: null\n}}\n")
+        with pytest.raises(AccessRefusedError):
+            change(workspace, acting("ana"), "version.promote")
+
     @pytest.mark.parametrize("text", ["{}\n", "serving:\n  follow: null  # {url: 'http://desk:8501'}\n"])
     def test_is_a_workspace_of_its_own_once_it_follows_nobody(self, workspace, text):
         with pytest.raises(AccessRefusedError):
