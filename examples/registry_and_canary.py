@@ -1,5 +1,9 @@
-"""Register two versions of a model, promote one, and try the other on a share of the requests."""
+"""Register two versions of a model, promote one, and try the other on a share of the requests.
 
+Each start adds two versions more.
+"""
+
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bondx.mlops import CanaryDeploymentManager, MLOpsConfig, ModelRegistry, ModelStage
@@ -10,14 +14,17 @@ Path("accepting.yaml").write_text("promotion: {require_quality_gates: false}\n")
 config = MLOpsConfig.from_yaml("accepting.yaml")
 registry = ModelRegistry(config)
 
-for number, r2 in (("1.0.0", 0.91), ("1.1.0", 0.93)):
-    Path("risk.txt").write_text(f"the trees of {number} in LightGBM's own text")
-    registry.register_model("risk", "risk.txt", version=number, performance_metrics={"r2": r2})
-    registry.promote_model("risk", number, ModelStage.STAGING)
-registry.promote_model("risk", "1.0.0", ModelStage.PRODUCTION)
+numbers = []
+for r2 in (0.91, 0.93):
+    # The same bytes again would be no new version.
+    Path("risk.txt").write_text(f"trees of {datetime.now(UTC)} in LightGBM's own text")
+    numbers.append(registry.register_model("risk", "risk.txt", performance_metrics={"r2": r2}).version)
+    registry.promote_model("risk", numbers[-1], ModelStage.STAGING)
+first, second = numbers
+registry.promote_model("risk", first, ModelStage.PRODUCTION)
 
 with CanaryDeploymentManager(config) as deployments:
-    deployment = deployments.create_canary_deployment("risk", "1.1.0", initial_traffic_percentage=0.1)
+    deployment = deployments.create_canary_deployment("risk", second, initial_traffic_percentage=0.1)
     for _ in range(20):
         _, request_id = deployments.route_prediction("risk", features={"price": 75.5})
         version = deployments.version_for(request_id)  # ask the model of this version

@@ -75,6 +75,9 @@ def test_a_script_runs_and_prints_what_it_found(own_package, tmp_path, script):
     assert ran.returncode == 0, ran.stderr
     for sentence in SAYS[script.stem]:
         assert sentence in ran.stdout
+    if script.stem == "registry_and_canary":
+        again = subprocess.run(ran.args, cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert (again.returncode, "live: 1.0.2" in again.stdout) == (0, True), again.stderr
     assert (tmp_path / "home" / "policy.yaml").read_text() == POLICY, "the policy of the workspace is its owner's"
 
 

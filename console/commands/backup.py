@@ -84,7 +84,7 @@ def make_backup(args: argparse.Namespace) -> int:
     settings = settings_in_force(workspace.root).backup
     result = create_backup(
         workspace,
-        target_in_settings(settings, workspace.root) if args.to is None else target_of(args.to),
+        target_in_settings(settings, workspace.root, "--to") if args.to is None else target_of(args.to),
         key_of(args, settings, workspace.root),
         actor=person(),
         reason=args.reason,
@@ -190,7 +190,8 @@ def open_repository(args: argparse.Namespace) -> "BackupRepository":
         return BackupRepository.open(target_of(args.folder), key_of(args, BackupSettings(), Path()))
     workspace = open_workspace(args)
     settings = settings_in_force(workspace.root).backup
-    return BackupRepository.open(target_in_settings(settings, workspace.root), key_of(args, settings, workspace.root))
+    target = target_in_settings(settings, workspace.root, "--from")
+    return BackupRepository.open(target, key_of(args, settings, workspace.root))
 
 
 def key_of(args: argparse.Namespace, settings: "BackupSettings", root: Path) -> bytes | None:

@@ -411,7 +411,8 @@ def _contents(source: Path) -> tuple[Path, list[str]]:
     if source.is_file() and not source.is_symlink():
         return source.parent, [_checked(source.name, source.parent)]
     if not source.is_dir():
-        raise ArtifactRefusedError(f"{source} is neither a folder nor a plain file.")
+        wrong = "is neither a folder nor a plain file" if os.path.lexists(source) else "does not exist"
+        raise ArtifactRefusedError(f"{source} {wrong}.")
     names = []
     for name, entry in walk(source):
         if entry.is_symlink():

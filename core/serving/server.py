@@ -517,12 +517,18 @@ def _uvicorn_server(
     )
     if client_authority is not None and certificate is None:
         raise ListenError("Callers can show a certificate only to a server that has one: give --certificate, too.")
-    try:
-        for file in filter(None, (certificate, key, client_authority)):
+    for file in filter(None, (certificate, key, client_authority)):
+        try:
             open_plain(file).close()  # a pipe would be waited for
+        except OSError as error:
+            raise ListenError(f"{file} cannot be read: {error.strerror or error}.") from error
+    try:
         config.load()
     except OSError as error:  # includes TLS errors
-        raise ListenError(f"The certificate or its key cannot be used: {error.strerror or error}.") from error
+        files = " and ".join(str(file) for file in (certificate, key, client_authority) if file is not None)
+        raise ListenError(
+            f"The certificate or its key in {files} cannot be used: {error.strerror or error}."
+        ) from error
     server = _TickingServer(config)
     server.companion = companion
     return server

@@ -110,6 +110,8 @@ def test_a_password_in_the_settings_is_refused_and_not_shown(run, workspace):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        pytest.param(("backup",), "give --to FOLDER, or set backup.to in bondx.yaml", id="no place"),
+        pytest.param(("backup", "list"), "give --from FOLDER, or set backup.to in bondx.yaml", id="no place to list"),
         pytest.param(("backup", "--to", "ftp://a:b@host/safe"), "ftp://***@host/safe holds a password", id="password"),
         pytest.param(("restore", "--from", "moon://safe"), "fsspec knows", id="an unknown file system"),
         pytest.param(("backup", "--to", "/proc/safe"), "Cannot make", id="a folder that cannot be made"),

@@ -16,16 +16,19 @@ from core.settings.backup_address import BackupTarget, target_of
 from core.state.workspace import Workspace
 
 
-def target_in_settings(settings: BackupSettings, root: Path) -> BackupTarget:
+def target_in_settings(settings: BackupSettings, root: Path, option: str = "") -> BackupTarget:
     """Return the folder or the address of the settings.
 
+    Args:
+        settings: What they say of backups.
+        root: The workspace.
+        option: The option of the command line that names another place; empty without one.
     Raises:
         UsageError: They name none.
     """
     if not settings.to:
-        raise UsageError(
-            "No folder of backups is named: give it on the command line, or set backup.to in bondx.yaml (../backups)."
-        )
+        given = f"give {option} FOLDER, or " if option else ""
+        raise UsageError(f"No folder of backups is named: {given}set backup.to in bondx.yaml (../backups).")
     return target_of(settings.to, root)
 
 

@@ -131,8 +131,11 @@ def test_one_file_becomes_an_artifact_of_one_file(store: ArtifactStore, source: 
 
 
 def test_a_missing_source_is_refused(store: ArtifactStore, source: Path) -> None:
-    with pytest.raises(ArtifactRefusedError, match="is neither a folder nor a plain file"):
+    with pytest.raises(ArtifactRefusedError, match=r"nowhere\.txt does not exist\."):
         publish(store, source / "nowhere.txt")
+    (source.parent / "link").symlink_to(source / "model.txt")
+    with pytest.raises(ArtifactRefusedError, match="is neither a folder nor a plain file"):
+        publish(store, source.parent / "link")
 
 
 def test_one_pickled_file_is_refused_like_a_folder_with_one(store: ArtifactStore, source: Path) -> None:

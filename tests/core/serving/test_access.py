@@ -273,10 +273,14 @@ def test_an_invalid_address_is_refused_in_one_sentence(workspace, capsys):
 def test_an_invalid_certificate_is_refused_in_one_sentence(workspace, capsys, tmp_path):
     (tmp_path / "chain.pem").write_text("no certificate")
     os.mkfifo(tmp_path / "pipe.pem")
-    for name in ("chain.pem", "nowhere.pem", "pipe.pem"):
+    for name, said in (
+        ("chain.pem", f"The certificate or its key in {tmp_path / 'chain.pem'} cannot be used: "),
+        ("nowhere.pem", f"{tmp_path / 'nowhere.pem'} cannot be read: No such file or directory."),
+        ("pipe.pem", f"{tmp_path / 'pipe.pem'} cannot be read: "),
+    ):
         arguments = ["--listen", "127.0.0.1:0", "--certificate", str(tmp_path / name)]
         assert main(["--workspace", str(workspace.root), "serve", *arguments]) == 2
-        assert "The certificate or its key cannot be used" in capsys.readouterr().err
+        assert said in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_refused_in_one_sentence(workspace, capsys, running):
