@@ -6,7 +6,6 @@ Source:
 """
 
 import os
-import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -67,8 +66,8 @@ class StepComputer:
         self._device, self._settings = device, settings
         self._forward = decoder
         if settings.compile:
-            self._programs = tempfile.mkdtemp(prefix="bondx-compiled-")
-            weakref.finalize(self, shutil.rmtree, self._programs, ignore_errors=True)
+            self._programs = tempfile.TemporaryDirectory(prefix="bondx-compiled-", ignore_cleanup_errors=True)
+            weakref.finalize(self, self._programs.cleanup)
             with self._private_programs():
                 self._forward = torch.compile(decoder, dynamic=True, options=_COMPILER)  # batches differ in length
                 _forget_earlier_programs()
@@ -112,7 +111,7 @@ class StepComputer:
             yield
             return
         before = os.environ.get(_PROGRAMS)
-        os.environ[_PROGRAMS] = self._programs
+        os.environ[_PROGRAMS] = self._programs.name
         try:
             yield
         finally:
