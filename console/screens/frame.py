@@ -150,6 +150,10 @@ class FramedScreen(PromptFrames, LeanScreen, Screen[None]):
         self._has_been_shown = True
         self.refresh_all()
 
+    def on_screen_suspend(self) -> None:
+        """Keep no snapshot while another screen is shown: each is a few MiB, and coming back shows the present one."""
+        self._shown = None
+
     def refresh_all(self) -> None:
         """Show the present snapshot, the status and the keys."""
         if self.is_whole:

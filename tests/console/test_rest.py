@@ -90,3 +90,16 @@ async def test_news_are_shown_whatever_was_sampled_before(open_console, shown, s
         Alerts(workspace).fire(alert.name, labels={"model": "unheard"}, summary="heard at once", now=clock())
         await console.until(lambda: "heard at once" in console.text(), "the alert")
         assert "alerts" in shown
+
+
+async def test_a_screen_that_is_not_shown_keeps_no_snapshot(open_console):
+    async with open_console((80, 24)) as console:
+        await console.press("3")
+        await console.until(lambda: console.screen.NAME == "registry")
+        left = console.screen
+        assert left._shown is not None
+        await console.press("9")
+        await console.until(lambda: console.screen.NAME == "audit")
+        assert left._shown is None
+        await console.press("3")
+        await console.until(lambda: console.screen is left and left._shown is not None)
