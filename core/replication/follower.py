@@ -144,10 +144,9 @@ class Follower:
             is_complete = self._follow()
             is_sent = self._send()
         except NotAllowedError as error:
-            token = "token_env" if self._settings.token_env else "token_file"
             self._say(
                 f"the control plane refuses this replica, which serves on: {error.reason} Put a valid token where "
-                f"serving.follow.{token} says, and start the replica again."
+                f"{self._settings.token_key} says, and start the replica again."
             )
             self._serve_on_or_withdraw(is_refused=True)
             return False

@@ -55,8 +55,7 @@ def silence_of(standing: ReplicaStanding | None, settings: FollowSettings, now: 
         now: The time.
     """
     is_refused = standing is not None and standing.is_refused
-    token = "serving.follow.token_env" if settings.token_env else "serving.follow.token_file"
-    what = f"has refused the token of {token}" if is_refused else "has not answered"
+    what = f"has refused the token of {settings.token_key}" if is_refused else "has not answered"
     until_when = "it admits one" if is_refused else "it answers"
     if standing is None or standing.contact_at is None:
         never = what if is_refused else "has never answered"

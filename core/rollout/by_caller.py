@@ -33,6 +33,8 @@ from core.rollout.caller_sums import CallerSums
 
 LEAST_CALLERS = 5
 """The effective callers an arm needs before anything is called safe or a winner."""
+MOSTLY = 0.8
+"""Of the answers: if so many callers were seen, nearly every answer is of a caller of its own."""
 CERTAIN = 700.0
 """The most a logarithm of evidence says: its exponential is still a number."""
 

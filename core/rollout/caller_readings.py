@@ -8,6 +8,7 @@ import numpy as np
 from core.rollout import ceilings, objectives
 from core.rollout.by_caller import (
     LEAST_CALLERS,
+    MOSTLY,
     Contrast,
     callers_met,
     candidate_units,
@@ -33,7 +34,6 @@ from core.rollout.rare_losses import (
 from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
 
-_MOSTLY = 0.8  # of the answers: if so many units were seen, nearly every answer is one
 _FAILING = {GuardSource.FACTS: "contradictory", GuardSource.CUT: "cut off"}
 _NOUNS = {GuardSource.FACTS: "whole text", GuardSource.CUT: "text of a request that left the end to the model"}
 _FURTHEST = 2.0**20  # beyond a million times the present data, "never at this rate" is the honest answer
@@ -214,7 +214,7 @@ def _cannot_exclude(plan: RolloutPlan, guard: Guard, sums: CallerSums, bound: fl
     size = (limit - candidate) / min(share, 1.0)
     if limit <= candidate or (bound is not None and size > bound):
         return ""
-    by_answer, once_in = units >= _MOSTLY * n, f"{max(1 / share, 1):,.0f}"
+    by_answer, once_in = units >= MOSTLY * n, f"{max(1 / share, 1):,.0f}"
     if sums.is_binary and bound == 1:
         return f"every answer wrong for up to one in {once_in} {'answers' if by_answer else 'callers'}"
     if by_answer:

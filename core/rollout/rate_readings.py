@@ -7,14 +7,12 @@ failures alone would call any candidate safe in the end, once most callers of bo
 import math
 
 from core.rollout import ceilings, eprocess, objectives
-from core.rollout.by_caller import candidate_units, contrast, failing_cells, log_evidence
+from core.rollout.by_caller import MOSTLY, candidate_units, contrast, failing_cells, log_evidence
 from core.rollout.caller_sums import CallerSums
 from core.rollout.evidence import RateCounts
 from core.rollout.plan import Guard, RolloutPlan
 from core.rollout.readings import GuardReading, GuardVerdict, Pace
 from core.rollout.verdicts import OPEN, progress, verdict_of
-
-_NEW = 0.8  # of the requests from callers of their own: fewer, and the same callers come again
 
 
 def read_rate(plan: RolloutPlan, guard: Guard, counts: RateCounts, sums: CallerSums, pace: Pace) -> GuardReading:
@@ -74,7 +72,7 @@ def _too_few(plan: RolloutPlan, guard: Guard, sums: CallerSums, verdict: GuardVe
     if verdict is not GuardVerdict.UNDECIDED or limit is None or not n or n_failing >= objectives.LEAST_FAILING:
         return ""
     units = candidate_units(sums)
-    if units > _NEW * n:
+    if units > MOSTLY * n:
         return ""
     if n_failing:
         return f"; callers count once each until {objectives.LEAST_FAILING} have failed, and {units:,.0f} have come"
@@ -95,7 +93,7 @@ def _eta(
     """
     n = counts.n_stable + counts.n_candidate
     n_candidate, units = sums.arms()[2], candidate_units(sums)
-    come_again = units <= _NEW * n_candidate
+    come_again = units <= MOSTLY * n_candidate
     # The comparison is made of the first failures of callers.
     n_first = sum(tally.n for tally in counts.evidence.tallies)
     left = max(0.0, units * n / max(n_candidate, 1) - n_first) if come_again else math.inf

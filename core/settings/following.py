@@ -76,6 +76,11 @@ class FollowSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         ),
     ] = 256.0
 
+    @property
+    def token_key(self) -> str:
+        """The key that says where the token is."""
+        return f"serving.follow.{'token_env' if self.token_env else 'token_file'}"
+
     def __post_init__(self) -> None:
         try:
             url = urlsplit(self.url)

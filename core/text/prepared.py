@@ -14,6 +14,7 @@ from core.text.corpus import require_corpus
 from core.text.data import TextData, text_data
 from core.text.judging import encoded, floor_of
 from core.text.model_folder import TextBase, TextModelManifest, architecture_of_base, open_base
+from core.text.ranks import RankPlace
 from core.text.tokenizers import Tokenizer, spell_tokenizer, train_tokenizer
 from core.text.torch_extra import has_torch, require_torch
 
@@ -95,6 +96,19 @@ def require_named_files(settings: TextModelSettings) -> None:
         architecture_of_base(at_home(settings.base))
     if settings.teacher:
         architecture_of_base(at_home(settings.teacher), "teacher")
+
+
+def require_device(settings: TextModelSettings, place: RankPlace) -> None:
+    """Require what a decoder is trained on, before documents are drawn for it; n-grams need nothing.
+
+    Raises:
+        UsageError: The settings ask for a GPU that is not there, or choose what cannot be trained.
+    """
+    if architecture_of(settings) == "ngram":
+        return
+    from core.text.neural.devices import training_device
+
+    training_device(settings, place)
 
 
 def prepare_text(settings: TextModelSettings) -> PreparedText:

@@ -13,7 +13,7 @@ from core.text.judging import encoded
 from core.text.language_model import n_predicted
 from core.text.model_folder import CurvePoint, ModelFolder, TextModelManifest
 from core.text.ngrams import NgramModel
-from core.text.prepared import PreparedText, TextProgress, architecture_of, prepare_text
+from core.text.prepared import PreparedText, TextProgress, architecture_of, prepare_text, require_device
 from core.text.ranks import MAX_RANKS, RankPlace
 
 
@@ -22,11 +22,8 @@ def train_at(
 ) -> TextModelManifest:
     """Train as one of several processes, or as the only one; see `train_text_model`."""
     require_processes(settings, place.size)
+    require_device(settings, place)
     prepared, folder = prepare_text(settings), ModelFolder(path)
-    if prepared.manifest.architecture != "ngram":
-        from core.text.neural.devices import training_device
-
-        training_device(settings, place)  # before the folder is written
     if not place.is_first:  # it holds the same weights, and writes nothing
         weights, curve = _decoder(prepared, folder, place, report)
         return msgspec.structs.replace(prepared.manifest, weights_sha256=digest(weights), curve=tuple(curve))

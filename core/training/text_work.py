@@ -18,12 +18,11 @@ from core.own_cgroup import usable_processors
 from core.plain_files import read_file
 from core.progress import begins
 from core.settings import TrainingSettings
-from core.settings.text_model import TextModelSettings
 from core.text.judging import ORDERS, TextReport, encoded, score
 from core.text.language_model import LanguageModel
 from core.text.model_folder import CurvePoint, TextModel, TextModelManifest, open_trained
 from core.text.ngrams import NgramModel
-from core.text.prepared import PreparedText, TextProgress, prepare_text
+from core.text.prepared import PreparedText, TextProgress, prepare_text, require_device
 from core.text.ranks import ALONE
 from core.text.sampling import SamplingOptions, write_text
 from core.text.training import judge_trained
@@ -95,8 +94,7 @@ class TextSessionWork:
         begins("the preparation")
         self._limits = settings.quality_gates.limits
         self._text, self._folder = text, folder
-        if text.text_model.architecture == "decoder":
-            _require_device(text.text_model)
+        require_device(text.text_model, ALONE)
         self._prepared = prepared = prepare_text(text.text_model)
         self._checkpoints = Checkpoints(folder)
         self._newest, self._damaged = self._checkpoints.newest()
@@ -331,17 +329,6 @@ class _Ngrams:
     def resume(self, file: Path) -> None:
         """Count again, which takes no longer than to read what was counted."""
         self.advance()
-
-
-def _require_device(settings: TextModelSettings) -> None:
-    """Require the device of the settings, before documents are drawn for it.
-
-    Raises:
-        UsageError: There is no such device.
-    """
-    from core.text.neural.devices import training_device
-
-    training_device(settings, ALONE)
 
 
 def _decoder(prepared: PreparedText, *, n_threads: int) -> "DecoderTraining":
